@@ -1,0 +1,142 @@
+// The facts about one SQL text: what kind of statement it is, which relations and functions it
+// names, what it does to the session, and why it may not be cached. Facts depend on the text alone:
+// no catalog, no session, no literal values. Plain immutable data; freely shared between threads
+// once built.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weir::querycache::sql {
+
+/// What a text does to data, the worst of its statements. Order matters: later is worse.
+enum class statement_class : std::uint8_t {
+    noop,         ///< touches no table data: SHOW, LISTEN, LOCK, VACUUM, plain EXPLAIN, ...
+    read,         ///< SELECT, VALUES, TABLE without side effects that the text shows
+    transaction,  ///< BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ...
+    session,      ///< SET, RESET, DISCARD, ...
+    write,    ///< INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY FROM, REFRESH: targets are known
+    ddl,      ///< changes the catalog
+    unknown,  ///< CALL, DO, EXECUTE, not parsable, too long: may write anything
+};
+
+/// Why a text may not be answered from the cache, as far as the text alone tells. Bits of
+/// `reason_set`.
+enum class text_reason : std::uint8_t {
+    not_a_read,
+    multi_statement,
+    locking,  ///< FOR UPDATE / SHARE anywhere
+    select_into,
+    writing_cte,
+    system_column,      ///< ctid, xmin, ... : change without a write
+    clock_or_identity,  ///< CURRENT_TIMESTAMP, CURRENT_USER, ... (SQLValueFunction)
+    tablesample,
+    cursor,
+    function_source,  ///< xmltable, rows from(...) and other shapes that are not understood
+    catalog_cast,     ///< reg* casts
+    hint_nocache,     ///< /* pgweir: nocache */
+    parse_error,
+    too_complex,  ///< over the parser's guards
+};
+using reason_set = std::uint32_t;
+constexpr reason_set reason_bit(text_reason reason) {
+    return reason_set{1} << static_cast<unsigned>(reason);
+}
+
+/// A relation as the text names it, identifiers already folded as PostgreSQL folds them.
+struct relation_name {
+    std::string schema;  ///< empty = not qualified
+    std::string name;
+    friend bool operator==(const relation_name&, const relation_name&) = default;
+};
+
+/// A function as the text calls it (operators and casts of user types are listed here too, see
+/// kind).
+struct function_call {
+    enum class kind : std::uint8_t {
+        function,
+        operation,
+        type
+    };  ///< type: a cast to a non-builtin type name
+    kind what = kind::function;
+    std::string schema;  ///< empty = not qualified
+    std::string name;
+    std::uint16_t arguments = 0;
+    friend bool operator==(const function_call&, const function_call&) = default;
+};
+
+/// What a text does to the transaction. One text may hold several; `several` then says "do not
+/// reason".
+enum class transaction_control : std::uint8_t {
+    none,
+    begin,
+    commit,
+    commit_and_chain,
+    rollback,
+    rollback_and_chain,
+    savepoint,
+    release,
+    rollback_to,
+    prepare_transaction,
+    commit_prepared,
+    rollback_prepared,
+    several,
+};
+
+/// What a text may leave behind in the server's session, each a bit of `session_effect_set`.
+enum class session_effect : std::uint8_t {
+    set,        ///< SET name = value outside LOCAL: `setting` tells
+    set_local,  ///< ends with the transaction, leaves nothing
+    reset,      ///< RESET name
+    reset_all,
+    discard_all,
+    discard_temp,
+    deallocate_all,
+    deallocate,  ///< DEALLOCATE name
+    prepare,     ///< SQL PREPARE
+    listen,
+    unlisten,  ///< of one channel
+    unlisten_all,
+    temp_object,    ///< CREATE TEMP ..., SELECT INTO TEMP
+    hold_cursor,    ///< DECLARE ... WITH HOLD
+    advisory_lock,  ///< session level: pg_advisory_lock and its family
+    set_role,       ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
+    set_config,     ///< set_config(...) called: which and how is not known
+    load,
+    sequence_value,  ///< currval(), lastval(): only meaningful on the same server
+    opaque,          ///< DO, CALL, unparsable, too long: may have done anything
+};
+using session_effect_set = std::uint32_t;
+constexpr session_effect_set effect_bit(session_effect effect) {
+    return session_effect_set{1} << static_cast<unsigned>(effect);
+}
+
+/// The one `SET name = value` of a text that consists of just that.
+struct setting_change {
+    std::string name;  ///< folded to lower case
+    std::string
+        value_sql;  ///< as written after = or TO, without the semicolon; empty for RESET / DEFAULT
+    friend bool operator==(const setting_change&, const setting_change&) = default;
+};
+
+/// All facts. Built once a skeleton, then only read.
+struct statement {
+    statement_class kind = statement_class::unknown;
+    transaction_control transaction = transaction_control::none;
+    bool parsed = false;          ///< libpg_query has seen it; else only the lexer's facts are here
+    bool writes_unknown = false;  ///< may write tables that it does not name: bump everything
+    bool copy_from_client = false;  ///< COPY ... FROM STDIN
+    std::uint16_t statements = 0;   ///< how many statements the text holds
+    reason_set reasons = 0;         ///< empty and kind == read: the text alone forbids nothing
+    session_effect_set effects = 0;
+    std::vector<relation_name> reads;
+    std::vector<relation_name> writes;
+    std::vector<function_call> functions;
+    setting_change setting;  ///< filled when effects holds set or reset and statements == 1
+    std::string normalised;  ///< constants as $n, comments out, white space folded; for logs and
+                             ///< rule patterns
+    std::uint64_t fingerprint = 0;  ///< of the skeleton; printed as 16 hex digits
+};
+
+}  // namespace weir::querycache::sql
