@@ -1,0 +1,291 @@
+// The configuration as the rest of the daemon sees it: one immutable snapshot of plain structs
+// whose names are those of the YAML file. It is not the parser (daemon/config/load.hpp) and not the
+// table of options (daemon/config/options.hpp); the defaults written here are checked against that
+// table by a test. Thread rule: built on one thread, then shared as std::shared_ptr<const config>
+// and never changed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::daemon::config {
+
+using std::chrono::milliseconds;
+
+// Enumerators stand in the order of the table's choices; load.cpp converts by index, a test
+// compares the names.
+enum class tls_mode { disable, allow, prefer, require, verify_ca, verify_full };
+enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
+enum class pool_mode { session, transaction, statement };
+enum class cache_consistency { after_commit, linearizable };
+enum class external_writers { none, wal, stat, notify };
+enum class rule_in_transaction { never, until_write };
+enum class rule_share { user, database };
+enum class slow_log_parameters { redact, show };
+enum class slow_log_explain { off, plan };
+enum class log_level { trace, debug, info, warning, error };
+enum class log_format { text, json };
+
+/// The word the file uses, e.g. "scram-sha-256", "verify-full".
+std::string_view to_string(tls_mode value);
+std::string_view to_string(auth_type value);
+std::string_view to_string(pool_mode value);
+std::string_view to_string(cache_consistency value);
+std::string_view to_string(external_writers value);
+std::string_view to_string(rule_in_transaction value);
+std::string_view to_string(rule_share value);
+std::string_view to_string(slow_log_parameters value);
+std::string_view to_string(slow_log_explain value);
+std::string_view to_string(log_level value);
+std::string_view to_string(log_format value);
+
+struct tls_options {
+    tls_mode mode = tls_mode::disable;
+    std::string cert_file;
+    std::string key_file;
+    std::string ca_file;
+};
+
+struct listen_options {
+    std::vector<std::string> hosts = {
+        "127.0.0.1"};  // "*" stands alone and means every address of every family
+    std::uint16_t port = 6432;
+    std::string unix_socket_dir;  // empty = no unix socket
+    int max_clients = 5000;
+    tls_options tls;
+};
+
+struct http_options {
+    bool enabled = true;  // false when http.listen is ""
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 9632;
+    std::string token;  // bearer token for POST; empty = POST is refused
+};
+
+struct admin_options {
+    std::vector<std::string> users;
+    std::vector<std::string> stats_users;
+};
+
+enum class secret_kind { plain, md5, scram_sha_256 };
+
+/// One line of the users file. `value` is what the file holds: the password, "md5" and 32 hex
+/// digits, or "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>".
+struct user_secret {
+    secret_kind kind = secret_kind::plain;
+    std::string value;
+};
+using user_secrets = std::map<std::string, user_secret, std::less<>>;
+
+struct auth_options {
+    auth_type type = auth_type::scram_sha_256;
+    std::string users_file;  // as an absolute or working-directory path; relative ones were
+                             // resolved at the file's folder
+    std::string hba_file;
+    std::string query;
+    std::string auth_user;
+    milliseconds cache_ttl{30'000};
+    user_secrets users;  // users_file's content, read with the snapshot
+};
+
+struct breaker_options {
+    int failures = 5;
+    milliseconds window{10'000};
+    milliseconds open{15'000};
+};
+
+/// Numbers of one pool. A time of 0 means "off" (or "never"), except for wait_timeout: 0 = wait
+/// without end.
+struct pool_options {
+    pool_mode mode = pool_mode::transaction;
+    int size = 5;
+    int overflow = 10;
+    milliseconds overflow_idle{5'000};
+    int min_idle = 0;
+    milliseconds wait_timeout{30'000};
+    milliseconds wait_notice{5'000};
+    milliseconds connect_timeout{15'000};
+    milliseconds idle_timeout{600'000};
+    milliseconds lifetime{3'600'000};
+    milliseconds check_after_idle{30'000};
+    std::string reset_query = "DISCARD ALL";
+    milliseconds query_timeout{0};
+    milliseconds transaction_timeout{0};
+    milliseconds idle_in_transaction_timeout{0};
+    milliseconds client_idle_timeout{0};
+    int max_prepared = 200;  // per server connection; 0 = none are kept
+    breaker_options breaker;
+};
+
+/// What a user's `pool:` sets; nothing means "as the database says".
+struct pool_overrides {
+    std::optional<pool_mode> mode;
+    std::optional<int> size;
+    std::optional<int> overflow;
+    std::optional<milliseconds> overflow_idle;
+    std::optional<int> min_idle;
+    std::optional<milliseconds> wait_timeout;
+    std::optional<milliseconds> wait_notice;
+    std::optional<milliseconds> connect_timeout;
+    std::optional<milliseconds> idle_timeout;
+    std::optional<milliseconds> lifetime;
+    std::optional<milliseconds> check_after_idle;
+    std::optional<std::string> reset_query;
+    std::optional<milliseconds> query_timeout;
+    std::optional<milliseconds> transaction_timeout;
+    std::optional<milliseconds> idle_in_transaction_timeout;
+    std::optional<milliseconds> client_idle_timeout;
+    std::optional<int> max_prepared;
+    std::optional<int> breaker_failures;
+    std::optional<milliseconds> breaker_window;
+    std::optional<milliseconds> breaker_open;
+};
+
+/// One address to try. `host` is a name, an address, or a folder ("/run/postgresql", then
+/// `.s.PGSQL.<port>` in it).
+struct upstream_host {
+    std::string host;
+    std::string hostaddr;  // when given, connect here and do not resolve `host`
+    std::uint16_t port = 5432;
+
+    [[nodiscard]] bool is_unix_socket() const { return hostaddr.empty() && host.starts_with('/'); }
+    friend bool operator==(const upstream_host&, const upstream_host&) = default;
+};
+
+/// A parsed connection string. Hosts are in the file's order and never empty after loading.
+struct upstream {
+    std::vector<upstream_host> hosts;
+    std::string dbname;            // empty = the name that the client asked for
+    std::string options;           // PostgreSQL's `options` start-up parameter
+    std::string application_name;  // empty = the client's
+    std::string client_encoding;   // empty = the client's
+};
+
+struct database_options {
+    std::string name;  // "*" for the entry that takes any other name
+    config::upstream upstream;
+    std::string
+        user;  // forced server user, from `user:` or the connection string; empty = the client's
+    std::string password;  // from `password:` or the connection string
+    pool_options pool;     // defaults with this database's own settings applied
+    tls_mode tls = tls_mode::prefer;
+
+    /// The database to ask the server for when the client asked for `requested`.
+    [[nodiscard]] std::string_view server_dbname(std::string_view requested) const {
+        if (!upstream.dbname.empty()) return upstream.dbname;
+        return name == "*" ? requested : std::string_view(name);
+    }
+};
+
+struct user_options {
+    std::string name;
+    pool_overrides pool;
+    int max_connections = 0;  // clients of this user; 0 = no limit of its own
+};
+
+/// Where a value stands in the file. Counted from 1; 0 = not from a file.
+struct place {
+    int line = 0;
+    int column = 0;
+};
+
+/// One entry of the white list, in the file's order. Every selector that is not empty must hold.
+struct cache_rule {
+    std::string name;
+    std::vector<std::string> databases;
+    std::vector<std::string> users;
+    std::vector<std::string> applications;
+    std::vector<std::string> tables;
+    std::string pattern;  // RE2 syntax, compiled once by the loader to prove it
+    std::vector<std::string> fingerprint;
+    milliseconds ttl{60'000};
+    std::size_t max_result_bytes = 4U << 20U;  // the rule's, or cache.max_result
+    rule_in_transaction in_transaction = rule_in_transaction::never;
+    rule_share share = rule_share::user;
+    milliseconds stale_while_revalidate{0};
+    milliseconds stale_if_error{0};
+    std::vector<std::string> settings;
+    std::vector<std::string> functions;
+    std::vector<std::string> warm;
+    place at;          // of the rule
+    place pattern_at;  // of its pattern
+};
+
+struct cache_options {
+    std::size_t memory_bytes = 256U << 20U;
+    std::size_t max_result_bytes = 4U << 20U;
+    cache_consistency consistency = cache_consistency::after_commit;
+    config::external_writers external_writers = config::external_writers::none;
+    std::string redis;
+    std::vector<cache_rule> rules;
+};
+
+struct n_plus_one_options {
+    int repeats = 10;
+    milliseconds window{1'000};
+};
+
+struct slow_log_options {
+    milliseconds threshold{500};  // 0 = every statement, negative = off
+    std::string file;             // empty = with the log
+    double sample = 1.0;          // 0..1
+    slow_log_parameters parameters = slow_log_parameters::redact;
+    slow_log_explain explain = slow_log_explain::off;
+    int explain_per_minute = 6;
+    n_plus_one_options n_plus_one;
+
+    [[nodiscard]] bool is_on() const { return threshold >= milliseconds{0}; }
+};
+
+struct log_options {
+    log_level level = log_level::info;
+    log_format format = log_format::text;
+    std::string file;  // empty = stderr
+};
+
+/// One row of the flat view that `SHOW CONFIG` and the reload's difference are made from. `value`
+/// of a secret is the secret itself, so that a reload notices a change: print rows only through
+/// render_config().
+struct setting {
+    std::string key;  // e.g. "databases.shop.pool.size", "cache.rules[0].ttl"
+    std::string value;
+    std::string default_value;
+    bool is_live = true;  // false: a change needs a restart
+    bool is_secret = false;
+};
+
+struct config {
+    listen_options listen;
+    int threads = 0;  // event loops; 0 = one a core
+    http_options http;
+    admin_options admin;
+    auth_options auth;
+    pool_options pool;  // the defaults that databases and users start from
+    std::map<std::string, database_options, std::less<>> databases;
+    std::map<std::string, user_options, std::less<>> users;
+    cache_options cache;
+    slow_log_options slow_log;
+    log_options log;
+
+    std::string file;               // the path that was loaded; what a reload reads again
+    std::vector<setting> settings;  // sorted by key; filled by the loader
+
+    /// The entry of that name, else the entry "*", else nullptr. Lifetime: the snapshot's.
+    [[nodiscard]] const database_options* find_database(std::string_view name) const;
+    /// The user's own entry, else nullptr.
+    [[nodiscard]] const user_options* find_user(std::string_view name) const;
+    /// The numbers of the pool (database, user): defaults, then the database's, then the user's.
+    [[nodiscard]] pool_options resolve(std::string_view database, std::string_view user) const;
+};
+
+using config_ptr = std::shared_ptr<const config>;
+
+}  // namespace weir::daemon::config
