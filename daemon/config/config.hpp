@@ -26,7 +26,7 @@ enum class tls_mode { disable, allow, prefer, require, verify_ca, verify_full };
 enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
 enum class pool_mode { session, transaction, statement };
 enum class cache_consistency { after_commit, linearizable };
-enum class external_writers { none, wal, stat, notify };
+enum class external_writers_source { none, wal, stat, notify };
 enum class rule_in_transaction { never, until_write };
 enum class rule_share { user, database };
 enum class slow_log_parameters { redact, show };
@@ -39,7 +39,7 @@ std::string_view to_string(tls_mode value);
 std::string_view to_string(auth_type value);
 std::string_view to_string(pool_mode value);
 std::string_view to_string(cache_consistency value);
-std::string_view to_string(external_writers value);
+std::string_view to_string(external_writers_source value);
 std::string_view to_string(rule_in_transaction value);
 std::string_view to_string(rule_share value);
 std::string_view to_string(slow_log_parameters value);
@@ -161,7 +161,7 @@ struct upstream_host {
 };
 
 /// A parsed connection string. Hosts are in the file's order and never empty after loading.
-struct upstream {
+struct upstream_options {
     std::vector<upstream_host> hosts;
     std::string dbname;            // empty = the name that the client asked for
     std::string options;           // PostgreSQL's `options` start-up parameter
@@ -171,7 +171,7 @@ struct upstream {
 
 struct database_options {
     std::string name;  // "*" for the entry that takes any other name
-    config::upstream upstream;
+    upstream_options upstream;
     std::string
         user;  // forced server user, from `user:` or the connection string; empty = the client's
     std::string password;  // from `password:` or the connection string
@@ -223,7 +223,7 @@ struct cache_options {
     std::size_t memory_bytes = 256U << 20U;
     std::size_t max_result_bytes = 4U << 20U;
     cache_consistency consistency = cache_consistency::after_commit;
-    config::external_writers external_writers = config::external_writers::none;
+    external_writers_source external_writers = external_writers_source::none;
     std::string redis;
     std::vector<cache_rule> rules;
 };

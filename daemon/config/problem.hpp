@@ -7,7 +7,7 @@
 
 namespace weir::daemon::config {
 
-enum class severity { error, warning };
+enum class problem_severity { error, warning };
 
 /// One finding. `line` and `column` count from 1; 0 = the file as a whole. `message` never holds a
 /// secret's value.
@@ -16,7 +16,7 @@ struct problem {
     int line = 0;
     int column = 0;
     std::string message;
-    config::severity severity = config::severity::error;
+    problem_severity severity = problem_severity::error;
 };
 
 /// "FILE:LINE:COL: message", a warning as "FILE:LINE:COL: warning: message".
