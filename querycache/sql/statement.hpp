@@ -84,6 +84,18 @@ enum class transaction_control : std::uint8_t {
     several,
 };
 
+/// Isolation that BEGIN, START TRANSACTION or SET TRANSACTION asks for.
+enum class isolation_level : std::uint8_t {
+    unspecified,
+    read_uncommitted,
+    read_committed,
+    repeatable_read,
+    serializable,
+};
+
+/// Access mode that the same statements ask for.
+enum class access_mode : std::uint8_t { unspecified, read_write, read_only };
+
 /// What a text may leave behind in the server's session, each a bit of `session_effect_set`.
 enum class session_effect : std::uint8_t {
     set,        ///< SET name = value outside LOCAL: `setting` tells
@@ -112,7 +124,9 @@ constexpr session_effect_set effect_bit(session_effect effect) {
     return session_effect_set{1} << static_cast<unsigned>(effect);
 }
 
-/// The one `SET name = value` of a text that consists of just that.
+/// The one setting that a text of one statement changes. The forms with a syntax of their own go by
+/// their parameter's name: TIME ZONE is timezone, NAMES client_encoding, SCHEMA search_path, ROLE
+/// role, SESSION AUTHORIZATION session_authorization, XML OPTION xmloption.
 struct setting_change {
     std::string name;  ///< folded to lower case
     std::string
@@ -133,7 +147,11 @@ struct statement {
     std::vector<relation_name> reads;
     std::vector<relation_name> writes;
     std::vector<function_call> functions;
-    setting_change setting;  ///< filled when effects holds set or reset and statements == 1
+    setting_change setting;  ///< filled when effects holds set, set_local, reset or set_role and
+                             ///< statements == 1
+    isolation_level isolation = isolation_level::unspecified;
+    access_mode access = access_mode::unspecified;
+    std::string gid;  ///< of PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED; unquoted
     std::string normalised;  ///< constants as $n, comments out, white space folded; for logs and
                              ///< rule patterns
     std::uint64_t fingerprint = 0;  ///< of the skeleton; printed as 16 hex digits
