@@ -52,6 +52,8 @@ struct tls_options {
     std::string cert_file;
     std::string key_file;
     std::string ca_file;
+
+    friend bool operator==(const tls_options&, const tls_options&) = default;
 };
 
 struct listen_options {
@@ -61,6 +63,8 @@ struct listen_options {
     std::string unix_socket_dir;  // empty = no unix socket
     int max_clients = 5000;
     tls_options tls;
+
+    friend bool operator==(const listen_options&, const listen_options&) = default;
 };
 
 struct http_options {
@@ -68,14 +72,18 @@ struct http_options {
     std::string host = "127.0.0.1";
     std::uint16_t port = 9632;
     std::string token;  // bearer token for POST; empty = POST is refused
+
+    friend bool operator==(const http_options&, const http_options&) = default;
 };
 
 struct admin_options {
     std::vector<std::string> users;
     std::vector<std::string> stats_users;
+
+    friend bool operator==(const admin_options&, const admin_options&) = default;
 };
 
-enum class secret_kind { plain, md5, scram_sha_256 };
+enum class secret_kind { none, plain, md5, scram_sha_256 };
 
 /// One line of the users file. `value` is what the file holds: the password, "md5" and 32 hex
 /// digits, or "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>".
@@ -94,12 +102,16 @@ struct auth_options {
     std::string auth_user;
     milliseconds cache_ttl{30'000};
     user_secrets users;  // users_file's content, read with the snapshot
+
+    friend bool operator==(const auth_options&, const auth_options&) = default;
 };
 
 struct breaker_options {
     int failures = 5;
     milliseconds window{10'000};
     milliseconds open{15'000};
+
+    friend bool operator==(const breaker_options&, const breaker_options&) = default;
 };
 
 /// Numbers of one pool. A time of 0 means "off" (or "never"), except for wait_timeout: 0 = wait
@@ -123,6 +135,16 @@ struct pool_options {
     milliseconds client_idle_timeout{0};
     int max_prepared = 200;  // per server connection; 0 = none are kept
     breaker_options breaker;
+
+    friend bool operator==(const pool_options&, const pool_options&) = default;
+};
+
+struct breaker_overrides {
+    std::optional<int> failures;
+    std::optional<milliseconds> window;
+    std::optional<milliseconds> open;
+
+    friend bool operator==(const breaker_overrides&, const breaker_overrides&) = default;
 };
 
 /// What a user's `pool:` sets; nothing means "as the database says".
@@ -144,9 +166,9 @@ struct pool_overrides {
     std::optional<milliseconds> idle_in_transaction_timeout;
     std::optional<milliseconds> client_idle_timeout;
     std::optional<int> max_prepared;
-    std::optional<int> breaker_failures;
-    std::optional<milliseconds> breaker_window;
-    std::optional<milliseconds> breaker_open;
+    breaker_overrides breaker;
+
+    friend bool operator==(const pool_overrides&, const pool_overrides&) = default;
 };
 
 /// One address to try. `host` is a name, an address, or a folder ("/run/postgresql", then
@@ -167,6 +189,8 @@ struct upstream_options {
     std::string options;           // PostgreSQL's `options` start-up parameter
     std::string application_name;  // empty = the client's
     std::string client_encoding;   // empty = the client's
+
+    friend bool operator==(const upstream_options&, const upstream_options&) = default;
 };
 
 struct database_options {
@@ -183,18 +207,24 @@ struct database_options {
         if (!upstream.dbname.empty()) return upstream.dbname;
         return name == "*" ? requested : std::string_view(name);
     }
+
+    friend bool operator==(const database_options&, const database_options&) = default;
 };
 
 struct user_options {
     std::string name;
     pool_overrides pool;
     int max_connections = 0;  // clients of this user; 0 = no limit of its own
+
+    friend bool operator==(const user_options&, const user_options&) = default;
 };
 
 /// Where a value stands in the file. Counted from 1; 0 = not from a file.
 struct place {
     int line = 0;
     int column = 0;
+
+    friend bool operator==(const place&, const place&) = default;
 };
 
 /// One entry of the white list, in the file's order. Every selector that is not empty must hold.
@@ -217,6 +247,8 @@ struct cache_rule {
     std::vector<std::string> warm;
     place at;          // of the rule
     place pattern_at;  // of its pattern
+
+    friend bool operator==(const cache_rule&, const cache_rule&) = default;
 };
 
 struct cache_options {
@@ -226,11 +258,15 @@ struct cache_options {
     external_writers_source external_writers = external_writers_source::none;
     std::string redis;
     std::vector<cache_rule> rules;
+
+    friend bool operator==(const cache_options&, const cache_options&) = default;
 };
 
 struct n_plus_one_options {
     int repeats = 10;
     milliseconds window{1'000};
+
+    friend bool operator==(const n_plus_one_options&, const n_plus_one_options&) = default;
 };
 
 struct slow_log_options {
@@ -243,23 +279,26 @@ struct slow_log_options {
     n_plus_one_options n_plus_one;
 
     [[nodiscard]] bool is_on() const { return threshold >= milliseconds{0}; }
+
+    friend bool operator==(const slow_log_options&, const slow_log_options&) = default;
 };
 
 struct log_options {
     log_level level = log_level::info;
     log_format format = log_format::text;
     std::string file;  // empty = stderr
+
+    friend bool operator==(const log_options&, const log_options&) = default;
 };
 
-/// One row of the flat view that `SHOW CONFIG` and the reload's difference are made from. `value`
-/// of a secret is the secret itself, so that a reload notices a change: print rows only through
-/// render_config().
+/// One row of the flat view that `SHOW CONFIG` and the reload's difference are made from. Print
+/// `shown` only: `value` is what a reload compares and may hold a secret.
 struct setting {
     std::string key;  // e.g. "databases.shop.pool.size", "cache.rules[0].ttl"
     std::string value;
+    std::string shown;
     std::string default_value;
     bool is_live = true;  // false: a change needs a restart
-    bool is_secret = false;
 };
 
 struct config {
