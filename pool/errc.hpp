@@ -1,0 +1,53 @@
+// The pool's own error codes. What PostgreSQL itself says in an ErrorResponse is never turned into
+// one of these: it is kept as data beside errc::server_error. Text for clients and SQLSTATEs live
+// in one table in daemon/. Any thread.
+#pragma once
+
+#include <system_error>
+
+namespace weir::pool {
+
+enum class errc {
+    // Waiting for a server.
+    wait_timeout = 1,  ///< no server within wait_timeout (53300)
+    wait_canceled,     ///< the client cancelled while it waited (57014)
+    pool_paused,       ///< the pool takes no work now (57P03)
+    shutting_down,     ///< the daemon drains (57P01)
+    breaker_open,      ///< the upstream failed too often lately (08006)
+
+    // Reaching a server.
+    connect_failed,   ///< the network said no (08006)
+    connect_timeout,  ///< connect_timeout passed before the login ended (08006)
+    server_lost,      ///< an established server connection ended (08006)
+
+    // Logging in to a server.
+    server_error,                  ///< the server sent ErrorResponse; its fields are kept as data
+    unexpected_message,            ///< a message that this state does not allow
+    malformed_message,             ///< a message whose body does not parse
+    message_too_long,              ///< a length beyond the limit for log-in messages
+    unsupported_authentication,    ///< GSSAPI, SSPI or a kind that PostgreSQL does not document
+    no_common_sasl_mechanism,      ///< SASL without SCRAM-SHA-256
+    password_missing,              ///< the server asks for a password and none is configured
+    iteration_count_out_of_range,  ///< SCRAM iterations that only a rogue server sends
+    server_signature_mismatch,  ///< the server does not know our secret: it is not who it should be
+    authentication_incomplete,  ///< AuthenticationOk before the SCRAM exchange ended
+    unsupported_protocol_version,  ///< NegotiateProtocolVersion below 3.0 or above what was asked
+
+    // Prepared statements.
+    duplicate_statement,  ///< the name is taken (42P05)
+    unknown_statement,    ///< no statement of that name (26000)
+    too_many_statements,  ///< the client's bound on names or bytes (53400)
+
+    // Settings.
+    unsupported_option,  ///< `options` in the start-up packet holds more than -c name=value and
+                         ///< --name=value
+    invalid_setting,     ///< a name or value that no statement can carry
+};
+
+[[nodiscard]] const std::error_category& pool_category() noexcept;
+[[nodiscard]] std::error_code make_error_code(errc code) noexcept;
+
+}  // namespace weir::pool
+
+template<>
+struct std::is_error_code_enum<weir::pool::errc> : std::true_type {};

@@ -1,0 +1,240 @@
+// Named prepared statements in transaction mode, in three parts: one registry of statement texts
+// for all threads, one map of names a client, one list of what is prepared on a server. Not the
+// pipeline: it only says which Parse or Close has to be sent, and learns from the driver what
+// became of it. statement_registry is thread-safe; the other two belong to one thread.
+//
+// Staging. A pipeline is answered later than it is sent, so each change is visible at once to the
+// requests that follow it and becomes settled, or is undone, when its reply is known. Each change
+// carries a tag; tags grow in the order of sending, and replies come in that order. `segment`
+// counts the client's Sync and Query messages: an error drops the rest of its own segment, so a
+// change of the same segment may be relied on, and one of an earlier segment is in doubt until it
+// is resolved.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::pool {
+
+using change_tag = std::uint64_t;
+
+/// What became of a request. `dropped`: the server skipped it after an earlier error, or it was
+/// never sent.
+enum class change_outcome : std::uint8_t { succeeded, failed, dropped };
+
+/// One statement text with its parameter types. Immutable, shared by clients and threads.
+struct shared_statement {
+    std::uint64_t id = 0;         ///< unique while the daemon runs; 0 = not registered (unnamed)
+    std::string server_name;      ///< "pgweir_<id>"; "" = unnamed
+    std::string text;             ///< as in Parse, without the final zero
+    std::string parameter_types;  ///< as in Parse: Int16 count and that many Int32 type oids
+};
+using statement_ptr = std::shared_ptr<const shared_statement>;
+
+/// Thread-safe, sharded by hash. Equal text and parameter types give the same statement as long as
+/// anybody holds it. Touched by Parse only: Bind, Describe and Execute go by the client's own map.
+class statement_registry {
+public:
+    statement_registry();
+
+    [[nodiscard]] statement_ptr intern(std::string_view text, std::string_view parameter_types);
+
+    /// Statements that are alive.
+    [[nodiscard]] std::size_t size() const;
+
+private:
+    struct table;
+    std::shared_ptr<table>
+        table_;  ///< shared with the statements' deleters, which may outlive the registry
+};
+
+/// A statement for the unnamed slot: no registry, no lock.
+[[nodiscard]] statement_ptr make_unnamed_statement(
+    std::string_view text, std::string_view parameter_types
+);
+
+/// What a client's name stands for. `facts` is the daemon's own knowledge about the text, opaque
+/// here.
+struct client_statement {
+    statement_ptr statement;
+    std::shared_ptr<const void> facts;
+
+    explicit operator bool() const noexcept { return statement != nullptr; }
+};
+
+/// The names of one client. The name "" is the unnamed statement and follows its rules: Parse
+/// replaces it, a failed Parse and any executed simple Query destroy it.
+class client_statements {
+public:
+    static constexpr std::size_t default_max_names = 10'000;
+    static constexpr std::size_t default_max_bytes = 64U << 20;
+
+    explicit client_statements(
+        std::size_t max_names = default_max_names, std::size_t max_bytes = default_max_bytes
+    );
+    client_statements(const client_statements&) = delete;
+    client_statements& operator=(const client_statements&) = delete;
+
+    /// What `name` stands for now, for Bind and Describe; nullptr = errc::unknown_statement
+    /// (26000). No allocation. Lifetime: until the next change of this object.
+    [[nodiscard]] const client_statement* find(std::string_view name) const noexcept;
+
+    /// True when what find() says about `name` hangs on a request of a segment before `segment`
+    /// that has no reply yet. A driver that wants PostgreSQL's exact answer waits for that reply
+    /// first.
+    [[nodiscard]] bool in_doubt(std::string_view name, std::uint64_t segment) const noexcept;
+
+    /// Parse. Errors: errc::duplicate_statement (42P05) for a live name other than "",
+    /// errc::too_many_statements for the client's bound; then nothing is changed and the driver
+    /// makes the error itself.
+    [[nodiscard]] std::error_code stage_parse(
+        change_tag tag, std::uint64_t segment, std::string_view name, client_statement value
+    );
+    /// Close('S'), or DEALLOCATE name if the driver rewrites it. Unknown names are no error, as in
+    /// PostgreSQL.
+    void stage_close(change_tag tag, std::uint64_t segment, std::string_view name);
+    /// DEALLOCATE ALL, DISCARD ALL when recognised before they are sent: takes what is there now
+    /// and nothing that is staged later (PgBouncer #1535).
+    void stage_deallocate_all(change_tag tag, std::uint64_t segment);
+    /// Any simple Query: destroys the unnamed statement as soon as the server begins it, even if it
+    /// fails.
+    void stage_query(change_tag tag, std::uint64_t segment);
+
+    /// A reply is known: settles or undoes what was staged under `tag`. Call in the order of tags.
+    /// What was staged under smaller tags and was never resolved counts as dropped. Nothing to do
+    /// for tags that staged nothing.
+    void resolve(change_tag tag, change_outcome outcome);
+
+    /// The server said DEALLOCATE ALL or DISCARD ALL for a request that was not staged as such:
+    /// everything that was settled by now goes, what was sent after that request stays.
+    void deallocate_all();
+
+    /// The unnamed statement if it has this very text, so that a repeated Parse needs no
+    /// allocation; else empty.
+    [[nodiscard]] const client_statement* unnamed_like(
+        std::string_view text, std::string_view parameter_types
+    ) const noexcept;
+
+    /// Named statements that find() sees.
+    [[nodiscard]] std::size_t size() const noexcept { return visible_names_; }
+    /// Bytes of names and texts that count against the bound.
+    [[nodiscard]] std::size_t charged_bytes() const noexcept { return bytes_; }
+    [[nodiscard]] bool has_unresolved() const noexcept { return first_ < staged_.size(); }
+
+private:
+    struct name_hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const noexcept {
+            return std::hash<std::string_view>{}(name);
+        }
+    };
+    struct entry {
+        client_statement settled;   ///< what the server has agreed to
+        client_statement visible;   ///< the last staged change, else settled
+        std::uint64_t segment = 0;  ///< of the last staged change
+        std::uint32_t pending = 0;  ///< staged changes without an outcome
+    };
+    using name_map = std::unordered_map<std::string, entry, name_hash, std::equal_to<>>;
+    /// Nodes of unordered_map do not move, and an entry stays while changes of it are pending.
+    using node = name_map::value_type;
+
+    enum class change_kind : std::uint8_t { parse, close, query };
+    struct change {
+        change_tag tag;
+        node* target;
+        client_statement value;  ///< empty for close and query
+        change_kind kind;
+    };
+
+    void stage(
+        change_tag tag,
+        std::uint64_t segment,
+        node& target,
+        client_statement value,
+        change_kind kind
+    );
+    void settle(change& staged, change_outcome outcome);
+    void show(node& target, client_statement value);
+    void erase_if_unused(node& target);
+    static std::size_t charge(const node& target, const client_statement& value) noexcept;
+
+    std::size_t max_names_;
+    std::size_t max_bytes_;
+    std::size_t visible_names_ = 0;
+    std::size_t bytes_ = 0;
+    name_map names_;
+    std::vector<change> staged_;  ///< from first_ on, in the order of tags
+    std::size_t first_ = 0;
+};
+
+/// What is prepared on one server connection under pgweir's own names, least recently used first
+/// out.
+class server_statements {
+public:
+    enum class presence : std::uint8_t {
+        absent,    ///< send Parse before Bind or Describe
+        present,   ///< nothing to send
+        in_doubt,  ///< its Parse went out in an earlier segment and has no reply: wait, or send
+                   ///< Close and Parse
+    };
+
+    /// `max_prepared` statements at most; at least 1.
+    explicit server_statements(std::size_t max_prepared);
+
+    /// Looks `id` up for a Bind, Describe or Parse of `segment`, and makes it the most recently
+    /// used. No allocation.
+    [[nodiscard]] presence use(std::uint64_t id, std::uint64_t segment) noexcept;
+
+    /// A Parse for `id` goes out. Returns the statement that has to be closed to keep the bound:
+    /// send its Close before the Parse and tell stage_close(). Legal for an id in doubt.
+    [[nodiscard]] std::optional<std::uint64_t> stage_parse(
+        change_tag tag, std::uint64_t segment, std::uint64_t id
+    );
+    void stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id);
+    /// As in client_statements.
+    void stage_deallocate_all(change_tag tag, std::uint64_t segment);
+    void resolve(change_tag tag, change_outcome outcome);
+    void deallocate_all();
+    /// Reset outside any pipeline (the reset query succeeded): forgets everything.
+    void clear() noexcept;
+
+    [[nodiscard]] std::size_t size() const noexcept { return visible_.size(); }
+    [[nodiscard]] bool has_unresolved() const noexcept { return first_ < staged_.size(); }
+    /// Changed at reload: the next stage_parse() closes one too many at most, so the list shrinks
+    /// by use.
+    void set_max_prepared(std::size_t max_prepared) noexcept;
+
+private:
+    struct entry {
+        bool settled = false;  ///< the server has agreed to it
+        bool visible = false;
+        std::uint64_t segment = 0;
+        std::uint32_t pending = 0;
+        std::list<std::uint64_t>::iterator position;  ///< in visible_, while visible
+    };
+    struct change {
+        change_tag tag;
+        std::uint64_t id;
+        bool prepares;
+    };
+
+    void stage(change_tag tag, std::uint64_t segment, std::uint64_t id, bool prepares);
+    void show(std::uint64_t id, entry& target, bool visible);
+    void settle(const change& staged, change_outcome outcome);
+
+    std::size_t max_prepared_;
+    std::unordered_map<std::uint64_t, entry> entries_;
+    std::list<std::uint64_t> visible_;  ///< least recently used first
+    std::vector<change> staged_;
+    std::size_t first_ = 0;
+};
+
+}  // namespace weir::pool

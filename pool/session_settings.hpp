@@ -1,0 +1,200 @@
+// What GUCs a client wants, what a server has, and the statements that close the difference. Not a
+// parser: SET and RESET statements come in already taken apart. One thread, but `settings` values
+// may be shared between threads.
+//
+// Three layers decide a client's value, as in PostgreSQL: SET in its session, else its start-up
+// packet, else the server's default. A server that comes from the pool has only the last, so
+// start-up values are applied like SETs, and RESET by the client means "back to the start-up
+// value".
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::pool {
+
+/// How a setting's value is kept.
+enum class value_form : std::uint8_t {
+    raw,  ///< the string itself, as in a start-up packet or in ParameterStatus
+    sql,  ///< SQL text as it stood after SET name TO, for instance  'a', "b"  or  on
+};
+
+struct setting {
+    std::string name;  ///< lower case
+    std::string value;
+    value_form form = value_form::raw;
+    friend bool operator==(const setting&, const setting&) = default;
+};
+
+/// A set of settings: immutable and shared until it is changed, so copies cost a pointer. Sorted by
+/// name. Names are compared without case, as GUC names are; values exactly.
+class settings {
+public:
+    [[nodiscard]] bool empty() const noexcept { return !data_; }
+    [[nodiscard]] const setting* find(std::string_view name) const noexcept;
+    void assign(std::string_view name, std::string_view value, value_form form);
+    void erase(std::string_view name);
+    void clear() noexcept { data_.reset(); }
+
+    [[nodiscard]] const std::vector<setting>& all() const noexcept;
+
+    /// A hash of everything but application_name, for the key of the cache. 0 = nothing is set but
+    /// that. Seeded at random a process: equal only within this daemon. O(1).
+    [[nodiscard]] std::uint64_t signature() const noexcept { return data_ ? data_->signature : 0; }
+    /// Nothing is set, application_name aside.
+    [[nodiscard]] bool only_defaults() const noexcept;
+    /// Appends everything but application_name as bytes that are equal exactly for equal settings,
+    /// for keys that leave this process.
+    void append_canonical(std::string& out) const;
+
+    /// O(1) for copies of each other and, in practice, for different ones.
+    friend bool operator==(const settings& a, const settings& b) noexcept;
+
+    /// Makes equal sets share one copy again. Used where a set is kept for long, by idle clients.
+    void share_with(const settings& other) noexcept {
+        if (*this == other) data_ = other.data_;
+    }
+
+private:
+    struct content {
+        std::vector<setting> values;
+        std::uint64_t hash = 0;       ///< of everything
+        std::uint64_t signature = 0;  ///< without application_name
+    };
+    std::vector<setting> copy() const;
+    void replace(std::vector<setting> values);
+
+    std::shared_ptr<const content> data_;  ///< never empty when set
+};
+
+/// The settings of one server connection.
+class server_settings {
+public:
+    /// Any ParameterStatus of this server, from log-in on. `name` in the server's spelling.
+    void on_parameter_status(std::string_view name, std::string_view value);
+    /// First ReadyForQuery: what is reported by now is the server's default.
+    void on_login_done();
+    /// The reset query succeeded: everything has its default again.
+    void on_reset();
+
+    /// What is set beyond the defaults.
+    [[nodiscard]] const settings& current() const noexcept { return current_; }
+    /// Last reported value; nullptr when the server never reported `name` (any case).
+    [[nodiscard]] const std::string* reported(std::string_view name) const noexcept;
+    /// Value at log-in; nullptr when unknown.
+    [[nodiscard]] const std::string* reported_default(std::string_view name) const noexcept;
+
+private:
+    friend class client_settings;
+    struct report {
+        std::string now;
+        std::string at_login;
+        bool changed = false;  ///< since the lease began
+    };
+
+    settings current_;
+    std::unordered_map<std::string, report> reports_;  ///< by lower-case name
+    bool any_changed_ = false;
+    bool leased_ = false;
+    bool logged_in_ = false;
+};
+
+/// The settings of one client, over its start-up packet, its transactions and its servers.
+/// A lease: difference() → send → applied() → on_...() as replies come → on_ready() at each
+/// ReadyForQuery.
+class client_settings {
+public:
+    /// One name and value of the start-up packet. Takes `options` apart; leaves out user, database,
+    /// replication and _pq_.*. Errors: errc::unsupported_option, errc::invalid_setting.
+    [[nodiscard]] std::error_code on_startup(std::string_view name, std::string_view value);
+
+    /// What this client's sessions have beyond the server's defaults, by the last finished
+    /// transaction.
+    [[nodiscard]] const settings& current() const noexcept { return current_; }
+    [[nodiscard]] const settings& startup() const noexcept { return startup_; }
+
+    /// Appends the statements, separated by ";", that give `server` what this client wants. Nothing
+    /// appended and false when they agree already: one comparison of pointers in the usual case.
+    /// Send as one simple Query before the client's own messages: one implicit transaction, so it
+    /// takes effect as a whole or not at all. The reply may hold rows (set_config) and is to be
+    /// swallowed whole.
+    [[nodiscard]] bool difference(server_settings& server, std::string& sql) const;
+
+    /// The server is this client's from now on, and the difference is applied (or was empty). Also
+    /// takes over the spelling that the server reported ('utf-8' became UTF8), so that it is not
+    /// sent again (PgBouncer #879).
+    void applied(server_settings& server);
+
+    // What the server has answered, in the order of its replies. All but on_ready() are staged
+    // until the transaction, explicit or implicit, ends.
+
+    /// CommandComplete of SET [SESSION] name TO value. Not for SET LOCAL, which ends with its
+    /// transaction.
+    void on_set(std::string_view name, std::string_view value, value_form form = value_form::sql);
+    /// RESET name, SET name TO DEFAULT.
+    void on_reset(std::string_view name);
+    /// RESET ALL: leaves role and session_authorization alone.
+    void on_reset_all();
+    /// DISCARD ALL.
+    void on_discard_all();
+    /// SAVEPOINT, ROLLBACK TO, RELEASE. `name` folded by the parser. A name that is not known makes
+    /// the outcome uncertain if anything is staged.
+    void on_savepoint(std::string_view name);
+    void on_rollback_to(std::string_view name);
+    void on_release(std::string_view name);
+    /// CommandComplete COMMIT (and END); PREPARE TRANSACTION.
+    void on_commit();
+    /// CommandComplete ROLLBACK of a whole transaction; also for COMMIT of a failed one, which is
+    /// answered so.
+    void on_rollback();
+    /// ErrorResponse.
+    void on_error() noexcept;
+
+    /// ReadyForQuery. With I the staged changes are settled: kept, or dropped after an error.
+    void on_ready(char transaction_status, server_settings& server);
+
+    /// The server is given back. Call after on_ready('I').
+    void end_lease(server_settings& server) noexcept { server.leased_ = false; }
+
+    /// What a SET has led to is not known: reset the server before anybody uses it. Cleared by
+    /// applied().
+    [[nodiscard]] bool is_uncertain() const noexcept { return uncertain_; }
+    [[nodiscard]] bool has_staged() const noexcept { return !staged_.empty(); }
+
+private:
+    enum class step_kind : std::uint8_t { set, reset, reset_all, discard_all, savepoint };
+    struct step {
+        step_kind kind;
+        value_form form;
+        std::string name;
+        std::string value;
+    };
+    void stage(step_kind kind, std::string_view name, std::string_view value, value_form form);
+    void keep_staged();
+    void apply_step(const step& staged);
+    void take_reports(server_settings& server);
+    std::size_t find_savepoint(std::string_view name) const noexcept;
+
+    settings startup_;
+    settings current_;
+    settings on_server_;  ///< what the leased server has; differs from current_ after RESET of a
+                          ///< start-up value
+    std::vector<step> staged_;
+    std::vector<std::string>
+        reset_names_;       ///< RESET in this lease: a report about them is not the client's wish
+    bool error_ = false;    ///< ErrorResponse since the last ReadyForQuery
+    bool aborted_ = false;  ///< the last ReadyForQuery said E
+    bool uncertain_ = false;
+};
+
+/// A name in double quotes, and a string as a literal that means the same under either
+/// standard_conforming_strings.
+void append_quoted_identifier(std::string& out, std::string_view name);
+void append_quoted_literal(std::string& out, std::string_view value);
+
+}  // namespace weir::pool
