@@ -1,0 +1,151 @@
+// The face of the cache: entries, rules, databases, limits and counters of the process, and what
+// the console asks of them. Sessions (session.hpp) do the per-statement work against it; it opens
+// no connection and reads no clock. Thread-safe. Outlives all sessions and captures.
+#pragma once
+
+#include "querycache/capture.hpp"
+#include "querycache/counters.hpp"
+#include "querycache/database.hpp"
+#include "querycache/key.hpp"
+#include "querycache/rules.hpp"
+#include "querycache/store.hpp"
+#include "querycache/verdict.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::querycache {
+
+/// `cache.*` of the configuration.
+struct cache_limits {
+    std::size_t memory = 256U << 20;         ///< bytes, keys and overhead included
+    std::size_t max_result = 4U << 20;       ///< bytes of a reply; a rule may lower it
+    std::size_t capture_memory = 64U << 20;  ///< bytes of all replies being captured
+    consistency mode = consistency::after_commit;
+    std::size_t threads = 4;  ///< for the number of shards
+};
+
+/// A row of SHOW CACHE.
+struct cache_row {
+    std::string rule;
+    std::int64_t entries = 0;
+    std::int64_t bytes = 0;
+    rule_totals totals;
+    [[nodiscard]] double hit_ratio() const;  ///< of hits and misses; 0 when there were none
+    [[nodiscard]] double avg_hit_us() const;
+    [[nodiscard]] double avg_miss_us() const;
+    [[nodiscard]] double saved_ms() const;
+};
+
+/// A row of SHOW CACHE TABLES.
+struct table_row {
+    std::string database;
+    std::string table;  ///< schema.name; the oid when the catalog has none; (all) and (catalog)
+    std::uint64_t version = 0;
+    std::uint32_t pending = 0;
+    std::uint32_t dependants = 0;
+    std::uint64_t invalidations = 0;
+    std::string last_cause;
+};
+
+/// What EXPLAIN CACHE prints.
+struct explanation {
+    std::string statement_class;  ///< read, write, ddl, ...
+    std::vector<std::string> tables_read;
+    std::vector<std::string> tables_written;  ///< with what a write to them carries on to
+    bool writes_everything = false;
+    std::string rule;  ///< "" for none
+    std::vector<std::string> key_parts;
+    std::vector<std::string> reasons;  ///< empty: it is served from the cache
+    std::string normalised;
+    std::uint64_t fingerprint = 0;
+};
+
+/// For whom EXPLAIN CACHE explains.
+struct explain_identity {
+    std::string database_name;
+    std::string user;
+    std::string application;
+    std::string settings;  ///< the session's signature, printable
+};
+
+class cache {
+public:
+    explicit cache(const cache_limits& limits);
+    ~cache();
+    cache(const cache&) = delete;
+    cache& operator=(const cache&) = delete;
+
+    /// The state of a database, made at first sight; lives as long as the cache.
+    database_state& database(const database_identity& identity, std::string_view name);
+    [[nodiscard]] std::vector<database_state*> databases() const;
+
+    /// Swaps the rules; in force for every look-up that begins after the return. What was stored
+    /// under a rule that is no more, or is overtaken, is not served again.
+    void set_rules(std::shared_ptr<const rule_set> rules);
+    [[nodiscard]] std::shared_ptr<const rule_set> rules() const;
+    /// Changes with every set_rules.
+    [[nodiscard]] std::uint64_t rules_serial() const {
+        return rules_serial_.load(std::memory_order_acquire);
+    }
+    void set_limits(const cache_limits& limits);
+    [[nodiscard]] std::size_t max_result() const {
+        return max_result_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] consistency mode() const { return mode_.load(std::memory_order_relaxed); }
+
+    [[nodiscard]] store& entries() { return store_; }
+    [[nodiscard]] const hash_secret& secret() const { return secret_; }
+    [[nodiscard]] capture_budget& budget() { return budget_; }
+    [[nodiscard]] reason_counters& reasons() { return reasons_; }
+
+    /// Entries that went, out-of-date ones not counted. In force at the return. `table` is `t` or
+    /// `s.t`; `database` null: in all. A table that no catalog knows: no entry can depend on it, 0.
+    std::size_t invalidate_table(std::string_view table, database_state* database = nullptr);
+    std::size_t invalidate_rule(std::string_view rule);
+    std::size_t invalidate_database(database_state& database);
+    std::size_t invalidate_all();
+
+    /// Housekeeping, to be called about once a second: reclaims dead entries (looks at no more than
+    /// `most`), and bumps again what lost servers may commit late.
+    void sweep(time_point now, std::size_t most = 4096);
+    /// Takes over marks whose outcome nobody will tell: bumped now and at every sweep for a minute,
+    /// pending until then. (The backend may still commit: query-cache.md T14.)
+    void hold_in_doubt(std::vector<version_slot*> marked, time_point now);
+
+    [[nodiscard]] explanation explain(
+        const sql::statement& facts, database_state& database, const explain_identity& who
+    ) const;
+    [[nodiscard]] std::vector<cache_row> show_cache() const;
+    [[nodiscard]] std::vector<table_row> show_tables() const;
+    [[nodiscard]] std::vector<reason_row> show_reasons() const { return reasons_.rows(); }
+    [[nodiscard]] store_totals totals() const { return store_.totals(); }
+
+private:
+    struct in_doubt {
+        std::vector<version_slot*> slots;
+        time_point until;
+    };
+
+    std::size_t drop_dependants(version_slot* slot);
+
+    hash_secret secret_;
+    store store_;
+    capture_budget budget_;
+    reason_counters reasons_;
+    std::atomic<std::size_t> max_result_;
+    std::atomic<consistency> mode_;
+
+    mutable std::mutex mutex_;  ///< guards the members below
+    std::shared_ptr<const rule_set> rules_;
+    std::vector<std::unique_ptr<database_state>> databases_;
+    std::vector<in_doubt> in_doubt_;
+    std::atomic<std::uint64_t> rules_serial_{1};
+};
+
+}  // namespace weir::querycache

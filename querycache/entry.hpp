@@ -1,0 +1,98 @@
+// A stored reply: its key, its bytes ready to be sent, the versions it depends on, its age and its
+// rule. One block of memory, immutable but for the hooks with which the store threads it.
+// Thread-safe to read and to share; the hooks belong to the store's shard.
+#pragma once
+
+#include "querycache/counters.hpp"
+#include "querycache/key.hpp"
+#include "querycache/versions.hpp"
+
+#include <boost/intrusive/list_hook.hpp>
+#include <boost/intrusive/unordered_set_hook.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace weir::querycache {
+
+class entry;
+/// Keeps an entry, and so the bytes of its reply, alive.
+using entry_ref = boost::intrusive_ptr<const entry>;
+
+/// What an entry is made of; copied into it.
+struct entry_parts {
+    std::string_view key;
+    hash128 hash;
+    std::string_view reply;
+    const stamp* depends_on = nullptr;
+    time_point stored_at{};  ///< r0: when the query was about to be sent
+    duration ttl{};
+    std::uint64_t lineage = 0;  ///< session_rule::lineage
+    std::shared_ptr<rule_counters> rule;
+    std::uint32_t rule_epoch = 0;
+    std::uint32_t rows = 0;
+    std::chrono::nanoseconds cost{};  ///< server time that a hit saves
+};
+
+class entry {
+public:
+    static entry_ref make(const entry_parts& parts);
+    entry(const entry&) = delete;
+    entry& operator=(const entry&) = delete;
+
+    [[nodiscard]] std::string_view key() const;
+    /// Complete messages, ready to be sent. Simple: T D* C Z. Extended: BindComplete [T] D* C Z;
+    /// the caller puts a ParseComplete before it when the client sent Parse.
+    [[nodiscard]] std::string_view reply() const;
+    [[nodiscard]] const hash128& hash() const { return hash_; }
+    [[nodiscard]] const stamped_slot* stamps_begin() const;
+    [[nodiscard]] const stamped_slot* stamps_end() const { return stamps_begin() + stamps_; }
+    [[nodiscard]] bool depends_on(const version_slot* slot) const;
+    [[nodiscard]] time_point stored_at() const { return stored_at_; }
+    [[nodiscard]] duration ttl() const { return ttl_; }
+    [[nodiscard]] std::uint64_t lineage() const { return lineage_; }
+    [[nodiscard]] rule_counters& rule() const { return *rule_; }
+    [[nodiscard]] std::uint32_t rule_epoch() const { return rule_epoch_; }
+    [[nodiscard]] std::uint32_t rows() const { return rows_; }
+    [[nodiscard]] std::chrono::nanoseconds cost() const { return cost_; }
+
+    /// Whether its tables and its rule have not moved. Says nothing about age.
+    [[nodiscard]] bool is_current(consistency mode) const;
+    [[nodiscard]] bool is_expired(time_point now) const { return now - stored_at_ >= ttl_; }
+
+    /// Bytes that it costs: content and overhead.
+    [[nodiscard]] std::size_t charge() const;
+    /// What an entry with `stamps` dependencies costs over key and reply.
+    static std::size_t overhead(std::size_t stamps);
+
+private:
+    friend class store;
+    friend struct entry_hooks;
+    friend void intrusive_ptr_add_ref(const entry* e);
+    friend void intrusive_ptr_release(const entry* e);
+    explicit entry(const entry_parts& parts);
+    ~entry();
+
+    using hook = boost::intrusive::link_mode<boost::intrusive::normal_link>;
+    mutable boost::intrusive::list_member_hook<hook> order_;
+    mutable boost::intrusive::unordered_set_member_hook<hook> bucket_;
+    mutable std::atomic<std::uint32_t> references_{0};
+    std::uint32_t stamps_;
+    std::uint32_t key_size_;
+    std::uint32_t reply_size_;
+    std::uint32_t rows_;
+    std::uint32_t rule_epoch_;
+    hash128 hash_;
+    time_point stored_at_;
+    duration ttl_;
+    std::uint64_t lineage_;
+    std::shared_ptr<rule_counters> rule_;
+    std::chrono::nanoseconds cost_;
+    // Behind the object: stamped_slot[stamps_], key, reply.
+};
+
+}  // namespace weir::querycache

@@ -1,0 +1,89 @@
+// The key of an entry: everything on which the bytes of a reply depend besides the data, as one
+// canonical string that is compared in full on a hit. The part that a session brings (database,
+// user, settings) is built once a login; the rest are views of the client's own bytes, so that a
+// look-up allocates nothing. Layout, each variable part behind its u32 length, native byte order:
+//   system identifier u64, database oid u32, sharing u8, user (empty when shared), settings |
+//   shape u8 | text | parameter type oids | Bind after its two names
+// Thread rule: values; hash_secret is immutable.
+#pragma once
+
+#include "querycache/rules.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weir::querycache {
+
+/// What the database is, whatever name leads to it.
+struct database_identity {
+    std::uint64_t system_identifier = 0;  ///< pg_control_system()
+    oid database = 0;                     ///< pg_database.oid
+    friend bool operator==(const database_identity&, const database_identity&) = default;
+};
+
+/// Which messages the client waits for.
+enum class reply_shape : std::uint8_t {
+    simple,              ///< Query: RowDescription, DataRow*, CommandComplete, ReadyForQuery
+    extended,            ///< Bind, Execute, Sync: no RowDescription
+    extended_described,  ///< Bind, Describe of the portal, Execute, Sync
+};
+
+struct hash128 {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    friend bool operator==(const hash128&, const hash128&) = default;
+};
+
+/// The secret of the process: who does not know it cannot craft texts that collide.
+class hash_secret {
+public:
+    /// From the system's random source.
+    hash_secret();
+    [[nodiscard]] hash128 hash(std::string_view bytes) const;
+
+private:
+    std::array<unsigned char, 192> bytes_{};
+};
+
+/// The session's part of the key, for one way of sharing.
+struct key_scope {
+    std::string bytes;
+    hash128 hash;
+};
+[[nodiscard]] key_scope make_key_scope(
+    const hash_secret& secret,
+    const database_identity& database,
+    sharing share,
+    std::string_view user,
+    std::string_view settings
+);
+
+/// The statement's part of the key: views, valid during the call.
+struct request {
+    reply_shape shape = reply_shape::simple;
+    std::string_view text;             ///< as the client sent it, without the final zero
+    std::string_view parameter_types;  ///< the Int32s of Parse; empty for a simple query
+    std::string_view bind_tail;  ///< Bind's body after its two names; empty for a simple query
+};
+
+/// A whole key, in pieces.
+struct key_view {
+    const key_scope* scope = nullptr;
+    request statement;
+
+    [[nodiscard]] hash128 hash(const hash_secret& secret) const;
+    [[nodiscard]] std::size_t size() const;
+    /// Writes size() bytes.
+    void write(char* out) const;
+    /// Whether `key` is exactly what write() would write.
+    [[nodiscard]] bool equals(std::string_view key) const;
+};
+
+/// Whether a Bind's text-format parameters hold one of the words that PostgreSQL's date and time
+/// input reads off the clock (now, today, tomorrow, yesterday), so that the reply must not be
+/// kept. True also when `bind_tail` is not well-formed.
+[[nodiscard]] bool holds_clock_word(std::string_view bind_tail);
+
+}  // namespace weir::querycache

@@ -1,0 +1,177 @@
+// The cache's view of one client session: whether its next read may be served, what its statements
+// have written and not settled yet, and when that is to be made known. It is told what is sent and
+// what comes back; it sends nothing itself. The order of calls is the proof's:
+//
+//   request complete  -> quick_hit()            hit: send its bytes, tell nothing else
+//   before forwarding -> begin_statement()      at Query, or at Bind (the snapshot is taken there)
+//   Sync forwarded    -> end_of_cycle()         a simple Query does that by itself
+//   CommandComplete   -> on_command_complete()  BEFORE it is forwarded to the client
+//   ReadyForQuery     -> on_ready()             BEFORE it is forwarded to the client
+//   server gone       -> on_server_lost()       before the client is told
+//
+// Thread rule: one thread. Not movable: one client.
+#pragma once
+
+#include "querycache/cache.hpp"
+#include "querycache/capture.hpp"
+#include "querycache/entry.hpp"
+#include "querycache/key.hpp"
+#include "querycache/verdict.hpp"
+
+#include <boost/container/small_vector.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::querycache {
+
+/// An answer from memory; empty when there is none.
+struct hit {
+    entry_ref reply;  ///< reply->reply() are the bytes; alive while this is
+    explicit operator bool() const { return reply != nullptr; }
+    /// The rule's counters, for count_hit_time and the slow log's rule name.
+    [[nodiscard]] rule_counters& rule() const { return reply->rule(); }
+};
+
+/// What the caller knows about a statement besides its bytes.
+struct statement_context {
+    /// Null: the text is not understood, too long or not there (FunctionCall).
+    std::shared_ptr<const sql::statement> facts;
+    bool clock_word = false;  ///< the lexer saw 'now', 'today', ... in a literal
+    bool nocache = false;     ///< a hint comment forbids it
+    std::optional<std::chrono::milliseconds> hint_ttl;  ///< `ttl=` hint; only shortens or lengthens
+                                                        ///< what a rule admits
+    std::optional<bypass_reason> refused;  ///< the caller's own reason, e.g. pinned or pipelined
+};
+
+/// What becomes of a statement.
+struct decision {
+    /// Set: a miss. Feed it the reply; after ReadyForQuery give it to finish_capture().
+    std::unique_ptr<capture> fill;
+    std::optional<bypass_reason> reason;  ///< why there is no capture
+    std::string_view rule;                ///< name of the rule that admitted it; "" for none
+    bool writes = false;                  ///< it may write: something was marked
+};
+
+/// What the caller has to do after an event.
+struct settlement {
+    bool bumped = false;           ///< something was written, or may have been
+    bool catalog_changed = false;  ///< load the database's catalog again
+};
+
+class cache_session {
+public:
+    cache_session(cache& cache, binding_memo& memo);
+    /// Settles what is open as on_server_lost does: nobody will tell the outcome any more.
+    ~cache_session();
+    cache_session(const cache_session&) = delete;
+    cache_session& operator=(const cache_session&) = delete;
+
+    /// After login. `database_name` and `application` are what rules select by. Nothing may be
+    /// open. The database outlives the session.
+    void set_identity(
+        database_state& database,
+        std::string_view database_name,
+        std::string_view user,
+        std::string_view application
+    );
+    /// application_name changed.
+    void set_application(std::string_view application);
+    /// At login and whenever a setting changed. `signature` are canonical bytes of all settings
+    /// that may differ between sessions (sorted name=value), part of every key. `cacheable` false:
+    /// the settings are not understood, and nothing is served or stored (session_settings).
+    void set_settings(std::string_view signature, bool cacheable);
+
+    /// Whether the session is in a state to be answered from memory at all: identity set, settings
+    /// understood, no transaction, nothing outstanding, nothing written and unsettled.
+    [[nodiscard]] bool may_hit() const;
+
+    /// The valid entry for the request, counted as a hit, or nothing. Looks at no SQL: the whole
+    /// key matches or it does not. Nothing when !may_hit().
+    [[nodiscard]] hit quick_hit(const request& r, time_point now);
+
+    /// A statement is about to be sent: marks what it may write, decides whether its reply is to be
+    /// captured, counts. For the extended protocol call it at Bind with the portal's whole unit
+    /// known (or `refused`), and again at every Execute that follows another Execute of the portal.
+    [[nodiscard]] decision begin_statement(
+        const request& r, const statement_context& context, time_point now
+    );
+    /// A Sync (or FunctionCall) was sent: one more ReadyForQuery will come.
+    void end_of_cycle();
+
+    /// To be called before CommandComplete is forwarded. `tag` without the final zero.
+    settlement on_command_complete(std::string_view tag);
+    /// To be called before ReadyForQuery is forwarded. `status` is I, T or E.
+    settlement on_ready(char status);
+    /// The server connection is gone or given up, whatever was under way.
+    settlement on_server_lost(time_point now);
+
+    /// Stores what was captured, or counts why not. Null is allowed.
+    void finish_capture(std::unique_ptr<capture> fill, time_point now);
+
+    /// Whether anything is marked and not settled.
+    [[nodiscard]] bool is_dirty() const { return !dirty_.empty(); }
+    [[nodiscard]] char transaction_status() const { return status_; }
+    [[nodiscard]] database_state* database() const { return database_; }
+    /// The rules this session can meet, of the newest rule set.
+    [[nodiscard]] const session_rules& rules();
+
+private:
+    /// A slot that the session marked. `cycle`: the last one in which it was written.
+    struct dirty_slot {
+        version_slot* slot;
+        std::uint64_t first_cycle;
+        std::uint64_t last_cycle;
+        bool zero_rows_are_nothing;
+    };
+
+    void refresh_rules();
+    void build_scopes();
+    [[nodiscard]] hit look_up(const key_scope& scope, const request& r, time_point now);
+    [[nodiscard]] std::optional<bypass_reason> session_reason(const statement_context& context
+    ) const;
+    [[nodiscard]] std::unique_ptr<capture> plan_capture(
+        const request& r,
+        const statement_context& context,
+        const verdict& verdict,
+        time_point now,
+        std::optional<bypass_reason>& reason
+    );
+    void mark(const write_set& writes, std::uint64_t generation);
+    void mark(version_slot* slot, bool zero_rows_are_nothing);
+    settlement bump_all(bump_cause cause);
+    void remove_settled(std::uint64_t last_cycle);
+    void rolled_back(std::uint64_t before_cycle);
+
+    cache& cache_;
+    binding_memo& memo_;
+    database_state* database_ = nullptr;
+    std::string database_name_;
+    std::string user_;
+    std::string application_;
+    std::string settings_;
+    bool settings_cacheable_ = true;
+
+    std::uint64_t rules_serial_ = 0;
+    std::shared_ptr<const rule_set> rule_set_;
+    std::shared_ptr<const session_rules> session_rules_;
+    key_scope user_scope_;
+    key_scope database_scope_;
+
+    char status_ = 'I';
+    std::uint64_t cycles_sent_ = 0;  ///< cycles closed by Query or Sync; also the open one's index
+    std::uint64_t cycles_done_ = 0;  ///< ReadyForQuery received
+    std::uint32_t open_statements_ = 0;  ///< begun in the open cycle
+    std::uint32_t tags_ = 0;             ///< CommandCompletes since the last ReadyForQuery
+    bool only_rollback_ = false;         ///< the one tag since then was ROLLBACK
+    std::uint64_t single_cycle_ = ~std::uint64_t{0};  ///< cycle of one simple statement alone
+    boost::container::small_vector<dirty_slot, 8> dirty_;
+    /// The oldest catalog generation that a marked write was resolved with; 0: none.
+    std::uint64_t write_generation_ = 0;
+    bool unknown_write_ = false;
+};
+
+}  // namespace weir::querycache

@@ -1,0 +1,99 @@
+// What follows for one statement in one database: may its reply be served from memory, under which
+// rule, on which tables does it depend, and what does it write. Joins the text's facts, the catalog
+// and the rules; the result is remembered a thread, so that a repeated statement costs one look-up.
+// Thread rule: binding_memo is one thread's; bind() is pure.
+#pragma once
+
+#include "querycache/database.hpp"
+#include "querycache/reasons.hpp"
+#include "querycache/rules.hpp"
+#include "querycache/sql/statement.hpp"
+
+#include <boost/container/small_vector.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::querycache {
+
+/// What a statement may write. All three may hold at once.
+struct write_set {
+    bool everything = false;
+    bool catalog = false;                ///< DDL
+    bool zero_rows_are_nothing = false;  ///< "UPDATE 0" proves that nothing was written
+    boost::container::small_vector<version_slot*, 4> slots;
+
+    [[nodiscard]] bool empty() const { return !everything && !catalog && slots.empty(); }
+};
+
+/// The verdict on a statement, apart from session state and time.
+struct verdict {
+    std::optional<bypass_reason> reason;  ///< why it is not read from the cache; nothing: it may be
+    std::vector<bypass_reason> reasons;   ///< all that were found, the first is `reason`
+    const session_rule* rule = nullptr;   ///< the rule that admits it, if one does
+    boost::container::small_vector<version_slot*, 4> reads;  ///< filled when it may be read
+    write_set writes;
+    /// Of the snapshot that names were resolved with; 0: none was needed or there.
+    std::uint64_t generation = 0;
+};
+
+/// The verdict. `snapshot` may be null (not loaded) or out of date: then nothing is read from the
+/// cache and writes are of unknown extent.
+[[nodiscard]] verdict bind(
+    const sql::statement& facts,
+    database_state& database,
+    const catalog* snapshot,
+    const rule_set& rules,
+    const session_rules& session
+);
+
+/// What a text that nobody could look at may do: everything.
+[[nodiscard]] const verdict& unknown_statement();
+
+/// Verdicts by statement. Bounded by count; forgets everything when full.
+class binding_memo {
+public:
+    explicit binding_memo(std::size_t most = 8192) : most_(most) {}
+
+    /// The verdict, remembered or new. Lives until the next call.
+    const verdict& find(
+        const std::shared_ptr<const sql::statement>& facts,
+        database_state& database,
+        const std::shared_ptr<const rule_set>& rules,
+        const std::shared_ptr<const session_rules>& session
+    );
+    [[nodiscard]] std::size_t size() const { return verdicts_.size(); }
+
+private:
+    struct key {
+        const sql::statement* facts;
+        const database_state* database;
+        const session_rules* session;
+        friend bool operator==(const key&, const key&) = default;
+    };
+    struct key_hash {
+        std::size_t operator()(const key& k) const;
+    };
+    struct bound {
+        // Held so that no address in the key is used again while the verdict lives.
+        std::shared_ptr<const sql::statement> facts;
+        std::shared_ptr<const session_rules> session;
+        std::shared_ptr<const rule_set> rules;
+        std::uint64_t snapshot_serial = 0;
+        bool was_current = false;  ///< the snapshot knew all DDL when the verdict was made
+        verdict result;
+    };
+    struct known_database {
+        std::uint64_t serial = 0;
+        std::shared_ptr<const catalog> snapshot;
+    };
+
+    std::size_t most_;
+    std::unordered_map<key, bound, key_hash> verdicts_;
+    std::unordered_map<const database_state*, known_database> databases_;
+};
+
+}  // namespace weir::querycache
