@@ -79,7 +79,7 @@ std::string_view to_string(error_origin origin);
 /// SQLSTATE classes are a bounded label: PostgreSQL's own by name, all else (a RAISE may invent
 /// codes) is "other", the last.
 struct sqlstate_classes {
-    static constexpr std::size_t count = 45;
+    static constexpr std::size_t count = 44;
     /// Of a whole SQLSTATE or its first two characters.
     static std::size_t index_of(std::string_view sqlstate);
     /// `index` < count. Two characters, or "other".

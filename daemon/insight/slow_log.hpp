@@ -4,6 +4,7 @@
 // Thread-safe.
 #pragma once
 
+#include "daemon/insight/append_file.hpp"
 #include "daemon/insight/slow_statement.hpp"
 
 #include <atomic>
@@ -79,10 +80,18 @@ public:
 private:
     static constexpr std::int64_t off = std::numeric_limits<std::int64_t>::max();
 
+    /// What the writer does at one waking.
+    struct work {
+        std::deque<slow_statement> statements;
+        std::string path;
+        bool open_wanted = false;
+        bool last = false;
+    };
+
     void run();
+    work next_work();
     void open_file(const std::string& path);
-    void write_batch(const std::deque<slow_statement>& batch);
-    bool write_line(const std::string& line);
+    bool write_line(std::string line);
     void report_failure(const std::string& what);
 
     const slow_log_limits limits_;
@@ -90,11 +99,11 @@ private:
     std::atomic<double> sample_;
 
     mutable std::mutex mutex_;
-    std::condition_variable work_;           // the writer waits here
+    std::condition_variable wake_;           // the writer waits here
     std::condition_variable written_up_to_;  // flush() waits here
     std::deque<slow_statement> queue_;       // guarded by mutex_
     std::string path_;                       // guarded by mutex_
-    bool reopen_wanted_ = false;             // guarded by mutex_
+    bool open_wanted_ = false;               // guarded by mutex_
     bool stopping_ = false;                  // guarded by mutex_
     bool writer_waits_ = false;              // guarded by mutex_
     std::uint64_t accepted_ = 0;             // guarded by mutex_
@@ -102,10 +111,10 @@ private:
     slow_log_counts counts_;                 // guarded by mutex_
     std::deque<slow_statement> last_;        // guarded by mutex_; newest at the back
 
-    // The writer's own.
-    int file_ = -1;
-    bool to_file_ = false;
-    bool failure_reported_ = false;
+    // The writer's own once it runs.
+    append_file file_;
+    bool to_file_ = false;  // else to the log
+    bool failing_ = false;
 
     std::thread writer_;
 };

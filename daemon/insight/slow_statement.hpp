@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ struct slow_query_texts {
     std::string_view trace_id;     ///< from traceparent
     std::string_view rule;         ///< the cache rule that admitted the statement
     std::string_view sqlstate;     ///< of the error that ended it
+    std::string_view database;     ///< empty = the pool's; to be given where labels are folded
+    std::string_view user;         ///< as `database`
     std::uint64_t fingerprint = 0;
 };
 

@@ -1,0 +1,124 @@
+#include "daemon/insight/counters.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::daemon::insight {
+namespace {
+
+// PostgreSQL 15, src/backend/utils/errcodes.txt; "other" stays last.
+constexpr std::array<std::string_view, sqlstate_classes::count> class_names{
+    "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "20", "21",   "22",
+    "23", "24", "25", "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D",   "3F",
+    "40", "42", "44", "53", "54", "55", "57", "58", "72", "F0", "HV", "P0", "XX", "other"};
+
+}  // namespace
+
+std::size_t sqlstate_classes::index_of(std::string_view sqlstate) {
+    const auto last = class_names.end() - 1;
+    return static_cast<std::size_t>(
+        std::find(class_names.begin(), last, sqlstate.substr(0, 2)) - class_names.begin()
+    );
+}
+
+std::string_view sqlstate_classes::name(std::size_t index) {
+    return class_names[index];
+}
+
+std::string_view to_string(query_kind kind) {
+    switch (kind) {
+        case query_kind::noop:
+            return "utility";
+        case query_kind::read:
+            return "read";
+        case query_kind::transaction:
+            return "transaction";
+        case query_kind::session:
+            return "session";
+        case query_kind::write:
+            return "write";
+        case query_kind::ddl:
+            return "ddl";
+        case query_kind::unknown:
+            return "unknown";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(answer_source source) {
+    switch (source) {
+        case answer_source::server:
+            return "server";
+        case answer_source::cache:
+            return "cache";
+    }
+    return "server";
+}
+
+std::string_view to_string(login_result result) {
+    switch (result) {
+        case login_result::ok:
+            return "ok";
+        case login_result::bad_credentials:
+            return "bad_credentials";
+        case login_result::unknown_database:
+            return "unknown_database";
+        case login_result::refused:
+            return "refused";
+        case login_result::too_many_clients:
+            return "too_many_clients";
+        case login_result::timed_out:
+            return "timed_out";
+        case login_result::disconnected:
+            return "disconnected";
+        case login_result::malformed:
+            return "malformed";
+        case login_result::unsupported:
+            return "unsupported";
+        case login_result::shutting_down:
+            return "shutting_down";
+    }
+    return "malformed";
+}
+
+std::string_view to_string(connect_failure reason) {
+    switch (reason) {
+        case connect_failure::unresolved:
+            return "unresolved";
+        case connect_failure::refused:
+            return "refused";
+        case connect_failure::unreachable:
+            return "unreachable";
+        case connect_failure::timed_out:
+            return "timed_out";
+        case connect_failure::lost:
+            return "lost";
+        case connect_failure::authentication:
+            return "authentication";
+        case connect_failure::no_database:
+            return "no_database";
+        case connect_failure::too_many:
+            return "too_many";
+        case connect_failure::not_accepting:
+            return "not_accepting";
+        case connect_failure::malformed:
+            return "malformed";
+        case connect_failure::unsupported:
+            return "unsupported";
+        case connect_failure::other:
+            return "other";
+    }
+    return "other";
+}
+
+std::string_view to_string(error_origin origin) {
+    switch (origin) {
+        case error_origin::server:
+            return "server";
+        case error_origin::pgweir:
+            return "pgweir";
+    }
+    return "pgweir";
+}
+
+}  // namespace weir::daemon::insight
