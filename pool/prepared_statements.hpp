@@ -164,7 +164,6 @@ private:
     void settle(change& staged, change_outcome outcome);
     void show(node& target, client_statement value);
     void erase_if_unused(node& target);
-    static std::size_t charge(const node& target, const client_statement& value) noexcept;
 
     std::size_t max_names_;
     std::size_t max_bytes_;
@@ -193,11 +192,11 @@ public:
     /// used. No allocation.
     [[nodiscard]] presence use(std::uint64_t id, std::uint64_t segment) noexcept;
 
-    /// A Parse for `id` goes out. Returns the statement that has to be closed to keep the bound:
-    /// send its Close before the Parse and tell stage_close(). Legal for an id in doubt.
-    [[nodiscard]] std::optional<std::uint64_t> stage_parse(
-        change_tag tag, std::uint64_t segment, std::uint64_t id
-    );
+    /// A Parse for `id` goes out. Legal for an id in doubt, after a Close of it.
+    void stage_parse(change_tag tag, std::uint64_t segment, std::uint64_t id);
+    /// While there are more than max_prepared: the least recently used one. Send its Close behind
+    /// the Parse and tell stage_close(); ask again until there is none.
+    [[nodiscard]] std::optional<std::uint64_t> surplus() const noexcept;
     void stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id);
     /// As in client_statements.
     void stage_deallocate_all(change_tag tag, std::uint64_t segment);
