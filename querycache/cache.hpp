@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +109,10 @@ public:
     /// `s.t`; `database` null: in all. A table that no catalog knows: no entry can depend on it, 0.
     std::size_t invalidate_table(std::string_view table, database_state* database = nullptr);
     std::size_t invalidate_rule(std::string_view rule);
+    /// Whether a catalog knows the table, so that a typing error can be told from 0 entries.
+    [[nodiscard]] bool knows_table(std::string_view table, database_state* database = nullptr)
+        const;
+    [[nodiscard]] bool knows_rule(std::string_view rule) const;
     std::size_t invalidate_database(database_state& database);
     std::size_t invalidate_all();
 
@@ -116,7 +121,7 @@ public:
     void sweep(time_point now, std::size_t most = 4096);
     /// Takes over marks whose outcome nobody will tell: bumped now and at every sweep for a minute,
     /// pending until then. (The backend may still commit: query-cache.md T14.)
-    void hold_in_doubt(std::vector<version_slot*> marked, time_point now);
+    void hold_in_doubt(std::vector<version_slot*> marked);
 
     [[nodiscard]] explanation explain(
         const sql::statement& facts, database_state& database, const explain_identity& who
@@ -129,10 +134,13 @@ public:
 private:
     struct in_doubt {
         std::vector<version_slot*> slots;
-        time_point until;
+        std::optional<time_point> until;  ///< set by the first sweep
     };
 
     std::size_t drop_dependants(version_slot* slot);
+    [[nodiscard]] std::vector<version_slot*> slots_of(
+        std::string_view table, database_state* database
+    ) const;
 
     hash_secret secret_;
     store store_;

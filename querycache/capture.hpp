@@ -40,10 +40,12 @@ struct capture_plan {
     stamp depends_on;  ///< taken before the query, or the Bind, was sent
     time_point sent_at{};
     duration ttl{};
+    bool own_ttl = false;  ///< entry::has_own_ttl
     std::size_t max_result = 0;
     std::uint64_t lineage = 0;
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;
+    std::shared_ptr<const sql::statement> facts;  ///< for the counters' last query
 };
 
 class capture {

@@ -49,7 +49,8 @@ struct foreign_key_row {
 struct function_row {
     std::string schema;
     std::string name;
-    char volatility = 'v';  ///< the worst of its overloads: i, s or v
+    char volatility = 'v';   ///< the worst of its overloads: i, s or v
+    bool user_made = false;  ///< any overload came after initdb
 };
 
 /// A row of catalog_queries::types: a user's type, as a cast may name it.
@@ -102,6 +103,8 @@ public:
     /// then no search_path can make it mean another. (toast and temporary schemas are not loaded.)
     [[nodiscard]] resolution resolve(const sql::relation_name& name) const;
     [[nodiscard]] const relation_row* find(oid relation) const;
+    /// All relations that `table`, `t` or `s.t`, may mean.
+    [[nodiscard]] std::vector<const relation_row*> listed(std::string_view table) const;
 
     /// Why the relation may not be read from the cache; nothing when it may.
     [[nodiscard]] std::optional<bypass_reason> why_not_readable(const relation_row& relation) const;
@@ -120,6 +123,9 @@ public:
     /// Whether every user's type of that name is an enumeration, and there is one.
     [[nodiscard]] bool is_enumeration(std::string_view schema, std::string_view name) const;
     [[nodiscard]] bool has_unsafe_casts() const { return rows_.has_unsafe_casts; }
+    /// Whether an unsafe operator is one that IN, BETWEEN, LIKE, DISTINCT and their like call
+    /// unnamed.
+    [[nodiscard]] bool has_unsafe_comparison() const { return has_unsafe_comparison_; }
     [[nodiscard]] bool has_unsafe_domains() const { return rows_.has_unsafe_domains; }
     [[nodiscard]] std::size_t relation_count() const { return rows_.relations.size(); }
 
@@ -134,7 +140,8 @@ private:
 
     catalog_rows rows_;
     std::uint64_t generation_;
-    std::uint64_t digest_;
+    std::uint64_t digest_ = 0;
+    bool has_unsafe_comparison_ = false;
     std::unordered_map<oid, const relation_row*> by_oid_;
     std::unordered_map<std::string_view, std::vector<const relation_row*>> by_name_;
     std::unordered_map<oid, keys_of> keys_;

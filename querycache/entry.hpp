@@ -35,6 +35,7 @@ struct entry_parts {
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;
     std::uint32_t rows = 0;
+    bool own_ttl = false;             ///< ttl comes from a hint: the rule's does not limit it
     std::chrono::nanoseconds cost{};  ///< server time that a hit saves
 };
 
@@ -54,6 +55,7 @@ public:
     [[nodiscard]] bool depends_on(const version_slot* slot) const;
     [[nodiscard]] time_point stored_at() const { return stored_at_; }
     [[nodiscard]] duration ttl() const { return ttl_; }
+    [[nodiscard]] bool has_own_ttl() const { return own_ttl_; }
     [[nodiscard]] std::uint64_t lineage() const { return lineage_; }
     [[nodiscard]] rule_counters& rule() const { return *rule_; }
     [[nodiscard]] std::uint32_t rule_epoch() const { return rule_epoch_; }
@@ -71,7 +73,6 @@ public:
 
 private:
     friend class store;
-    friend struct entry_hooks;
     friend void intrusive_ptr_add_ref(const entry* e);
     friend void intrusive_ptr_release(const entry* e);
     explicit entry(const entry_parts& parts);
@@ -81,7 +82,8 @@ private:
     mutable boost::intrusive::list_member_hook<hook> order_;
     mutable boost::intrusive::unordered_set_member_hook<hook> bucket_;
     mutable std::atomic<std::uint32_t> references_{0};
-    std::uint32_t stamps_;
+    std::uint16_t stamps_;
+    bool own_ttl_;
     std::uint32_t key_size_;
     std::uint32_t reply_size_;
     std::uint32_t rows_;

@@ -28,6 +28,7 @@ enum class bypass_reason : std::uint8_t {
     hint_nocache,
     parse_error,
     too_complex,
+    not_parsed,  ///< only the lexer has seen it
     clock_word,  ///< 'now', 'today', ... in a string or a text parameter
     // The session, the protocol.
     in_transaction,

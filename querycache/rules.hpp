@@ -83,6 +83,7 @@ struct session_rules {
     std::vector<session_rule> rules;
     std::uint64_t digest = 0;  ///< equal lists, equal digest
     bool any_shared = false;   ///< one of them has share: database
+    bool any_private = false;  ///< one of them has share: user
     /// The session's rule of that lineage, or null.
     [[nodiscard]] const session_rule* find(std::uint64_t lineage) const;
 };

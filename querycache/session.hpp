@@ -40,8 +40,9 @@ struct hit {
 struct statement_context {
     /// Null: the text is not understood, too long or not there (FunctionCall).
     std::shared_ptr<const sql::statement> facts;
-    bool clock_word = false;  ///< the lexer saw 'now', 'today', ... in a literal
-    bool nocache = false;     ///< a hint comment forbids it
+    bool clock_word = false;           ///< the lexer saw 'now', 'today', ... in a literal
+    bool nocache = false;              ///< a hint comment forbids it
+    sql::reason_set call_reasons = 0;  ///< sql::call_reasons(), of this very text
     std::optional<std::chrono::milliseconds> hint_ttl;  ///< `ttl=` hint; only shortens or lengthens
                                                         ///< what a rule admits
     std::optional<bypass_reason> refused;  ///< the caller's own reason, e.g. pinned or pipelined
@@ -59,7 +60,8 @@ struct decision {
 /// What the caller has to do after an event.
 struct settlement {
     bool bumped = false;           ///< something was written, or may have been
-    bool catalog_changed = false;  ///< load the database's catalog again
+    bool catalog_changed = false;  ///< load the database's catalog again, at once
+    bool catalog_suspect = false;  ///< code ran that may have held DDL: load it soon
 };
 
 class cache_session {
@@ -99,7 +101,8 @@ public:
     [[nodiscard]] decision begin_statement(
         const request& r, const statement_context& context, time_point now
     );
-    /// A Sync (or FunctionCall) was sent: one more ReadyForQuery will come.
+    /// A Sync was sent: one more ReadyForQuery will come. (A request of shape `simple`, so also a
+    /// FunctionCall, which is one without facts, does this by itself.)
     void end_of_cycle();
 
     /// To be called before CommandComplete is forwarded. `tag` without the final zero.
@@ -120,12 +123,15 @@ public:
     [[nodiscard]] const session_rules& rules();
 
 private:
-    /// A slot that the session marked. `cycle`: the last one in which it was written.
+    /// A slot that the session marked. Cycles are numbered by the ReadyForQuery that ends them.
     struct dirty_slot {
         version_slot* slot;
         std::uint64_t first_cycle;
         std::uint64_t last_cycle;
+        bool
+            alone;  ///< written last by a simple Query of one statement: its tag follows its commit
         bool zero_rows_are_nothing;
+        bool hidden_code;
     };
 
     void refresh_rules();
@@ -140,11 +146,14 @@ private:
         time_point now,
         std::optional<bypass_reason>& reason
     );
-    void mark(const write_set& writes, std::uint64_t generation);
-    void mark(version_slot* slot, bool zero_rows_are_nothing);
-    settlement bump_all(bump_cause cause);
-    void remove_settled(std::uint64_t last_cycle);
-    void rolled_back(std::uint64_t before_cycle);
+    void mark(const write_set& writes, std::uint64_t generation, bool alone);
+    void mark(version_slot* slot, const write_set& writes, bool alone);
+    settlement bump(std::uint64_t up_to_cycle);
+    template<class Settled>
+    void remove_if(Settled settled);
+    void count_bypass(
+        bypass_reason reason, const verdict& verdict, const sql::statement* facts, time_point now
+    );
 
     cache& cache_;
     binding_memo& memo_;
@@ -167,11 +176,9 @@ private:
     std::uint32_t open_statements_ = 0;  ///< begun in the open cycle
     std::uint32_t tags_ = 0;             ///< CommandCompletes since the last ReadyForQuery
     bool only_rollback_ = false;         ///< the one tag since then was ROLLBACK
-    std::uint64_t single_cycle_ = ~std::uint64_t{0};  ///< cycle of one simple statement alone
     boost::container::small_vector<dirty_slot, 8> dirty_;
     /// The oldest catalog generation that a marked write was resolved with; 0: none.
     std::uint64_t write_generation_ = 0;
-    bool unknown_write_ = false;
 };
 
 }  // namespace weir::querycache

@@ -23,6 +23,7 @@ namespace weir::querycache {
 struct write_set {
     bool everything = false;
     bool catalog = false;                ///< DDL
+    bool hidden_code = false;            ///< a trigger or the like runs, which may even hold DDL
     bool zero_rows_are_nothing = false;  ///< "UPDATE 0" proves that nothing was written
     boost::container::small_vector<version_slot*, 4> slots;
 
@@ -67,6 +68,14 @@ public:
     );
     [[nodiscard]] std::size_t size() const { return verdicts_.size(); }
 
+    /// rule_set::for_session, one object for all sessions of the thread that meet the same rules.
+    std::shared_ptr<const session_rules> rules_for(
+        const std::shared_ptr<const rule_set>& rules,
+        std::string_view database,
+        std::string_view user,
+        std::string_view application
+    );
+
 private:
     struct key {
         const sql::statement* facts;
@@ -81,7 +90,6 @@ private:
         // Held so that no address in the key is used again while the verdict lives.
         std::shared_ptr<const sql::statement> facts;
         std::shared_ptr<const session_rules> session;
-        std::shared_ptr<const rule_set> rules;
         std::uint64_t snapshot_serial = 0;
         bool was_current = false;  ///< the snapshot knew all DDL when the verdict was made
         verdict result;
@@ -91,7 +99,11 @@ private:
         std::shared_ptr<const catalog> snapshot;
     };
 
+    void use(const std::shared_ptr<const rule_set>& rules);
+
     std::size_t most_;
+    std::shared_ptr<const rule_set> rules_;  ///< those that all that follows was made with
+    std::unordered_map<std::uint64_t, std::shared_ptr<const session_rules>> sessions_;
     std::unordered_map<key, bound, key_hash> verdicts_;
     std::unordered_map<const database_state*, known_database> databases_;
 };
