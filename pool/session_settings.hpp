@@ -8,6 +8,7 @@
 // value".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -100,8 +101,17 @@ private:
     settings current_;
     std::unordered_map<std::string, report> reports_;  ///< by lower-case name
     bool any_changed_ = false;
-    bool leased_ = false;
+    bool leased_ = false;  ///< a client's statements, or ours for it, may change values
     bool logged_in_ = false;
+};
+
+/// What difference() found.
+enum class settings_gap : std::uint8_t {
+    none,      ///< nothing to send
+    pipeline,  ///< send the statements in front of the client's messages, in one packet
+    wait,      ///< send the statements and nothing else before their reply: they may fail, and then
+           ///< what follows would run with the wrong values. Start-up values that no server has
+           ///< taken yet, and roles.
 };
 
 /// The settings of one client, over its start-up packet, its transactions and its servers.
@@ -118,12 +128,12 @@ public:
     [[nodiscard]] const settings& current() const noexcept { return current_; }
     [[nodiscard]] const settings& startup() const noexcept { return startup_; }
 
-    /// Appends the statements, separated by ";", that give `server` what this client wants. Nothing
-    /// appended and false when they agree already: one comparison of pointers in the usual case.
-    /// Send as one simple Query before the client's own messages: one implicit transaction, so it
-    /// takes effect as a whole or not at all. The reply may hold rows (set_config) and is to be
-    /// swallowed whole.
-    [[nodiscard]] bool difference(server_settings& server, std::string& sql) const;
+    /// Begins the lease and appends the statements, each ended by ";", that give `server` what this
+    /// client wants. Nothing appended and settings_gap::none when they agree already, usually by
+    /// one comparison of pointers. Send as one simple Query before the client's own messages: one
+    /// implicit transaction, so it takes effect as a whole or not at all. The reply may hold rows
+    /// (set_config) and is to be swallowed whole.
+    [[nodiscard]] settings_gap difference(server_settings& server, std::string& sql) const;
 
     /// The server is this client's from now on, and the difference is applied (or was empty). Also
     /// takes over the spelling that the server reported ('utf-8' became UTF8), so that it is not
@@ -178,9 +188,12 @@ private:
     void keep_staged();
     void apply_step(const step& staged);
     void take_reports(server_settings& server);
-    std::size_t find_savepoint(std::string_view name) const noexcept;
+    void undo_to_savepoint(std::string_view name, bool keep_changes);
 
-    settings startup_;
+    settings explicit_;  ///< of the start-up packet, by name
+    settings
+        options_;  ///< of the start-up packet's `options`; explicit_ beats them, as in PostgreSQL
+    settings startup_;  ///< both
     settings current_;
     settings on_server_;  ///< what the leased server has; differs from current_ after RESET of a
                           ///< start-up value
@@ -190,6 +203,7 @@ private:
     bool error_ = false;    ///< ErrorResponse since the last ReadyForQuery
     bool aborted_ = false;  ///< the last ReadyForQuery said E
     bool uncertain_ = false;
+    bool proven_ = false;  ///< a server has taken the start-up values once
 };
 
 /// A name in double quotes, and a string as a literal that means the same under either
