@@ -1,0 +1,151 @@
+#include "tests/support/daemon_process.hpp"
+
+#include "tests/support/frontend_messages.hpp"
+#include "tests/support/postgres_server.hpp"
+#include "tests/support/raw_client.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace weir::test {
+namespace {
+
+// Sanitizers must stop the daemon with a status that the destructor sees, and say more than they do
+// by default.
+std::vector<std::string> with_sanitizers(std::vector<std::string> environment) {
+    environment.emplace_back("UBSAN_OPTIONS=print_stacktrace=1");
+    environment.emplace_back("TSAN_OPTIONS=second_deadlock_stack=1");
+    return environment;
+}
+
+int occurrences(std::string const& text, std::string_view wanted) {
+    int count = 0;
+    for (auto at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
+// What the daemon logs once a new configuration is in force.
+constexpr std::string_view reloaded = "configuration reloaded";
+
+}  // namespace
+
+std::string daemon_binary() {
+    char const* const named = std::getenv("PGWEIR_BINARY");
+    return named != nullptr ? named : WEIR_DAEMON_BINARY;
+}
+
+daemon_process::daemon_process(std::string const& yaml, std::vector<std::string> environment)
+    : process_([&] {
+          rewrite(yaml);
+          return child_options{
+              .command = {daemon_binary(), "--config", folder_.path() / "pgweir.yaml"},
+              .environment = with_sanitizers(std::move(environment)),
+              .output = folder_.path() / "pgweir.log"};
+      }()) {
+    wait_until_it_answers();
+}
+
+daemon_process::~daemon_process() {
+    if (!process_.running()) {
+        return;
+    }
+    try {
+        EXPECT_EQ(end(SIGINT), 0) << log();
+    } catch (std::exception const& error) {
+        ADD_FAILURE() << error.what() << "\n" << log();
+    }
+}
+
+std::string daemon_process::filled(std::string yaml) const {
+    yaml = replaced(std::move(yaml), "{port}", std::to_string(port()));
+    yaml = replaced(std::move(yaml), "{http}", std::to_string(http_port()));
+    yaml = replaced(std::move(yaml), "{dir}", folder_.path().string());
+    return replaced(std::move(yaml), "{pg}", std::to_string(shared_postgres().port()));
+}
+
+void daemon_process::wait_until_it_answers() {
+    wait_until(
+        [this] {
+            if (!process_.running()) {
+                throw std::runtime_error("the daemon ended: " + log());
+            }
+            try {
+                raw_client client(port());
+                client.send(frontend::ssl_request());
+                return client.read_byte().has_value();
+            } catch (std::system_error const&) {  // connection refused
+                return false;
+            }
+        },
+        [this] { return "the daemon to answer; its log: " + log(); }
+    );
+}
+
+std::string daemon_process::dsn(std::string const& database, std::string const& user) const {
+    return "host=127.0.0.1 port=" + std::to_string(port()) + " dbname=" + database +
+           " user=" + user;
+}
+
+void daemon_process::rewrite(std::string const& yaml) {
+    write_file(folder_.path() / "pgweir.yaml", filled(yaml));
+}
+
+void daemon_process::reload() {
+    int const before = occurrences(log(), reloaded);
+    process_.signal(SIGHUP);
+    wait_until(
+        [&] { return occurrences(log(), reloaded) > before; },
+        [this] { return "the reload; the log: " + log(); }
+    );
+}
+
+int daemon_process::end(int signal_number) {
+    process_.signal(signal_number);
+    return process_.wait();
+}
+
+void daemon_process::log_contains(std::string_view text, std::chrono::milliseconds limit) const {
+    wait_until(
+        [&] { return log().find(text) != std::string::npos; },
+        "\"" + std::string(text) + "\" in the log",
+        limit
+    );
+}
+
+daemon_process::response daemon_process::get(std::string const& path) const {
+    raw_client client(http_port());
+    client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    std::string all;
+    while (auto const byte = client.read_byte()) {
+        all += *byte;
+    }
+    auto const body = all.find("\r\n\r\n");
+    if (all.compare(0, 5, "HTTP/") != 0 || body == std::string::npos) {
+        throw std::runtime_error("no HTTP response to " + path + ": " + all);
+    }
+    return {std::atoi(all.c_str() + all.find(' ')), all.substr(body + 4)};
+}
+
+double daemon_process::metric(std::string const& line) const {
+    std::string const text = "\n" + get("/metrics").body;
+    auto const at = text.find("\n" + line + " ");
+    return at == std::string::npos ? 0 : std::atof(text.c_str() + at + line.size() + 2);
+}
+
+finished check_configuration(std::string const& yaml) {
+    temporary_folder folder;
+    auto const file = folder.path() / "pgweir.yaml";
+    write_file(file, yaml);
+    auto done = run_to_end({.command = {daemon_binary(), "--check", "--config", file}});
+    done.output = replaced(done.output, file.string(), "FILE");
+    return done;
+}
+
+}  // namespace weir::test

@@ -1,0 +1,70 @@
+// The daemon under test: a configuration, the process, its log. One thread.
+#pragma once
+
+#include "tests/support/child_process.hpp"
+#include "tests/support/port_lock.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::test {
+
+/// The binary: $PGWEIR_BINARY, else the one that this build has made.
+std::string daemon_binary();
+
+class daemon_process {
+public:
+    /// Writes the YAML and starts the daemon, and returns when it answers. In the text {port},
+    /// {http}, {dir} (a folder for files and the unix socket) and {pg} (the port of the shared
+    /// PostgreSQL) are filled in. Throws with the log when the daemon ends.
+    explicit daemon_process(std::string const& yaml, std::vector<std::string> environment = {});
+
+    /// Stops the daemon at once (SIGINT), if it runs; a status other than 0, as a sanitizer gives
+    /// it, fails the test.
+    ~daemon_process();
+
+    [[nodiscard]] int port() const { return port_.port(); }
+    [[nodiscard]] int http_port() const { return http_.port(); }
+    [[nodiscard]] std::filesystem::path const& dir() const { return folder_.path(); }
+    [[nodiscard]] child_process& process() { return process_; }
+    [[nodiscard]] std::string dsn(std::string const& database, std::string const& user = "postgres")
+        const;
+
+    /// Puts another configuration in the place of the file, without telling the daemon.
+    void rewrite(std::string const& yaml);
+    /// Tells it (SIGHUP) and waits for the log line that says it is done.
+    void reload();
+    /// SIGTERM or another request to end; the exit status. Throws when it does not end in time.
+    int end(int signal_number);
+
+    [[nodiscard]] std::string log() const { return read_file(folder_.path() / "pgweir.log"); }
+    /// Waits until the log holds the text.
+    void log_contains(std::string_view text, std::chrono::milliseconds limit = patience) const;
+
+    /// GET from the HTTP listener: status and body.
+    struct response {
+        int status;
+        std::string body;
+    };
+    [[nodiscard]] response get(std::string const& path) const;
+    /// The value of a metric's line, which is its name with all labels as /metrics prints them; 0
+    /// when there is none yet.
+    [[nodiscard]] double metric(std::string const& line) const;
+
+private:
+    [[nodiscard]] std::string filled(std::string yaml) const;
+    void wait_until_it_answers();
+
+    temporary_folder folder_;
+    port_lock port_;
+    port_lock http_;
+    child_process process_;
+};
+
+/// `pgweir --check` on a text: exit status and what it printed, FILE in place of the file's path.
+finished check_configuration(std::string const& yaml);
+
+}  // namespace weir::test

@@ -1,0 +1,57 @@
+#include "tests/support/temporary_folder.hpp"
+
+#include "tests/support/child_process.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
+
+namespace weir::test {
+
+temporary_folder::temporary_folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "pgweir-test.XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+        throw std::system_error(errno, std::generic_category(), name);
+    }
+    path_ = name;
+    ::chmod(name.c_str(), 0755);
+    if (auto const user = unprivileged_user();
+        user && ::chown(name.c_str(), user->user, user->group) != 0) {
+        throw std::system_error(errno, std::generic_category(), "chown " + name);
+    }
+}
+
+temporary_folder::~temporary_folder() {
+    std::error_code ignored;  // a file that a dying server still writes must not fail the test
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::string read_file(std::filesystem::path const& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+void write_file(std::filesystem::path const& path, std::string_view text) {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out << text;
+    if (!out.flush()) {
+        throw std::runtime_error("cannot write " + path.string());
+    }
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+    for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+        text.replace(at, from.size(), to);
+    }
+    return text;
+}
+
+}  // namespace weir::test

@@ -1,0 +1,126 @@
+#include "tests/support/traffic_gate.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace weir::test {
+namespace {
+
+sockaddr_in loopback(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<in_port_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+// Sends all; the sockets block, and the other side of a test reads what it gets.
+bool send_all(int fd, char const* bytes, std::size_t size) {
+    while (size > 0) {
+        auto const sent = ::send(fd, bytes, size, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        bytes += sent;
+        size -= static_cast<std::size_t>(sent);
+    }
+    return true;
+}
+
+// Moves what has come; false when the connection is over.
+bool forward(int from, int to) {
+    char buffer[65536];
+    auto const got = ::recv(from, buffer, sizeof buffer, MSG_DONTWAIT);
+    return got > 0 && send_all(to, buffer, static_cast<std::size_t>(got));
+}
+
+// How soon the thread sees a change of the test's flags.
+constexpr int poll_ms = 2;
+
+}  // namespace
+
+struct traffic_gate::pair {
+    int client;
+    int target;
+
+    pair(int client_socket, int target_socket) : client(client_socket), target(target_socket) {}
+    pair(pair const&) = delete;
+    pair& operator=(pair const&) = delete;
+    ~pair() {
+        ::close(client);
+        ::close(target);
+    }
+};
+
+traffic_gate::traffic_gate(int target_port)
+    : target_port_(target_port), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    int const on = 1;
+    ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    auto const address = loopback(port());
+    if (::bind(listener_, reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0 ||
+        ::listen(listener_, 128) != 0) {
+        ::close(listener_);
+        throw std::runtime_error("the traffic gate cannot listen");
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+traffic_gate::~traffic_gate() {
+    ending_ = true;
+    thread_.join();
+    ::close(listener_);
+}
+
+void traffic_gate::take_in() {
+    int const client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    int const target = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto both = std::make_unique<pair>(client, target);
+    auto const address = loopback(target_port_);
+    if (client < 0 || refusing_ ||
+        ::connect(target, reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
+        return;
+    }
+    int const on = 1;
+    ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(target, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    pairs_.push_back(std::move(both));
+}
+
+void traffic_gate::run() {
+    while (!ending_) {
+        if (cutting_.exchange(false)) {
+            pairs_.clear();
+        }
+        std::vector<pollfd> wanted = {{listener_, POLLIN, 0}};
+        for (auto const& both : pairs_) {
+            short const events = paused_ ? 0 : POLLIN;
+            wanted.push_back({both->client, events, 0});
+            wanted.push_back({both->target, events, 0});
+        }
+        ::poll(wanted.data(), wanted.size(), poll_ms);
+        for (std::size_t i = 0; i < pairs_.size() && !paused_; ++i) {
+            auto& both = pairs_[i];
+            bool const alive =
+                (wanted[1 + 2 * i].revents == 0 || forward(both->client, both->target)) &&
+                (wanted[2 + 2 * i].revents == 0 || forward(both->target, both->client));
+            if (!alive) {
+                both.reset();
+            }
+        }
+        std::erase(pairs_, nullptr);
+        if (wanted[0].revents != 0) {
+            take_in();
+        }
+        connections_ = static_cast<int>(pairs_.size());
+    }
+    pairs_.clear();
+}
+
+}  // namespace weir::test

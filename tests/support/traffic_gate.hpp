@@ -1,0 +1,49 @@
+// A TCP proxy between the daemon and PostgreSQL (or a client and the daemon) that a test can close,
+// stop or cut, as a bad network does. Thread-safe: the test calls, one thread of its own moves the
+// bytes.
+#pragma once
+
+#include "tests/support/port_lock.hpp"
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace weir::test {
+
+class traffic_gate {
+public:
+    explicit traffic_gate(int target_port);
+    ~traffic_gate();
+    traffic_gate(traffic_gate const&) = delete;
+    traffic_gate& operator=(traffic_gate const&) = delete;
+
+    [[nodiscard]] int port() const { return port_.port(); }
+
+    void pause() { paused_ = true; }  // accepts, but moves nothing: a peer that is silent
+    void resume() { paused_ = false; }
+    void refuse() { refusing_ = true; }  // a new connection is closed at once
+    void accept() { refusing_ = false; }
+    void cut() { cutting_ = true; }                                 // closes all connections of now
+    [[nodiscard]] int connections() const { return connections_; }  // open now
+
+private:
+    struct pair;
+
+    void run();
+    void take_in();
+
+    port_lock port_;
+    int const target_port_;
+    int listener_ = -1;
+    std::atomic<bool> paused_ = false;
+    std::atomic<bool> refusing_ = false;
+    std::atomic<bool> cutting_ = false;
+    std::atomic<bool> ending_ = false;
+    std::atomic<int> connections_ = 0;
+    std::vector<std::unique_ptr<pair>> pairs_;  // of the thread alone
+    std::thread thread_;
+};
+
+}  // namespace weir::test
