@@ -1,0 +1,228 @@
+#include "daemon/config/conninfo.hpp"
+
+#include "daemon/config/nearest.hpp"
+#include "daemon/config/value.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <libpq-fe.h>
+#include <map>
+#include <memory>
+
+namespace weir::daemon::config {
+namespace {
+
+constexpr std::string_view default_host = "/var/run/postgresql";
+
+struct conninfo_free {
+    void operator()(PQconninfoOption* list) const { PQconninfoFree(list); }
+};
+using conninfo_list = std::unique_ptr<PQconninfoOption, conninfo_free>;
+
+/// A keyword of libpq that is not simply taken over: the values that change nothing, and what to do
+/// instead.
+struct restricted_keyword {
+    std::string_view keyword;
+    std::string_view harmless;  // "a|b"
+    std::string_view advice;
+};
+constexpr std::array restricted = {
+    restricted_keyword{
+        "sslmode",
+        "disable|allow|prefer",
+        "TLS to servers is not supported yet in this version; use prefer or disable"},
+    restricted_keyword{
+        "gssencmode", "disable|prefer", "GSSAPI encryption is not supported; use disable"},
+    restricted_keyword{
+        "channel_binding",
+        "disable|prefer",
+        "channel binding needs TLS, which is not supported yet in this version"},
+    restricted_keyword{
+        "target_session_attrs",
+        "any",
+        "choosing a server by its role is not supported yet in this version; remove it"},
+    restricted_keyword{"connect_timeout", "", "remove it and use pool.connect_timeout"},
+    restricted_keyword{"service", "", "write host, port, dbname and user in full"},
+    restricted_keyword{"passfile", "", "use password=file:PATH or databases.NAME.password"},
+    restricted_keyword{"fallback_application_name", "", "use application_name"},
+};
+
+std::vector<std::string> split_list(std::string_view text) {
+    std::vector<std::string> parts;
+    for (;;) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        parts.emplace_back(text.substr(0, comma));
+        if (comma == text.size()) return parts;
+        text.remove_prefix(comma + 1);
+    }
+}
+
+/// libpq quotes the piece it stumbled over, and that piece may be half a password. A keyword is
+/// shown only when the text holds nothing secret.
+std::string syntax_error(std::string_view text, std::string message) {
+    while (!message.empty() && (message.back() == '\n' || message.back() == '.'))
+        message.pop_back();
+    const bool may_hold_secret =
+        text.find("pass") != std::string_view::npos || text.find('@') != std::string_view::npos;
+    constexpr std::string_view unknown = "invalid connection option \"";
+    if (message.starts_with(unknown) && message.ends_with('"')) {
+        const std::string_view word =
+            std::string_view(message).substr(unknown.size(), message.size() - unknown.size() - 1);
+        const conninfo_list known(PQconndefaults());
+        std::vector<std::string_view> keywords;
+        for (const PQconninfoOption* entry = known.get();
+             entry != nullptr && entry->keyword != nullptr;
+             ++entry) {
+            keywords.emplace_back(entry->keyword);
+        }
+        const std::string_view meant = nearest(word, keywords);
+        const std::string hint =
+            meant.empty() ? std::string() : fmt::format("; did you mean {}?", meant);
+        if (may_hold_secret) return fmt::format("unknown keyword in the connection string{}", hint);
+        return fmt::format("unknown keyword \"{}\" in the connection string{}", word, hint);
+    }
+    if (may_hold_secret) {
+        message = message.substr(0, message.find('"'));
+        while (message.ends_with(' '))
+            message.pop_back();
+    }
+    return fmt::format("not a connection string: {}", message);
+}
+
+void refuse(
+    const std::string& keyword, const std::string& given, std::vector<std::string>& errors
+) {
+    const auto* rule =
+        std::ranges::find(restricted, std::string_view(keyword), &restricted_keyword::keyword);
+    if (rule == restricted.end()) {
+        errors.push_back(fmt::format("the keyword {} is not used by pgweir; remove it", keyword));
+        return;
+    }
+    if (std::ranges::count(words(rule->harmless), std::string_view(given)) > 0) return;
+    errors.push_back(fmt::format("{}: {}", keyword, rule->advice));
+}
+
+std::uint16_t parse_port(const std::string& text, std::vector<std::string>& errors) {
+    constexpr std::uint16_t standard = 5432;
+    if (text.empty()) return standard;
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
+        errors.push_back(
+            fmt::format("port: \"{}\" is not a number from 1 to 65535", text.substr(0, 20))
+        );
+        return standard;
+    }
+    return port;
+}
+
+void fill_hosts(const std::map<std::string, std::string>& given, parsed_conninfo& result) {
+    const auto text = [&given](const char* keyword) {
+        const auto found = given.find(keyword);
+        return found == given.end() ? std::string() : found->second;
+    };
+    const auto hosts = split_list(text("host"));
+    const auto addresses = split_list(text("hostaddr"));
+    const auto ports = split_list(text("port"));
+    const bool by_address = !text("hostaddr").empty();
+    const std::size_t count = by_address ? addresses.size() : hosts.size();
+    if (by_address && !text("host").empty() && hosts.size() != addresses.size()) {
+        result.errors.push_back(fmt::format(
+            "{} hosts but {} hostaddrs; give as many of one as of the other",
+            hosts.size(),
+            addresses.size()
+        ));
+        return;
+    }
+    if (ports.size() != 1 && ports.size() != count) {
+        result.errors.push_back(fmt::format(
+            "{} ports for {} hosts; give one port, or one for each host", ports.size(), count
+        ));
+        return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        upstream_host entry;
+        if (i < hosts.size()) entry.host = hosts[i];
+        if (by_address) entry.hostaddr = addresses[i];
+        if (entry.host.empty() && entry.hostaddr.empty()) entry.host = default_host;
+        if (entry.host.starts_with('@') && entry.hostaddr.empty()) {
+            result.errors.emplace_back("host: abstract unix sockets (\"@...\") are not supported");
+        }
+        entry.port = parse_port(ports.size() == 1 ? ports[0] : ports[i], result.errors);
+        result.upstream.hosts.push_back(std::move(entry));
+    }
+}
+
+}  // namespace
+
+parsed_conninfo parse_conninfo(
+    const std::string& text, const std::function<resolved_text(std::string_view)>& resolve
+) {
+    parsed_conninfo result;
+    if (text.find('\0') != std::string::npos) {
+        result.errors.emplace_back("the connection string holds a NUL byte");
+        return result;
+    }
+    char* raw_message = nullptr;
+    const conninfo_list list(PQconninfoParse(text.c_str(), &raw_message));
+    const std::unique_ptr<char, decltype(&PQfreemem)> message(raw_message, PQfreemem);
+    if (!list) {
+        result.errors.push_back(syntax_error(text, message ? message.get() : "out of memory"));
+        return result;
+    }
+    std::map<std::string, std::string> hosts;
+    const std::map<std::string, std::string*> plain = {
+        {"dbname", &result.upstream.dbname},
+        {"user", &result.user},
+        {"password", &result.password},
+        {"options", &result.upstream.options},
+        {"application_name", &result.upstream.application_name},
+        {"client_encoding", &result.upstream.client_encoding}};
+    for (const PQconninfoOption* entry = list.get(); entry->keyword != nullptr; ++entry) {
+        if (entry->val == nullptr || *entry->val == '\0') continue;
+        const std::string keyword = entry->keyword;
+        resolved_text given = resolve(entry->val);
+        if (!given.error.empty()) {
+            result.errors.push_back(fmt::format("{}: {}", keyword, given.error));
+        } else if (const auto place = plain.find(keyword); place != plain.end()) {
+            *place->second = std::move(given.text);
+        } else if (keyword == "host" || keyword == "hostaddr" || keyword == "port") {
+            hosts[keyword] = std::move(given.text);
+        } else {
+            refuse(keyword, given.text, result.errors);
+        }
+    }
+    fill_hosts(hosts, result);
+    return result;
+}
+
+std::string show_conninfo(const parsed_conninfo& parsed) {
+    std::string hosts;
+    std::string addresses;
+    std::string ports;
+    bool by_address = false;
+    for (const upstream_host& entry : parsed.upstream.hosts) {
+        const char* comma = ports.empty() ? "" : ",";
+        hosts += comma + entry.host;
+        addresses += comma + entry.hostaddr;
+        ports += comma + std::to_string(entry.port);
+        by_address = by_address || !entry.hostaddr.empty();
+    }
+    std::string text = fmt::format("host={}", hosts);
+    if (by_address) text += fmt::format(" hostaddr={}", addresses);
+    text += fmt::format(" port={}", ports);
+    const upstream_options& up = parsed.upstream;
+    if (!up.dbname.empty()) text += fmt::format(" dbname={}", up.dbname);
+    if (!parsed.user.empty()) text += fmt::format(" user={}", parsed.user);
+    if (!parsed.password.empty()) text += " password=********";
+    if (!up.application_name.empty())
+        text += fmt::format(" application_name={}", up.application_name);
+    if (!up.client_encoding.empty()) text += fmt::format(" client_encoding={}", up.client_encoding);
+    if (!up.options.empty()) text += fmt::format(" options='{}'", up.options);
+    return text;
+}
+
+}  // namespace weir::daemon::config

@@ -1,0 +1,70 @@
+#include "daemon/config/load.hpp"
+
+#include "daemon/config/build.hpp"
+#include "daemon/config/relations.hpp"
+#include "daemon/config/resolve_text.hpp"
+#include "daemon/config/yaml_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <tuple>
+
+namespace weir::daemon::config {
+namespace {
+
+constexpr std::size_t largest_file = 4U << 20U;
+
+surroundings real_world() {
+    return {[](const std::string& name) -> std::optional<std::string> {
+        const char* found = std::getenv(name.c_str());
+        return found == nullptr ? std::nullopt : std::optional<std::string>(found);
+    }};
+}
+
+load_result failed(const std::string& file, std::string message) {
+    return {nullptr, {{file, 1, 1, std::move(message), problem_severity::error}}};
+}
+
+bool is_pgbouncer_ini(const std::string& path) {
+    return path.ends_with(".ini");
+}
+
+constexpr const char* no_ini =
+    "PgBouncer's INI files are not supported yet in this version; write the options as YAML";
+
+}  // namespace
+
+load_result parse(std::string_view text, const std::string& file_name, const surroundings& world) {
+    if (is_pgbouncer_ini(file_name)) return failed(file_name, no_ini);
+    if (text.size() > largest_file)
+        return failed(file_name, fmt::format("is larger than {} MiB", largest_file >> 20U));
+    load_result result;
+    const auto read = read_yaml(text, file_name, world.environment, result.problems);
+    if (!read) return result;
+    report to(file_name, result.problems);
+    config built = build_config(*read, to, world.environment);
+    check_relations(built, *read, to);
+    std::ranges::stable_sort(result.problems, {}, [&](const problem& each) {
+        return std::tuple(each.file != file_name, each.file, each.line, each.column);
+    });
+    if (!has_error(result.problems))
+        result.value = std::make_shared<const config>(std::move(built));
+    return result;
+}
+
+load_result parse(std::string_view text, const std::string& file_name) {
+    return parse(text, file_name, real_world());
+}
+
+load_result load(const std::string& path) {
+    if (is_pgbouncer_ini(path)) return failed(path, no_ini);
+    const file_bytes content = read_file(path, largest_file);
+    if (!content.text)
+        return failed(path, fmt::format("cannot read the configuration: {}", content.error));
+    return parse(*content.text, path);
+}
+
+}  // namespace weir::daemon::config

@@ -1,0 +1,237 @@
+#include "daemon/config/options.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::daemon::config {
+namespace {
+
+using enum option_type;
+using enum reload_effect;
+
+constexpr std::int64_t year_ms = 365LL * 24 * 3600 * 1000;
+constexpr std::int64_t kib = 1024;
+constexpr std::int64_t tib = kib * kib * kib * kib;
+constexpr std::string_view tls_modes = "disable|allow|prefer|require|verify-ca|verify-full";
+constexpr std::string_view no_tls = "put a TLS proxy in front, or use disable";
+constexpr std::string_view drop_it = "remove it";
+
+// tests/lint/options_documented.py reads the rows from this text: each begins with `{.path = "`.
+constexpr auto table = std::to_array<option>({
+    // clang-format off
+    {.path = "listen.host", .type = text_list, .default_text = "127.0.0.1", .reload = restart, .pgbouncer = "listen_addr",
+     .about = "addresses for clients, one or a list; \"*\" = all, localhost = 127.0.0.1, \"\" = no TCP"},
+    {.path = "listen.port", .type = integer, .default_text = "6432", .least = 1, .most = 65535, .reload = restart,
+     .pgbouncer = "listen_port", .about = "TCP port for clients, also the number in the unix socket's name"},
+    {.path = "listen.unix_socket_dir", .reload = restart, .pgbouncer = "unix_socket_dir",
+     .about = "folder of the unix socket, e.g. /run/pgweir; empty = none"},
+    {.path = "listen.max_clients", .type = integer, .default_text = "5000", .least = 1, .most = 1'000'000,
+     .pgbouncer = "max_client_conn", .about = "clients at the same time; one more is refused with SQLSTATE 53300"},
+    {.path = "listen.tls.mode", .type = choice, .default_text = "disable", .choices = tls_modes, .not_yet = no_tls,
+     .pgbouncer = "client_tls_sslmode", .about = "TLS towards clients"},
+    {.path = "listen.tls.cert_file", .not_yet = no_tls, .pgbouncer = "client_tls_cert_file",
+     .about = "certificate chain shown to clients, PEM"},
+    {.path = "listen.tls.key_file", .not_yet = no_tls, .pgbouncer = "client_tls_key_file",
+     .about = "private key of cert_file, PEM"},
+    {.path = "listen.tls.ca_file", .not_yet = no_tls, .pgbouncer = "client_tls_ca_file",
+     .about = "authorities that client certificates must come from, PEM"},
+    {.path = "threads", .type = auto_or_integer, .default_text = "auto", .least = 1, .most = 256, .reload = restart,
+     .about = "event loops; auto = one a core"},
+    {.path = "http.listen", .default_text = "127.0.0.1:9632", .reload = restart,
+     .about = "HOST:PORT of metrics, health, JSON and dashboard; \"\" = off"},
+    {.path = "http.token", .is_secret = true,
+     .about = "bearer token that POST requests must carry; empty = POST is refused"},
+    {.path = "admin.users", .type = text_list, .default_text = "[]", .pgbouncer = "admin_users",
+     .about = "users that may run every console command"},
+    {.path = "admin.stats_users", .type = text_list, .default_text = "[]", .pgbouncer = "stats_users",
+     .about = "users that may run the console's SHOW commands"},
+    {.path = "auth.type", .type = choice, .default_text = "scram-sha-256",
+     .choices = "trust|plain|md5|scram-sha-256|cert|hba|any",
+     .not_yet = "use scram-sha-256, md5, plain or trust", .also_accepted = "trust|plain|md5|scram-sha-256",
+     .pgbouncer = "auth_type", .about = "how clients prove who they are"},
+    {.path = "auth.users_file", .pgbouncer = "auth_file",
+     .about = "names and secrets in the format of PgBouncer's userlist.txt; read again by a reload"},
+    {.path = "auth.hba_file", .not_yet = "remove it and choose one auth.type for all", .pgbouncer = "auth_hba_file",
+     .about = "rules by address, database and user, for type hba"},
+    {.path = "auth.query", .not_yet = "remove it and list the users in auth.users_file", .pgbouncer = "auth_query",
+     .about = "statement that fetches a secret from the server, run as auth_user"},
+    {.path = "auth.auth_user", .not_yet = "remove it together with auth.query", .pgbouncer = "auth_user",
+     .about = "user that runs auth.query"},
+    {.path = "auth.cache_ttl", .type = duration, .default_text = "30s", .most = year_ms,
+     .not_yet = "remove it together with auth.query", .about = "how long a result of auth.query is good"},
+    {.path = "pool.mode", .type = choice, .default_text = "transaction", .choices = "session|transaction|statement",
+     .not_yet = "use transaction or session", .also_accepted = "session|transaction", .pgbouncer = "pool_mode",
+     .about = "when a server goes back to the pool"},
+    {.path = "pool.size", .type = integer, .default_text = "5", .least = 1, .most = 10'000,
+     .pgbouncer = "default_pool_size", .about = "server connections kept for one database and user"},
+    {.path = "pool.overflow", .type = integer, .default_text = "10", .most = 10'000, .pgbouncer = "reserve_pool_size",
+     .about = "more connections under load, closed again when idle for overflow_idle"},
+    {.path = "pool.overflow_idle", .type = duration, .default_text = "5s", .most = year_ms,
+     .about = "idle time after which a connection above size is closed"},
+    {.path = "pool.min_idle", .type = integer, .default_text = "0", .most = 10'000, .not_yet = drop_it,
+     .pgbouncer = "min_pool_size", .about = "idle connections opened ahead of need"},
+    {.path = "pool.wait_timeout", .type = duration, .default_text = "30s", .most = year_ms,
+     .pgbouncer = "query_wait_timeout", .about = "a client that waits longer for a server gets SQLSTATE 53300; 0 = no limit"},
+    {.path = "pool.wait_notice", .type = duration, .default_text = "5s", .most = year_ms,
+     .pgbouncer = "query_wait_notify", .about = "a client that waits longer gets a NOTICE; 0 = none"},
+    {.path = "pool.connect_timeout", .type = duration, .default_text = "15s", .least = 1, .most = year_ms,
+     .pgbouncer = "server_connect_timeout", .about = "time for connecting and logging in to a server"},
+    {.path = "pool.idle_timeout", .type = duration, .default_text = "10m", .most = year_ms,
+     .pgbouncer = "server_idle_timeout", .about = "an idle server is closed after this; 0 = never"},
+    {.path = "pool.lifetime", .type = duration, .default_text = "1h", .most = year_ms, .pgbouncer = "server_lifetime",
+     .about = "a server this old is closed when it becomes idle; 0 = never"},
+    {.path = "pool.check_after_idle", .type = duration, .default_text = "30s", .most = year_ms,
+     .pgbouncer = "server_check_delay", .about = "a server idle for longer is tested before it is used again; 0 = always"},
+    {.path = "pool.reset_query", .default_text = "DISCARD ALL", .pgbouncer = "server_reset_query",
+     .about = "run after a session, and after a transaction whose session left state behind; \"\" = none"},
+    {.path = "pool.query_timeout", .type = duration, .default_text = "0", .most = year_ms,
+     .not_yet = "remove it and set statement_timeout in PostgreSQL", .pgbouncer = "query_timeout",
+     .about = "a statement that runs longer is cancelled, then its server closed; 0 = off"},
+    {.path = "pool.transaction_timeout", .type = duration, .default_text = "0", .most = year_ms, .not_yet = drop_it,
+     .pgbouncer = "transaction_timeout", .about = "longest transaction; 0 = off"},
+    {.path = "pool.idle_in_transaction_timeout", .type = duration, .default_text = "0", .most = year_ms,
+     .not_yet = "remove it and set idle_in_transaction_session_timeout in PostgreSQL",
+     .pgbouncer = "idle_transaction_timeout", .about = "longest idle time inside a transaction; 0 = off"},
+    {.path = "pool.client_idle_timeout", .type = duration, .default_text = "0", .most = year_ms, .not_yet = drop_it,
+     .pgbouncer = "client_idle_timeout", .about = "a client idle for longer is disconnected; 0 = off"},
+    {.path = "pool.max_prepared", .type = integer, .default_text = "200", .most = 100'000,
+     .pgbouncer = "max_prepared_statements", .about = "prepared statements kept on each server connection"},
+    {.path = "pool.breaker.failures", .type = integer, .default_text = "5", .least = 1, .most = 10'000, .not_yet = drop_it,
+     .about = "failed connects within window after which an upstream is left alone"},
+    {.path = "pool.breaker.window", .type = duration, .default_text = "10s", .least = 1, .most = year_ms,
+     .not_yet = drop_it, .about = "time over which failures are counted"},
+    {.path = "pool.breaker.open", .type = duration, .default_text = "15s", .least = 1, .most = year_ms,
+     .not_yet = drop_it, .about = "time before such an upstream is tried again"},
+    {.path = "databases", .type = named_sections,
+     .about = "what a client may ask for as database; \"*\" takes any other name"},
+    {.path = "databases.*.upstream", .is_secret = true,
+     .about = "libpq connection string, keyword/value or postgres:// URI; several hosts allowed"},
+    {.path = "databases.*.user", .about = "user at the server for every client; empty = the client's own"},
+    {.path = "databases.*.password", .is_secret = true, .about = "password of user at the server"},
+    {.path = "databases.*.pool", .type = pool_section, .about = "this database's own pool options"},
+    {.path = "databases.*.tls.mode", .type = choice, .default_text = "prefer", .choices = tls_modes,
+     .not_yet = "connections to servers are plain; use prefer or disable", .also_accepted = "disable|prefer",
+     .pgbouncer = "server_tls_sslmode", .about = "TLS towards the server"},
+    {.path = "users", .type = named_sections, .about = "what differs for one user"},
+    {.path = "users.*.pool", .type = pool_section, .about = "this user's own pool options, above the database's"},
+    {.path = "users.*.max_connections", .type = integer, .default_text = "0", .most = 1'000'000,
+     .pgbouncer = "max_user_connections", .about = "clients of this user at the same time; 0 = no limit of its own"},
+    {.path = "cache.memory", .type = size, .default_text = "256MiB", .most = tib,
+     .about = "memory for cached results in this process; 0 = nothing is cached"},
+    {.path = "cache.max_result", .type = size, .default_text = "4MiB", .least = 1, .most = tib,
+     .about = "a larger result is not cached"},
+    {.path = "cache.consistency", .type = choice, .default_text = "after_commit", .choices = "after_commit|linearizable",
+     .not_yet = "use after_commit", .about = "what a cached read may miss: nothing whose commit was acknowledged"},
+    {.path = "cache.external_writers", .type = choice, .default_text = "none", .choices = "none|wal|stat|notify",
+     .not_yet = "use none, and cache only tables that are written through pgweir",
+     .about = "how writes that bypass the daemon are noticed"},
+    {.path = "cache.redis", .is_secret = true, .not_yet = "remove it; every daemon keeps a cache of its own",
+     .about = "second level shared by daemons, e.g. redis://127.0.0.1:6379/0; empty = none"},
+    {.path = "cache.rules", .type = section_list,
+     .about = "white list, first match wins; no rule = nothing is cached"},
+    {.path = "cache.rules[].name", .about = "the rule's name in SHOW CACHE and metrics; must be given"},
+    {.path = "cache.rules[].databases", .type = text_list, .default_text = "[]", .about = "selector: databases; empty = any"},
+    {.path = "cache.rules[].users", .type = text_list, .default_text = "[]", .about = "selector: users; empty = any"},
+    {.path = "cache.rules[].applications", .type = text_list, .default_text = "[]",
+     .about = "selector: application_name; empty = any"},
+    {.path = "cache.rules[].tables", .type = text_list, .default_text = "[]",
+     .about = "selector: every relation that the query names is listed; empty = any"},
+    {.path = "cache.rules[].pattern", .about = "selector: RE2 regular expression on the normalised text; empty = any"},
+    {.path = "cache.rules[].fingerprint", .type = text_list, .default_text = "[]",
+     .about = "selector: fingerprints as SHOW QUERIES prints them; empty = any"},
+    {.path = "cache.rules[].ttl", .type = duration, .default_text = "60s", .least = 1, .most = year_ms,
+     .about = "an entry is never older than this"},
+    {.path = "cache.rules[].max_result", .type = size, .default_text = "4MiB", .least = 1, .most = tib,
+     .about = "a larger result is not cached; not given = cache.max_result"},
+    {.path = "cache.rules[].in_transaction", .type = choice, .default_text = "never", .choices = "never|until_write",
+     .not_yet = "use never", .about = "whether reads inside a transaction may be answered from the cache"},
+    {.path = "cache.rules[].share", .type = choice, .default_text = "user", .choices = "user|database",
+     .about = "who may share an entry: one user's sessions, or all of the database"},
+    {.path = "cache.rules[].stale_while_revalidate", .type = duration, .default_text = "0", .most = year_ms,
+     .not_yet = drop_it, .about = "serve an expired entry this long while it is fetched anew; 0 = never"},
+    {.path = "cache.rules[].stale_if_error", .type = duration, .default_text = "0", .most = year_ms,
+     .not_yet = drop_it, .about = "serve an expired entry this long while the server is down; 0 = never"},
+    {.path = "cache.rules[].settings", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "extra settings that belong to the key, e.g. app.tenant"},
+    {.path = "cache.rules[].functions", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "stable functions that this rule vouches for"},
+    {.path = "cache.rules[].warm", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "queries run at start and after invalidation"},
+    {.path = "cache.functions", .type = named_sections, .not_yet = drop_it,
+     .about = "what user functions write; a function that is not listed invalidates everything"},
+    {.path = "cache.functions.*.writes", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "tables that the function writes"},
+    {.path = "cache.events", .type = named_sections, .not_yet = "remove it and use INVALIDATE TABLE",
+     .about = "named invalidation: NOTIFY pgweir, 'NAME' or INVALIDATE EVENT NAME"},
+    {.path = "cache.events.*.tables", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "tables that the event invalidates"},
+    {.path = "cache.events.*.rules", .type = text_list, .default_text = "[]", .not_yet = drop_it,
+     .about = "rules whose entries the event removes"},
+    {.path = "slow_log.threshold", .type = duration_or_off, .default_text = "500ms", .most = year_ms,
+     .about = "statements that take longer are logged; 0 = every statement, -1 = off"},
+    {.path = "slow_log.file", .about = "where JSON lines go; empty = with the log"},
+    {.path = "slow_log.sample", .type = real, .default_text = "1.0", .most = 1,
+     .about = "share of the slow statements that is logged, 0 to 1"},
+    {.path = "slow_log.parameters", .type = choice, .default_text = "redact", .choices = "redact|show",
+     .about = "whether values of parameters and literals are written"},
+    {.path = "slow_log.explain", .type = choice, .default_text = "off", .choices = "off|plan", .not_yet = "use off",
+     .about = "EXPLAIN of the slow statement"},
+    {.path = "slow_log.explain_per_minute", .type = integer, .default_text = "6", .least = 1, .most = 6'000,
+     .not_yet = drop_it, .about = "at most so many EXPLAINs a minute"},
+    {.path = "slow_log.n_plus_one.repeats", .type = integer, .default_text = "10", .least = 2, .most = 1'000'000,
+     .not_yet = drop_it, .about = "the same statement so many times within window is reported"},
+    {.path = "slow_log.n_plus_one.window", .type = duration, .default_text = "1s", .least = 1, .most = year_ms,
+     .not_yet = drop_it, .about = "time over which repeats are counted"},
+    {.path = "log.level", .type = choice, .default_text = "info", .choices = "trace|debug|info|warning|error",
+     .about = "the least serious line that is written"},
+    {.path = "log.format", .type = choice, .default_text = "text", .choices = "text|json", .about = "one line an event, as text or as JSON"},
+    {.path = "log.file", .pgbouncer = "logfile", .about = "empty = stderr; opened again on SIGUSR1 and SIGHUP"},
+    // clang-format on
+});
+
+}  // namespace
+
+std::span<const option> options() {
+    return table;
+}
+
+const option* find_option(std::string_view path) {
+    const auto* found = std::ranges::find(table, path, &option::path);
+    return found == table.end() ? nullptr : found;
+}
+
+bool is_value(option_type type) {
+    return type != named_sections && type != section_list && type != pool_section;
+}
+
+std::string_view describe(option_type type) {
+    switch (type) {
+        case integer:
+            return "a whole number";
+        case auto_or_integer:
+            return "\"auto\" or a whole number";
+        case real:
+            return "a number";
+        case duration:
+            return "a duration such as 250ms, 30s, 5m, 1h or 0";
+        case duration_or_off:
+            return "a duration such as 250ms, 30s, 5m, 1h or 0, or -1";
+        case size:
+            return "a size such as 64KiB, 256MiB or plain bytes";
+        case text:
+            return "a text";
+        case text_list:
+            return "a text or a list of texts";
+        case choice:
+            return "one of the words";
+        case named_sections:
+            return "a section of names";
+        case section_list:
+            return "a list of sections";
+        case pool_section:
+            return "a section with the options of pool";
+    }
+    return "";
+}
+
+}  // namespace weir::daemon::config

@@ -1,0 +1,295 @@
+#include "daemon/config/relations.hpp"
+
+#include "daemon/config/address.hpp"
+#include "daemon/config/nearest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+
+namespace weir::daemon::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_folder(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_directory(path, ignored);
+}
+
+void check_listen(const config& built, const document& from, report& to) {
+    const listen_options& listen = built.listen;
+    const given_value* given = from.find("listen.host");
+    const bool host_is_wrong = given == nullptr
+                                   ? from.attempted.contains("listen.host")
+                                   : given->held != option_value{std::vector<std::string>{}};
+    if (listen.hosts.empty() && listen.unix_socket_dir.empty() && !host_is_wrong) {
+        to.error(
+            from.place_of("listen.host"),
+            "listen: there is nothing to listen on; give listen.host or listen.unix_socket_dir"
+        );
+    }
+    if (!listen.unix_socket_dir.empty()) {
+        const place at = from.place_of("listen.unix_socket_dir");
+        constexpr std::size_t longest =
+            107 - std::string_view("/.s.PGSQL.65535").size();  // sockaddr_un::sun_path
+        if (!listen.unix_socket_dir.starts_with('/')) {
+            to.error(at, "listen.unix_socket_dir: must be an absolute path such as /run/pgweir");
+        } else if (listen.unix_socket_dir.size() > longest) {
+            to.error(
+                at,
+                fmt::format(
+                    "listen.unix_socket_dir: longer than {} bytes, too long for a socket's name",
+                    longest
+                )
+            );
+        } else if (!is_folder(listen.unix_socket_dir)) {
+            to.error(
+                at,
+                fmt::format(
+                    "listen.unix_socket_dir: {} is not a folder; create it first",
+                    listen.unix_socket_dir
+                )
+            );
+        }
+    }
+    if (!built.http.enabled || built.http.port != listen.port) return;
+    for (const std::string& host : listen.hosts) {
+        if (!addresses_overlap(host, built.http.host)) continue;
+        to.error(
+            from.place_of("http.listen"),
+            fmt::format(
+                "http.listen: port {} of {} is listen.port already; choose another",
+                built.http.port,
+                host
+            )
+        );
+        return;
+    }
+}
+
+void check_auth(const config& built, const document& from, report& to) {
+    if (built.auth.type == auth_type::trust) {
+        const bool is_open = std::ranges::any_of(built.listen.hosts, [](const std::string& host) {
+            return !host.starts_with("127.") && host != "::1";
+        });
+        if (is_open) {
+            to.warning(
+                from.place_of("auth.type"),
+                "auth.type: trust lets everybody in, and listen.host is open to other machines"
+            );
+        }
+        return;
+    }
+    // A path or a query that is wrong was told already.
+    const auto is_wrong = [&](const char* key) {
+        return from.attempted.contains(key) && from.find(key) == nullptr;
+    };
+    if (built.auth.users_file.empty() && built.auth.query.empty() && !is_wrong("auth.query") &&
+        !is_wrong("auth.users_file")) {
+        to.warning(
+            from.place_of("auth.users_file"),
+            "auth.users_file: is empty, so nobody can log in; name a file of users"
+        );
+    }
+}
+
+void check_databases(const config& built, const document& from, report& to) {
+    if (built.databases.empty()) {
+        to.error(
+            from.place_of("databases"),
+            "databases: none is given; add one, e.g. databases: {shop: {upstream: \"host=127.0.0.1 "
+            "dbname=shop\"}}"
+        );
+    }
+    for (const auto& [name, database] : built.databases) {
+        const std::string key = "databases." + key_step(name);
+        if (name == "pgweir" || name == "pgbouncer") {
+            to.error(
+                from.place_of(key),
+                fmt::format("{}: this name is the console's; choose another", key)
+            );
+        }
+        // A section that is not even a map was told already.
+        const bool is_section = from.sections.contains(key);
+        const given_value* upstream = from.find(key + ".upstream");
+        const bool is_missing = upstream == nullptr && !from.attempted.contains(key + ".upstream");
+        if (is_section && (is_missing || (upstream != nullptr &&
+                                          std::get<std::string>(upstream->held).empty()))) {
+            to.error(
+                from.place_of(is_missing ? key : key + ".upstream"),
+                fmt::format(
+                    "{}: has no upstream; write e.g. upstream: \"host=127.0.0.1 port=5432 "
+                    "dbname={}\"",
+                    key,
+                    name == "*" ? "shop" : name
+                )
+            );
+        }
+        if (!database.password.empty() && database.user.empty()) {
+            to.error(
+                from.place_of(key + ".password"),
+                fmt::format(
+                    "{}.password: without a user it would be sent for every client's user; give "
+                    "user too",
+                    key
+                )
+            );
+        }
+    }
+}
+
+void check_pool(
+    const std::string& key,
+    const pool_options& pool,
+    const config& built,
+    const document& from,
+    report& to
+) {
+    const int most = pool.size + pool.overflow;
+    if (pool.min_idle > most) {
+        to.error(
+            from.place_of(key + ".min_idle"),
+            fmt::format(
+                "{}.min_idle: {} is more than size + overflow, {}", key, pool.min_idle, most
+            )
+        );
+    }
+    const bool is_own =
+        from.find(key + ".size") != nullptr || from.find(key + ".overflow") != nullptr;
+    if (is_own && most > built.listen.max_clients) {
+        const bool has_size = from.find(key + ".size") != nullptr;
+        to.warning(
+            from.place_of(key + (has_size ? ".size" : ".overflow")),
+            fmt::format(
+                "{}: size + overflow, {}, is more than listen.max_clients, {}; so many are never "
+                "used",
+                key,
+                most,
+                built.listen.max_clients
+            )
+        );
+    }
+}
+
+void check_known_databases(
+    const std::string& key,
+    const cache_rule& rule,
+    const config& built,
+    const document& from,
+    report& to
+) {
+    const given_value* given = from.find(key + ".databases");
+    if (given == nullptr || built.databases.contains(std::string_view("*"))) return;
+    std::vector<std::string_view> known;
+    for (const auto& [name, database] : built.databases)
+        known.emplace_back(name);
+    for (std::size_t i = 0; i < rule.databases.size(); ++i) {
+        if (built.databases.contains(rule.databases[i])) continue;
+        const std::string_view meant = nearest(rule.databases[i], known);
+        to.error(
+            given->items_at.at(i),
+            fmt::format(
+                "{}.databases: {} is not in databases{}",
+                key,
+                given->is_reference ? "the value" : fmt::format("\"{}\"", rule.databases[i]),
+                meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant)
+            )
+        );
+    }
+}
+
+void check_rules(const config& built, const document& from, report& to) {
+    constexpr std::array selectors = {
+        "databases", "users", "applications", "tables", "pattern", "fingerprint"};
+    std::map<std::string, int> lines;
+    const auto found = from.instances.find("cache.rules");
+    if (found == from.instances.end()) return;
+    auto rule = built.cache.rules.begin();
+    for (const instance& each : found->second) {
+        const std::string key = fmt::format("cache.rules[{}]", each.name);
+        if (!from.sections.contains(key)) continue;
+        const cache_rule& one = *rule++;
+        if (one.name.empty() &&
+            !(from.attempted.contains(key + ".name") && from.find(key + ".name") == nullptr)) {
+            to.error(each.at, fmt::format("{}: has no name; add name: ...", key));
+        } else if (!one.name.empty()) {
+            const auto [first, is_new] = lines.try_emplace(one.name, each.at.line);
+            if (!is_new)
+                to.error(
+                    from.place_of(key + ".name"),
+                    fmt::format(
+                        "{}.name: the name is given twice, first in line {}", key, first->second
+                    )
+                );
+        }
+        const bool selects = std::ranges::any_of(selectors, [&](const char* name) {
+            const std::string selector = fmt::format("{}.{}", key, name);
+            const given_value* given = from.find(selector);
+            if (given == nullptr) return from.attempted.contains(selector);
+            return given->held != default_value(*given->row);
+        });
+        if (!selects) {
+            to.error(
+                each.at,
+                fmt::format(
+                    "{}: would cache every statement; give at least one of databases, users, "
+                    "applications, tables, pattern, fingerprint",
+                    key
+                )
+            );
+        }
+        check_known_databases(key, one, built, from, to);
+        if (one.max_result_bytes > built.cache.memory_bytes &&
+            from.find(key + ".max_result") != nullptr && built.cache.memory_bytes > 0) {
+            to.error(
+                from.place_of(key + ".max_result"),
+                fmt::format("{}.max_result: is more than cache.memory", key)
+            );
+        }
+    }
+}
+
+void check_folder_of(
+    const std::string& key, const std::string& path, const document& from, report& to
+) {
+    if (path.empty()) return;
+    const fs::path folder = fs::path(path).parent_path();
+    if (is_folder(path)) {
+        to.error(from.place_of(key), fmt::format("{}: {} is a folder, not a file", key, path));
+    } else if (!folder.empty() && !is_folder(folder)) {
+        to.error(
+            from.place_of(key),
+            fmt::format("{}: the folder {} does not exist", key, folder.string())
+        );
+    }
+}
+
+}  // namespace
+
+void check_relations(const config& built, const document& from, report& to) {
+    check_listen(built, from, to);
+    check_auth(built, from, to);
+    check_databases(built, from, to);
+    check_pool("pool", built.pool, built, from, to);
+    for (const auto& [name, database] : built.databases) {
+        check_pool(
+            fmt::format("databases.{}.pool", key_step(name)), database.pool, built, from, to
+        );
+    }
+    check_rules(built, from, to);
+    if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
+        const bool has_own = from.find("cache.max_result") != nullptr;
+        to.error(
+            from.place_of(has_own ? "cache.max_result" : "cache.memory"),
+            "cache.max_result: is more than cache.memory"
+        );
+    }
+    check_folder_of("slow_log.file", built.slow_log.file, from, to);
+    check_folder_of("log.file", built.log.file, from, to);
+}
+
+}  // namespace weir::daemon::config
