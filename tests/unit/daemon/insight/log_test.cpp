@@ -1,0 +1,130 @@
+#include "daemon/insight/log.hpp"
+
+#include "tests/unit/daemon/insight/temp_folder.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <regex>
+#include <thread>
+
+namespace weir::daemon {
+namespace {
+
+using insight::read_lines;
+using insight::temp_folder;
+
+// The log is one a process: each test directs it to its own file and back.
+class Log : public testing::Test {
+protected:
+    ~Log() override { (void)set_up_log({}); }
+
+    void direct(log_level level, log_format format) {
+        ASSERT_EQ(set_up_log({level, format, path_}), std::nullopt);
+    }
+
+    temp_folder folder_;
+    const std::string path_ = folder_.file("pgweir.log");
+};
+
+TEST_F(Log, TextHasTimeLevelAndMessage) {
+    direct(log_level::info, log_format::text);
+    log_info("client {} came", 7);
+    log_warning("password wrong");
+    const auto lines = read_lines(path_);
+    ASSERT_EQ(lines.size(), 2U);
+    const std::regex shape{R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info    client 7 came)"};
+    EXPECT_TRUE(std::regex_match(lines[0], shape)) << lines[0];
+    EXPECT_NE(lines[1].find(" warning password wrong"), std::string::npos);
+}
+
+TEST_F(Log, JsonParsesBack) {
+    direct(log_level::info, log_format::json);
+    log_error("database \"{}\"", "a\nb\xFF");
+    const auto lines = read_lines(path_);
+    ASSERT_EQ(lines.size(), 1U);
+    const auto parsed = boost::json::parse(lines[0]);
+    EXPECT_EQ(parsed.at("level").as_string(), "error");
+    EXPECT_EQ(parsed.at("message").as_string(), "database \"a\nb\xEF\xBF\xBD\"");
+}
+
+TEST_F(Log, OneEventStaysOnOneLine) {
+    direct(log_level::info, log_format::text);
+    log_info("user {}", "x\n2026-01-01 error forged\r\x1b[2J");
+    EXPECT_EQ(read_lines(path_).size(), 1U);
+    EXPECT_NE(read_lines(path_)[0].find("x\\n2026"), std::string::npos);
+}
+
+TEST_F(Log, LevelChangesAtReload) {
+    direct(log_level::warning, log_format::text);
+    log_info("not seen");
+    EXPECT_FALSE(log_enabled(log_level::info));
+    direct(log_level::debug, log_format::text);
+    log_debug("seen");
+    EXPECT_EQ(read_lines(path_).size(), 1U);
+}
+
+TEST_F(Log, ReopensAfterRotation) {
+    direct(log_level::info, log_format::text);
+    log_info("one");
+    std::filesystem::rename(path_, path_ + ".1");
+    log_info("two");
+    ASSERT_EQ(reopen_log(), std::nullopt);
+    log_info("three");
+    EXPECT_EQ(read_lines(path_ + ".1").size(), 2U);
+    EXPECT_EQ(read_lines(path_).size(), 1U);
+}
+
+TEST_F(Log, KeepsItsPlaceWhenTheNewFileCannotBeOpened) {
+    direct(log_level::info, log_format::text);
+    const auto bad = folder_.file("no/such");
+    const auto problem = set_up_log({log_level::info, log_format::text, bad});
+    ASSERT_TRUE(problem.has_value());
+    EXPECT_NE(problem->find(bad), std::string::npos);
+    log_info("still here");
+    EXPECT_EQ(read_lines(path_).size(), 1U);
+    EXPECT_EQ(reopen_log(), std::nullopt);
+}
+
+TEST_F(Log, CountsWhatAFullDiskLoses) {
+    const auto before = log_lines_lost();
+    ASSERT_EQ(set_up_log({log_level::info, log_format::text, "/dev/full"}), std::nullopt);
+    log_info("lost");
+    log_info("lost, too");
+    EXPECT_EQ(log_lines_lost(), before + 2);
+}
+
+TEST_F(Log, LinesOfThreadsDoNotMix) {
+    direct(log_level::info, log_format::text);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([] {
+            for (int k = 0; k < 200; ++k)
+                log_info("{}", std::string(300, 'x'));
+        });
+    }
+    for (auto& thread : threads)
+        thread.join();
+    const auto lines = read_lines(path_);
+    EXPECT_EQ(lines.size(), 800U);
+    for (const auto& line : lines)
+        EXPECT_EQ(line.size(), lines[0].size());
+}
+
+TEST_F(Log, MessagesAreBounded) {
+    direct(log_level::info, log_format::text);
+    log_info("{}", std::string(1'000'000, 'x'));
+    EXPECT_LT(read_lines(path_).at(0).size(), 20'000U);
+}
+
+TEST(LogWords, AreParsed) {
+    EXPECT_EQ(parse_log_level("warn"), log_level::warning);
+    EXPECT_EQ(parse_log_level("debug"), log_level::debug);
+    EXPECT_EQ(parse_log_level("loud"), std::nullopt);
+    EXPECT_EQ(parse_log_format("json"), log_format::json);
+    EXPECT_EQ(parse_log_format("xml"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace weir::daemon

@@ -1,0 +1,153 @@
+#include "daemon/insight/metrics.hpp"
+
+#include "tests/unit/daemon/insight/temp_folder.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+namespace weir::daemon::insight {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Something in every family, and names as nasty as a user may choose them.
+metrics_input full_input() {
+    counter_registry registry;
+    auto& worker = registry.add_worker();
+    worker.error_sent("42P01", error_origin::server);
+    worker.error_sent("ZZ999", error_origin::pgweir);
+    auto& pool = worker.pool("we\"ird\\\n\xFF é", "ann");
+    pool.query_finished(query_kind::read, answer_source::server, 3ms);
+    pool.query_finished(query_kind::read, answer_source::cache, 6us);
+    pool.slow_query();
+    metrics_input input;
+    input.counters = registry.totals();
+    input.gauges.clients.idle = 3;
+    auto& gauges = input.gauges.pools.emplace_back();
+    gauges.database = "we\"ird\\\n\xFF é";
+    gauges.user = "ann";
+    gauges.servers.active = 2;
+    gauges.size = 5;
+    gauges.max_wait = 1500ms;
+    input.gauges.pins.push_back({"listen", 1});
+    auto& cache = input.gauges.cache;
+    cache.rules.push_back({"dash", 10, 2, 1});
+    cache.bypasses.push_back({"locking", 4});
+    cache.evictions.push_back({"memory", 1});
+    cache.invalidations.push_back({"write", 6});
+    cache.saved = 1500ms;
+    input.process = read_process_facts();
+    input.version = "0.1.0";
+    input.commit = "abc";
+    return input;
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+    return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Metrics, HoldTheContractsNames) {
+    const auto text = metrics_text(full_input());
+    for (const auto* name :
+         {"clients",
+          "client_logins_total",
+          "server_connections",
+          "pool_size",
+          "pool_overflow_connections",
+          "pool_waiting_clients",
+          "pool_wait_seconds",
+          "pool_wait_timeouts_total",
+          "server_connect_seconds",
+          "server_connect_failures_total",
+          "queries_total",
+          "query_seconds",
+          "transactions_total",
+          "bytes_total",
+          "cache_requests_total",
+          "cache_bypass_total",
+          "cache_entries",
+          "cache_bytes",
+          "cache_evictions_total",
+          "cache_invalidations_total",
+          "cache_stale_served_total",
+          "cache_saved_seconds_total",
+          "slow_queries_total",
+          "errors_total",
+          "pinned_clients",
+          "prepared_statements",
+          "config_reloads_total",
+          "event_loop_lag_seconds",
+          "build_info"}) {
+        EXPECT_NE(text.find(fmt::format("# TYPE pgweir_{} ", name)), std::string::npos) << name;
+    }
+    EXPECT_NE(text.find("# TYPE process_cpu_seconds_total counter"), std::string::npos);
+}
+
+TEST(Metrics, ShowWhatWasCounted) {
+    const auto text = metrics_text(full_input());
+    EXPECT_TRUE(has_line(text, "pgweir_clients{state=\"idle\"} 3"));
+    EXPECT_TRUE(has_line(text, "pgweir_errors_total{sqlstate_class=\"42\",origin=\"server\"} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_errors_total{sqlstate_class=\"other\",origin=\"pgweir\"} 1")
+    );
+    EXPECT_TRUE(has_line(text, "pgweir_cache_requests_total{rule=\"dash\",result=\"hit\"} 10"));
+    EXPECT_TRUE(has_line(text, "pgweir_cache_saved_seconds_total 1.5"));
+    EXPECT_TRUE(has_line(text, "pgweir_pinned_clients{reason=\"listen\"} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_build_info{version=\"0.1.0\",commit=\"abc\"} 1"));
+}
+
+TEST(Metrics, EscapeLabelValues) {
+    const auto text = metrics_text(full_input());
+    const std::string label = "database=\"we\\\"ird\\\\\\n\xEF\xBF\xBD é\"";
+    EXPECT_TRUE(has_line(text, "pgweir_pool_size{" + label + ",user=\"ann\"} 5")) << text;
+    EXPECT_TRUE(has_line(text, "pgweir_queries_total{" + label + ",kind=\"read\"} 2"));
+}
+
+TEST(Metrics, HistogramsAreCumulative) {
+    counter_registry registry;
+    auto& pool = registry.add_worker().pool("d", "u");
+    pool.client_waited(4us);
+    pool.client_waited(5us);
+    pool.client_waited(1h);
+    metrics_input input;
+    input.counters = registry.totals();
+    const auto text = metrics_text(input);
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count 3"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"4e-06\"} 1")) << text;
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"8e-06\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"33.554432\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"+Inf\"} 3"));
+}
+
+TEST(Metrics, SatisfyPromtool) {
+    if (std::system("command -v promtool >/dev/null 2>&1") != 0) {
+        GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
+    }
+    const temp_folder folder;
+    for (const auto& input : {full_input(), metrics_input{}}) {
+        std::ofstream{folder.file("metrics")} << metrics_text(input);
+        const auto command = fmt::format(
+            "promtool check metrics < {} > {} 2>&1", folder.file("metrics"), folder.file("report")
+        );
+        EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder.file("report"));
+        EXPECT_EQ(read_file(folder.file("report")), "");
+    }
+}
+
+TEST(ProcessFacts, TellAboutThisProcess) {
+    const auto facts = read_process_facts();
+    EXPECT_GT(facts.resident_bytes, 1'000'000U);
+    EXPECT_GE(facts.virtual_bytes, facts.resident_bytes);
+    EXPECT_GE(facts.open_fds, 3U);
+    EXPECT_GE(facts.max_fds, facts.open_fds);
+    EXPECT_GE(facts.threads, 1U);
+    const auto now =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    EXPECT_NEAR(facts.start_time_seconds, now, 3600.0);
+}
+
+}  // namespace
+}  // namespace weir::daemon::insight

@@ -1,0 +1,62 @@
+#include "daemon/insight/stats_json.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+namespace weir::daemon::insight {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(StatsJson, ParsesBackWithItsFigures) {
+    counter_registry registry;
+    auto& pool = registry.add_worker().pool("a\"\xFF", "u");
+    pool.query_finished(query_kind::write, answer_source::server, 2ms);
+    pool.client_waited(1ms);
+    metrics_input input;
+    input.version = "1";
+    input.counters = registry.totals();
+    input.gauges.clients.active = 7;
+    auto& gauges = input.gauges.pools.emplace_back();
+    gauges.database = "a\"\xFF";
+    gauges.servers.idle = 4;
+    input.gauges.pins.push_back({"listen", 2});
+    const auto parsed = boost::json::parse(stats_json(input));
+    EXPECT_EQ(parsed.at("clients").at("active").as_int64(), 7);
+    EXPECT_EQ(parsed.at("clients").at("pinned").at("listen").as_int64(), 2);
+    EXPECT_EQ(parsed.at("pools").at(0).at("servers").at("idle").as_int64(), 4);
+    const auto& database = parsed.at("databases").at(0);
+    EXPECT_EQ(database.at("database").as_string(), "a\"\xEF\xBF\xBD");
+    EXPECT_EQ(database.at("queries").at("write").as_int64(), 1);
+    EXPECT_EQ(database.at("server").at("count").as_int64(), 1);
+    EXPECT_NEAR(database.at("server").at("p99_ms").as_double(), 2.0, 1.0);
+    EXPECT_EQ(database.at("wait").at("count").as_int64(), 1);
+}
+
+TEST(StatsJson, OfNothingIsValid) {
+    const auto parsed = boost::json::parse(stats_json({}));
+    EXPECT_TRUE(parsed.at("pools").as_array().empty());
+}
+
+TEST(CacheStatsJson, HasARowARule) {
+    cache_gauges cache;
+    cache.rules = {{"a", 3, 1, 0}, {"b", 0, 0, 5}};
+    cache.bypasses = {{"locking", 5}};
+    const auto parsed = boost::json::parse(cache_stats_json(cache));
+    EXPECT_DOUBLE_EQ(parsed.at("hit_ratio").as_double(), 0.75);
+    EXPECT_EQ(parsed.at("rules").at(1).at("rule").as_string(), "b");
+    EXPECT_DOUBLE_EQ(parsed.at("rules").at(1).at("hit_ratio").as_double(), 0.0);
+    EXPECT_EQ(parsed.at("bypasses").at("locking").as_int64(), 5);
+}
+
+TEST(SlowJson, HoldsTheLinesAndCounts) {
+    slow_statement statement;
+    statement.query = "SELECT \"x\"\n";
+    const auto parsed = boost::json::parse(slow_json({statement, statement}, {5, 6, 7}));
+    EXPECT_EQ(parsed.at("dropped").as_int64(), 6);
+    EXPECT_EQ(parsed.at("statements").as_array().size(), 2U);
+    EXPECT_EQ(parsed.at("statements").at(1).at("query").as_string(), "SELECT \"x\"\n");
+}
+
+}  // namespace
+}  // namespace weir::daemon::insight
