@@ -20,18 +20,12 @@ enum class errc {
     connect_timeout,  ///< connect_timeout passed before the login ended (08006)
     server_lost,      ///< an established server connection ended (08006)
 
-    // Logging in to a server.
-    server_error,                  ///< the server sent ErrorResponse; its fields are kept as data
-    unexpected_message,            ///< a message that this state does not allow
-    malformed_message,             ///< a message whose body does not parse
-    message_too_long,              ///< a length beyond the limit for log-in messages
-    unsupported_authentication,    ///< GSSAPI, SSPI or a kind that PostgreSQL does not document
-    no_common_sasl_mechanism,      ///< SASL without SCRAM-SHA-256
-    password_missing,              ///< the server asks for a password and none is configured
-    iteration_count_out_of_range,  ///< SCRAM iterations that only a rogue server sends
-    server_signature_mismatch,  ///< the server does not know our secret: it is not who it should be
+    // Logging in to a server. What is wrong with a message itself is a protocol::errc.
+    server_error,              ///< the server sent ErrorResponse; its fields are kept as data
+    no_common_sasl_mechanism,  ///< SASL without SCRAM-SHA-256
+    password_missing,          ///< the server asks for a password and none is configured
+    password_is_hash,  ///< SCRAM or clear text with an md5 hash: the password itself is needed
     authentication_incomplete,  ///< AuthenticationOk before the SCRAM exchange ended
-    unsupported_protocol_version,  ///< NegotiateProtocolVersion below 3.0 or above what was asked
 
     // Prepared statements.
     duplicate_statement,  ///< the name is taken (42P05)
@@ -39,9 +33,7 @@ enum class errc {
     too_many_statements,  ///< the client's bound on names or bytes (53400)
 
     // Settings.
-    unsupported_option,  ///< `options` in the start-up packet holds more than -c name=value and
-                         ///< --name=value
-    invalid_setting,     ///< a name or value that no statement can carry
+    invalid_setting,  ///< a name or value that no statement can carry
 };
 
 [[nodiscard]] const std::error_category& pool_category() noexcept;

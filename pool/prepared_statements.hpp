@@ -24,7 +24,8 @@
 
 namespace weir::pool {
 
-using change_tag = std::uint64_t;
+/// The pipeline's tag of a request. Grows modulo 2^32; fewer than 2^31 are unresolved at any time.
+using change_tag = std::uint32_t;
 
 /// What became of a request. `dropped`: the server skipped it after an earlier error, or it was
 /// never sent.

@@ -3,7 +3,9 @@
 // One thread.
 #pragma once
 
-#include <array>
+#include "protocol/authentication.hpp"
+#include "protocol/scram.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,20 +17,20 @@
 
 namespace weir::pool {
 
-/// What SCRAM needs of a password, by (salt, iterations). The driver may keep it for the next
+/// What SCRAM needs of a password, by salt and iterations. The driver may keep it for the next
 /// log-in of the same user: PBKDF2 takes milliseconds, everything else microseconds. A secret:
 /// never logged.
-struct scram_login_keys {
-    std::array<unsigned char, 32> client_key{};
-    std::array<unsigned char, 32> server_key{};
-};
+using scram_login_keys = protocol::scram_keys;
+/// Slow by design: call on a worker thread. Thread-safe.
+using protocol::derive_scram_keys;
 
 struct login_parameters {
     std::string user;
     std::string database;
     /// Further start-up parameters, for instance application_name.
     std::vector<std::pair<std::string, std::string>> extra;
-    /// Password in plain text, "md5" and 32 hex digits, or empty. A secret.
+    /// Password in plain text, "md5" and 32 hex digits (enough only for a server that asks for
+    /// md5), or empty. A secret.
     std::string password;
     /// Keys recovered from a client's own SCRAM exchange (pass-through); used instead of `password`
     /// for SCRAM.
@@ -64,13 +66,13 @@ public:
         send,          ///< send `output()`, then go on with feed()
         derive_scram,  ///< run PBKDF2 for salt() and iterations() off the loop, then call derived()
         done,          ///< result() is complete; bytes that are left belong to the next layer
-        failed,        ///< error() and, for errc::server_error, server_error_body()
+        failed,        ///< error() (a pool::errc or protocol::errc) and, for server_error,
+                       ///< server_error_body()
     };
 
-    /// The most that one message may be long in this phase, type and length included.
-    static constexpr std::size_t max_message_bytes = 65'536;
-    /// PostgreSQL's default is 4096. Above this only a rogue server asks, to burn our CPU.
-    static constexpr std::uint32_t max_iterations = 1'000'000;
+    /// The most that a length field may say in this phase. A greeting message of a sane server has
+    /// a few hundred bytes.
+    static constexpr std::uint32_t max_message_length = 65'536;
 
     explicit server_login(login_parameters parameters);
     ~server_login();
@@ -85,14 +87,15 @@ public:
     /// not whole stays. Call again after send with what is left, even without new bytes.
     [[nodiscard]] action feed(std::string_view& bytes);
 
-    /// The keys that derive_scram asked for. Goes on with send or failed.
+    /// The keys that derive_scram asked for. Goes on with send or failed. Not called when they are
+    /// known before (`keys`).
     [[nodiscard]] action derived(const scram_login_keys& keys);
 
     [[nodiscard]] state current() const noexcept { return state_; }
     /// Bytes to send; taken by the driver, valid until the next call.
     [[nodiscard]] const std::string& output() const noexcept { return output_; }
-    [[nodiscard]] const std::string& salt() const noexcept { return salt_; }
-    [[nodiscard]] std::uint32_t iterations() const noexcept { return iterations_; }
+    [[nodiscard]] const std::string& salt() const noexcept { return scram_.salt(); }
+    [[nodiscard]] std::uint32_t iterations() const noexcept { return scram_.iterations(); }
     /// The password to derive from, for the worker thread. A secret.
     [[nodiscard]] const std::string& password() const noexcept { return parameters_.password; }
     [[nodiscard]] const login_result& result() const noexcept { return result_; }
@@ -106,33 +109,25 @@ private:
     action fail(std::error_code error);
     action on_message(char type, std::string_view body);
     action on_authentication(std::string_view body);
-    action on_sasl_continue(std::string_view data);
-    action on_sasl_final(std::string_view data);
+    action on_request(const protocol::authentication_request& request);
+    action on_sasl(const std::vector<std::string_view>& mechanisms);
+    action on_after_authentication(char type, std::string_view body);
+    action on_negotiate(std::string_view body);
+    action send_password(std::string_view password);
+    action send_proof(const scram_login_keys& keys);
 
     login_parameters parameters_;
     state state_ = state::created;
     std::string output_;
-    std::string salt_;
-    std::uint32_t iterations_ = 0;
-    std::string client_first_bare_;
-    std::string server_first_;
-    std::string server_signature_;
-    login_result result_;
+    protocol::scram_client scram_;
+    bool negotiated_ = false;
     bool has_key_data_ = false;
+    std::size_t parameter_status_bytes_ = 0;
+    login_result result_;
     std::error_code error_;
     std::string server_error_body_;
 };
 
 [[nodiscard]] const char* to_string(server_login::state state) noexcept;
-
-/// PBKDF2 and the two keys of it. Slow by design (about 2 ms at 4096): call on a worker thread.
-/// Thread-safe. Errors: errc::iteration_count_out_of_range, errc::malformed_message for an empty
-/// salt.
-[[nodiscard]] std::error_code derive_scram_keys(
-    std::string_view password,
-    std::string_view salt,
-    std::uint32_t iterations,
-    scram_login_keys& out
-);
 
 }  // namespace weir::pool

@@ -67,7 +67,6 @@ private:
         std::uint64_t hash = 0;       ///< of everything
         std::uint64_t signature = 0;  ///< without application_name
     };
-    std::vector<setting> copy() const;
     void replace(std::vector<setting> values);
 
     std::shared_ptr<const content> data_;  ///< never empty when set
@@ -92,14 +91,14 @@ public:
 
 private:
     friend class client_settings;
-    struct report {
+    struct reported_value {
         std::string now;
         std::string at_login;
         bool changed = false;  ///< since the lease began
     };
 
     settings current_;
-    std::unordered_map<std::string, report> reports_;  ///< by lower-case name
+    std::unordered_map<std::string, reported_value> reports_;  ///< by lower-case name
     bool any_changed_ = false;
     bool leased_ = false;  ///< a client's statements, or ours for it, may change values
     bool logged_in_ = false;
@@ -110,8 +109,8 @@ enum class settings_gap : std::uint8_t {
     none,      ///< nothing to send
     pipeline,  ///< send the statements in front of the client's messages, in one packet
     wait,      ///< send the statements and nothing else before their reply: they may fail, and then
-           ///< what follows would run with the wrong values. Start-up values that no server has
-           ///< taken yet, and roles.
+               ///< what follows would run with the wrong values. Start-up values that no server has
+               ///< taken yet, and roles.
 };
 
 /// The settings of one client, over its start-up packet, its transactions and its servers.
@@ -120,7 +119,7 @@ enum class settings_gap : std::uint8_t {
 class client_settings {
 public:
     /// One name and value of the start-up packet. Takes `options` apart; leaves out user, database,
-    /// replication and _pq_.*. Errors: errc::unsupported_option, errc::invalid_setting.
+    /// replication and _pq_.*. Errors: protocol::errc::unsupported_option, errc::invalid_setting.
     [[nodiscard]] std::error_code on_startup(std::string_view name, std::string_view value);
 
     /// What this client's sessions have beyond the server's defaults, by the last finished
@@ -188,6 +187,7 @@ private:
     void keep_staged();
     void apply_step(const step& staged);
     void take_reports(server_settings& server);
+    void take_spelling(const server_settings& server);
     void undo_to_savepoint(std::string_view name, bool keep_changes);
 
     settings explicit_;  ///< of the start-up packet, by name

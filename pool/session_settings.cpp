@@ -1,0 +1,386 @@
+#include "pool/session_settings.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace weir::pool {
+namespace {
+
+constexpr std::string_view application_name = "application_name";
+
+std::string lower(std::string_view name) {
+    std::string result(name);
+    for (auto& c : result) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return result;
+}
+
+bool is_lower(std::string_view name) noexcept {
+    return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+auto position_of(const std::vector<setting>& values, std::string_view name) noexcept {
+    return std::lower_bound(
+        values.begin(),
+        values.end(),
+        name,
+        [](const setting& a, std::string_view b) { return a.name < b; }
+    );
+}
+
+void append_length(std::string& out, std::size_t length) {
+    for (int shift = 24; shift >= 0; shift -= 8)
+        out.push_back(static_cast<char>(length >> shift));
+}
+
+void append_one(std::string& out, const setting& one) {
+    out.push_back(one.form == value_form::raw ? 'r' : 's');
+    append_length(out, one.name.size());
+    out += one.name;
+    append_length(out, one.value.size());
+    out += one.value;
+}
+
+/// Random a process: clients choose the values and could otherwise choose two sets of one hash.
+std::uint64_t process_seed() {
+    static const std::uint64_t seed = [] {
+        std::random_device random;
+        return (std::uint64_t{random()} << 32) | random();
+    }();
+    return seed;
+}
+
+std::uint64_t hash_of(std::string_view bytes) {
+    if (bytes.empty()) return 0;
+    const auto hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), process_seed());
+    return hash != 0 ? hash : 1;
+}
+
+/// Reported, but not to be set under this name: read-only, or the result of a role.
+bool is_only_reported(std::string_view name) noexcept {
+    constexpr std::string_view names[] = {
+        "server_version",
+        "server_encoding",
+        "integer_datetimes",
+        "is_superuser",
+        "in_hot_standby",
+        "session_authorization",
+    };
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+/// RESET ALL leaves them alone.
+bool outlives_reset_all(std::string_view name) noexcept {
+    return name == "role" || name == "session_authorization";
+}
+
+}  // namespace
+
+// --- settings
+// -------------------------------------------------------------------------------------------------
+
+const std::vector<setting>& settings::all() const noexcept {
+    static const std::vector<setting> none;
+    return data_ ? data_->values : none;
+}
+
+const setting* settings::find(std::string_view name) const noexcept {
+    if (!data_) return nullptr;
+    if (!is_lower(name)) return find(lower(name));
+    const auto found = position_of(data_->values, name);
+    return found != data_->values.end() && found->name == name ? &*found : nullptr;
+}
+
+void settings::assign(std::string_view name, std::string_view value, value_form form) {
+    const auto* present = find(name);
+    if (present != nullptr && present->value == value && present->form == form) return;
+    setting wanted{lower(name), std::string(value), form};
+    auto values = all();
+    const auto place = values.begin() + (position_of(values, wanted.name) - values.cbegin());
+    if (place != values.end() && place->name == wanted.name) {
+        *place = std::move(wanted);
+    } else {
+        values.insert(place, std::move(wanted));
+    }
+    replace(std::move(values));
+}
+
+void settings::erase(std::string_view name) {
+    const auto* present = find(name);
+    if (present == nullptr) return;
+    auto values = all();
+    values.erase(values.begin() + (present - data_->values.data()));
+    replace(std::move(values));
+}
+
+void settings::replace(std::vector<setting> values) {
+    if (values.empty()) return clear();
+    auto made = std::make_shared<content>();
+    std::string bytes;
+    for (const auto& one : values)
+        append_one(bytes, one);
+    made->hash = hash_of(bytes);
+    bytes.clear();
+    for (const auto& one : values) {
+        if (one.name != application_name) append_one(bytes, one);
+    }
+    made->signature = hash_of(bytes);
+    made->values = std::move(values);
+    data_ = std::move(made);
+}
+
+bool settings::only_defaults() const noexcept {
+    return !data_ || (data_->values.size() == 1 && data_->values.front().name == application_name);
+}
+
+void settings::append_canonical(std::string& out) const {
+    for (const auto& one : all()) {
+        if (one.name != application_name) append_one(out, one);
+    }
+}
+
+bool operator==(const settings& a, const settings& b) noexcept {
+    if (a.data_ == b.data_) return true;
+    if (!a.data_ || !b.data_ || a.data_->hash != b.data_->hash) return false;
+    return a.data_->values == b.data_->values;
+}
+
+// --- server_settings
+// ------------------------------------------------------------------------------------------
+
+void server_settings::on_parameter_status(std::string_view name, std::string_view value) {
+    auto key = lower(name);
+    auto& report = reports_[key];
+    if (report.now == value) return;
+    report.now = value;
+    if (leased_) {
+        report.changed = true;
+        any_changed_ = true;
+    } else if (logged_in_ && current_.find(key) == nullptr) {
+        // Nobody has set it, so the default itself has changed: a reload of postgresql.conf.
+        report.at_login = value;
+    }
+}
+
+void server_settings::on_login_done() {
+    for (auto& [name, report] : reports_)
+        report.at_login = report.now;
+    logged_in_ = true;
+}
+
+void server_settings::on_reset() {
+    current_.clear();
+    for (auto& [name, report] : reports_)
+        report.changed = false;
+    any_changed_ = false;
+    leased_ = false;
+}
+
+const std::string* server_settings::reported(std::string_view name) const noexcept {
+    const auto found = reports_.find(lower(name));
+    return found == reports_.end() ? nullptr : &found->second.now;
+}
+
+const std::string* server_settings::reported_default(std::string_view name) const noexcept {
+    const auto found = reports_.find(lower(name));
+    return found == reports_.end() || !logged_in_ ? nullptr : &found->second.at_login;
+}
+
+// --- client_settings
+// ------------------------------------------------------------------------------------------
+
+void client_settings::applied(server_settings& server) {
+    server.leased_ = true;
+    if (current_ == server.current_) {
+        // Clients of one server come to share one copy.
+        current_ = server.current_;
+    } else {
+        take_spelling(server);
+        server.current_ = current_;
+    }
+    startup_.share_with(current_);
+    on_server_ = current_;
+    if (server.any_changed_) {
+        for (auto& [name, report] : server.reports_)
+            report.changed = false;
+        server.any_changed_ = false;
+    }
+    staged_.clear();
+    reset_names_.clear();
+    error_ = false;
+    aborted_ = false;
+    uncertain_ = false;
+    proven_ = true;
+}
+
+void client_settings::take_spelling(const server_settings& server) {
+    const auto wanted = current_;
+    for (const auto& one : wanted.all()) {
+        if (is_only_reported(one.name)) continue;
+        const auto* reported = server.reported(one.name);
+        if (reported != nullptr) current_.assign(one.name, *reported, value_form::raw);
+    }
+}
+
+void client_settings::stage(
+    step_kind kind, std::string_view name, std::string_view value, value_form form
+) {
+    staged_.push_back({kind, form, lower(name), std::string(value)});
+}
+
+void client_settings::on_reset(std::string_view name) {
+    stage(step_kind::reset, name, {}, value_form::raw);
+}
+
+void client_settings::on_reset_all() {
+    stage(step_kind::reset_all, {}, {}, value_form::raw);
+}
+
+void client_settings::on_discard_all() {
+    stage(step_kind::discard_all, {}, {}, value_form::raw);
+}
+
+void client_settings::on_savepoint(std::string_view name) {
+    // Savepoint names keep their case: the parser has folded what was not quoted.
+    staged_.push_back({step_kind::savepoint, value_form::raw, std::string(name), {}});
+}
+
+void client_settings::on_rollback_to(std::string_view name) {
+    undo_to_savepoint(name, false);
+    aborted_ = false;
+    error_ = false;
+}
+
+void client_settings::on_release(std::string_view name) {
+    undo_to_savepoint(name, true);
+}
+
+/// ROLLBACK TO drops what came after the savepoint and leaves the savepoint; RELEASE keeps the
+/// changes and drops the savepoints from that one on.
+void client_settings::undo_to_savepoint(std::string_view name, bool keep_changes) {
+    const auto found = std::find_if(staged_.rbegin(), staged_.rend(), [name](const step& one) {
+        return one.kind == step_kind::savepoint && one.name == name;
+    });
+    if (found == staged_.rend()) {
+        uncertain_ = uncertain_ || (!keep_changes && !staged_.empty());
+        return;
+    }
+    const auto savepoint = found.base() - 1;
+    if (!keep_changes) {
+        staged_.erase(savepoint + 1, staged_.end());
+        return;
+    }
+    const auto is_savepoint = [](const step& one) { return one.kind == step_kind::savepoint; };
+    staged_.erase(std::remove_if(savepoint, staged_.end(), is_savepoint), staged_.end());
+}
+
+void client_settings::on_commit() {
+    keep_staged();
+}
+
+void client_settings::on_rollback() {
+    staged_.clear();
+    aborted_ = false;
+    error_ = false;
+}
+
+void client_settings::on_error() noexcept {
+    error_ = true;
+}
+
+void client_settings::on_ready(char transaction_status, server_settings& server) {
+    switch (transaction_status) {
+        case 'I':
+            if (error_ || aborted_) {
+                // The implicit transaction that held them was rolled back, or the failed explicit
+                // one has ended.
+                staged_.clear();
+            } else if (!staged_.empty()) {
+                keep_staged();
+            }
+            error_ = false;
+            aborted_ = false;
+            if (server.any_changed_) take_reports(server);
+            if (!(server.current_ == on_server_)) server.current_ = on_server_;
+            return;
+        case 'E':
+            aborted_ = true;
+            break;
+        default:
+            // Out of a failed transaction without ROLLBACK or ROLLBACK TO having been understood.
+            if (aborted_ && !staged_.empty()) uncertain_ = true;
+            aborted_ = false;
+    }
+    error_ = false;
+}
+
+void client_settings::keep_staged() {
+    for (const auto& one : staged_)
+        apply_step(one);
+    staged_.clear();
+}
+
+void client_settings::apply_step(const step& staged) {
+    switch (staged.kind) {
+        case step_kind::savepoint:
+            return;
+        case step_kind::set: {
+            const bool alike = current_ == on_server_;
+            current_.assign(staged.name, staged.value, staged.form);
+            if (alike) {
+                on_server_ = current_;
+            } else {
+                on_server_.assign(staged.name, staged.value, staged.form);
+            }
+            std::erase(reset_names_, staged.name);
+            return;
+        }
+        case step_kind::reset:
+            if (const auto* start = startup_.find(staged.name)) {
+                current_.assign(start->name, start->value, start->form);
+            } else {
+                current_.erase(staged.name);
+            }
+            on_server_.erase(staged.name);
+            std::erase(reset_names_, staged.name);
+            reset_names_.push_back(staged.name);
+            return;
+        case step_kind::reset_all:
+        case step_kind::discard_all: {
+            for (const auto& one : current_.all())
+                reset_names_.push_back(one.name);
+            const auto before = std::exchange(current_, startup_);
+            on_server_.clear();
+            if (staged.kind == step_kind::discard_all) return;
+            for (const auto& one : before.all()) {
+                if (!outlives_reset_all(one.name)) continue;
+                current_.assign(one.name, one.value, one.form);
+                on_server_.assign(one.name, one.value, one.form);
+            }
+            return;
+        }
+    }
+}
+
+/// Values that changed without a SET that was seen, for instance by set_config() in a function, and
+/// the server's own spelling of those that were seen.
+void client_settings::take_reports(server_settings& server) {
+    for (auto& [name, report] : server.reports_) {
+        if (!std::exchange(report.changed, false) || is_only_reported(name)) continue;
+        if (std::find(reset_names_.begin(), reset_names_.end(), name) != reset_names_.end()) {
+            continue;
+        }
+        const bool is_default = report.now == report.at_login;
+        if (is_default && on_server_.find(name) == nullptr) continue;
+        current_.assign(name, report.now, value_form::raw);
+        on_server_.assign(name, report.now, value_form::raw);
+    }
+    server.any_changed_ = false;
+}
+
+}  // namespace weir::pool
