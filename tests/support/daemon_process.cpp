@@ -74,7 +74,10 @@ void daemon_process::wait_until_it_answers() {
     wait_until(
         [this] {
             if (!process_.running()) {
-                throw std::runtime_error("the daemon ended: " + log());
+                throw std::runtime_error(
+                    daemon_binary() + " ended with " + std::to_string(process_.wait()) + ": " +
+                    log()
+                );
             }
             try {
                 raw_client client(port());
