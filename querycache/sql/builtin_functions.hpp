@@ -15,8 +15,14 @@ inline bool is_cacheable_builtin(std::string_view name) {
     return is_cacheable_builtin({}, name);
 }
 
+/// True for functions that depend, besides their arguments, only on settings that are part of the
+/// cache key (TimeZone, DateStyle, IntervalStyle, lc_*, default_text_search_config, ...) or on
+/// definitions that the catalog's generation covers. Cacheable where the key holds those settings;
+/// never of a clock.
+bool is_keyed_builtin(std::string_view schema, std::string_view name);
+
 /// True for functions that surely change no table (they may wait, lock, advance a sequence or
-/// change a session). A superset of is_cacheable_builtin. Functions that run SQL given as text
+/// change a session). A superset of the two above. Functions that run SQL given as text
 /// (query_to_xml, ts_stat, ...) are not among them.
 bool is_non_writing_builtin(std::string_view schema, std::string_view name);
 inline bool is_non_writing_builtin(std::string_view name) {
@@ -26,5 +32,9 @@ inline bool is_non_writing_builtin(std::string_view name) {
 /// True for the name of a type of PostgreSQL itself, as the grammar spells it in pg_catalog
 /// (int4, timestamptz, _text, ...).
 bool is_builtin_type(std::string_view name);
+
+/// True for an operator that PostgreSQL has under that name, unqualified or in pg_catalog.
+/// Operators of extensions (hstore, PostGIS, ...) often have the same names: the catalog tells.
+bool is_builtin_operator(std::string_view schema, std::string_view name);
 
 }  // namespace weir::querycache::sql

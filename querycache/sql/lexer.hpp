@@ -12,11 +12,16 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace weir::querycache::sql {
 
+class nesting_meter;
+struct token;
+
 /// Limits beyond which a text is not given to the parser (libpg_query never checks its stack
-/// depth).
+/// depth). They are measured on the skeleton: a long literal makes nothing complex, and facts must
+/// not depend on it.
 struct complexity_limits {
     static constexpr std::size_t text_bytes = 64 * 1024;
     static constexpr std::uint32_t tokens = 32 * 1024;
@@ -57,6 +62,9 @@ public:
     /// destruction.
     const lexed& run(std::string_view text);
 
+    /// As run(), and appends each token of the skeleton to `tokens`.
+    const lexed& run(std::string_view text, std::vector<token>& tokens);
+
     /// The text of the last run() with literals as typed placeholders ('' 0 0.0 b'' x'' n'' u&''),
     /// comments dropped, unquoted words in lower case and white space made canonical. Texts that
     /// share a skeleton share all facts of `statement`. The skeleton of a well-formed skeleton is
@@ -65,14 +73,18 @@ public:
 
 private:
     friend class lexer_pass;
+    void grow(std::size_t needed);
+    const lexed& run(std::string_view text, std::vector<token>* tokens);
+
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_ = 0;
     std::size_t size_ = 0;
     lexed result_;
+    std::unique_ptr<nesting_meter> meter_;
 };
 
 /// The reasons of this very call, to be added to those of the shared statement: hint_nocache,
-/// too_complex, and clock_or_identity for a clock word.
+/// too_complex, parse_error for a malformed text, clock_word.
 reason_set call_reasons(const lexed& facts);
 
 /// Key of skeleton hashes, random once a process, so that colliding texts cannot be prepared.

@@ -31,7 +31,8 @@ public:
     const std::shared_ptr<const statement>& find(std::string_view skeleton, hash128 hash);
 
     /// Keeps, or replaces (an unparsed statement by its parsed one). Does not replace parsed facts
-    /// by unparsed ones.
+    /// by unparsed ones, and does not keep too_complex ones: also a parser queue that was full says
+    /// so.
     void keep(std::string_view skeleton, hash128 hash, std::shared_ptr<const statement> facts);
 
     void clear();

@@ -38,6 +38,7 @@ enum class text_reason : std::uint8_t {
     hint_nocache,     ///< /* pgweir: nocache */
     parse_error,
     too_complex,  ///< over the parser's guards
+    clock_word,   ///< a string with now, today, ...: only in lexer's call_reasons(), never shared
 };
 using reason_set = std::uint32_t;
 constexpr reason_set reason_bit(text_reason reason) {
@@ -140,6 +141,8 @@ struct statement {
     transaction_control transaction = transaction_control::none;
     bool parsed = false;          ///< libpg_query has seen it; else only the lexer's facts are here
     bool writes_unknown = false;  ///< may write tables that it does not name: bump everything
+    bool calls_decide =
+        false;  ///< writes_unknown only because of `functions`: the catalog may clear it
     bool copy_from_client = false;  ///< COPY ... FROM STDIN
     std::uint16_t statements = 0;   ///< how many statements the text holds
     reason_set reasons = 0;         ///< empty and kind == read: the text alone forbids nothing
