@@ -109,11 +109,9 @@ public:
     /// Why the relation may not be read from the cache; nothing when it may.
     [[nodiscard]] std::optional<bypass_reason> why_not_readable(const relation_row& relation) const;
 
-    /// What a write to `targets` touches. `truncates`: any foreign key carries it on, since
-    /// TRUNCATE may say CASCADE; otherwise only keys with an action do.
-    [[nodiscard]] write_closure writes(
-        const std::vector<sql::relation_name>& targets, bool truncates
-    ) const;
+    /// What a write to `targets` touches: they, and where foreign keys with an action carry it.
+    /// (TRUNCATE ... CASCADE is not understood here: the facts call it a write of unknown extent.)
+    [[nodiscard]] write_closure writes(const std::vector<sql::relation_name>& targets) const;
 
     /// Whether a function of that name exists outside pg_catalog (in `schema`, if it is given).
     [[nodiscard]] bool has_user_function(std::string_view schema, std::string_view name) const;
@@ -123,9 +121,9 @@ public:
     /// Whether every user's type of that name is an enumeration, and there is one.
     [[nodiscard]] bool is_enumeration(std::string_view schema, std::string_view name) const;
     [[nodiscard]] bool has_unsafe_casts() const { return rows_.has_unsafe_casts; }
-    /// Whether an unsafe operator is one that IN, BETWEEN, LIKE, DISTINCT and their like call
-    /// unnamed.
-    [[nodiscard]] bool has_unsafe_comparison() const { return has_unsafe_comparison_; }
+    /// Whether an unsafe operator has the name of one of PostgreSQL's own: such calls are not among
+    /// the facts, since nearly every statement holds one.
+    [[nodiscard]] bool has_unsafe_builtin_name() const { return has_unsafe_builtin_name_; }
     [[nodiscard]] bool has_unsafe_domains() const { return rows_.has_unsafe_domains; }
     [[nodiscard]] std::size_t relation_count() const { return rows_.relations.size(); }
 
@@ -141,7 +139,7 @@ private:
     catalog_rows rows_;
     std::uint64_t generation_;
     std::uint64_t digest_ = 0;
-    bool has_unsafe_comparison_ = false;
+    bool has_unsafe_builtin_name_ = false;
     std::unordered_map<oid, const relation_row*> by_oid_;
     std::unordered_map<std::string_view, std::vector<const relation_row*>> by_name_;
     std::unordered_map<oid, keys_of> keys_;

@@ -1,0 +1,335 @@
+#include "querycache/verdict.hpp"
+
+#include "querycache/sql/builtin_functions.hpp"
+
+#include <algorithm>
+
+namespace weir::querycache {
+
+namespace {
+
+using sql::statement_class;
+
+/// Fills a verdict; one statement.
+class binder {
+public:
+    binder(
+        const sql::statement& facts,
+        database_state& database,
+        const catalog* snapshot,
+        const rule_set& rules,
+        const session_rules& session
+    )
+        : facts_(facts),
+          database_(database),
+          snapshot_(snapshot),
+          rules_(rules),
+          session_(session),
+          fresh_(snapshot != nullptr && snapshot->generation() == database.catalog_version()) {}
+
+    verdict run() {
+        if (fresh_) out_.generation = snapshot_->generation();
+        find_rule();
+        bind_writes();
+        bind_reads();
+        if (!out_.reasons.empty()) out_.reason = out_.reasons.front();
+        if (out_.reason) out_.reads.clear();
+        return std::move(out_);
+    }
+
+private:
+    /// Before all else: what a rule vouches for, is not taken for a writer.
+    void find_rule() {
+        if (facts_.kind != statement_class::read || !facts_.parsed) return;
+        for (const auto& name : facts_.reads) {
+            const auto found = snapshot_ ? snapshot_->resolve(name) : resolution{};
+            relations_.push_back(found.relation);
+            if (found.relation == nullptr) unresolved_.push_back(found.reason);
+        }
+        out_.rule = rules_.match(session_, facts_, relations_);
+    }
+
+    // --- what it writes -----------------------------------------------------------------------
+
+    void everything(bool with_catalog) {
+        out_.writes.everything = true;
+        out_.writes.catalog |= with_catalog;
+    }
+
+    void bind_writes() {
+        const bool of_unknown_extent = facts_.writes_unknown && !facts_.calls_decide;
+        switch (facts_.kind) {
+            case statement_class::ddl:
+            case statement_class::unknown:
+                // What is not understood may be DDL: DO, CALL, EXECUTE, newer syntax.
+                everything(true);
+                break;
+            case statement_class::transaction:
+                // The prepared transaction may be another daemon run's, so nobody knows what it
+                // wrote.
+                if (facts_.transaction == sql::transaction_control::commit_prepared) {
+                    everything(true);
+                }
+                break;
+            case statement_class::noop:
+            case statement_class::session:
+            case statement_class::read:
+            case statement_class::write:
+                break;
+        }
+        if (of_unknown_extent) {
+            everything(!facts_.parsed && facts_.kind == statement_class::read);
+            out_.writes.hidden_code = true;
+        }
+        if ((facts_.effects & (sql::effect_bit(sql::session_effect::load) |
+                               sql::effect_bit(sql::session_effect::opaque))) != 0) {
+            everything(true);
+        }
+        std::vector<sql::relation_name> targets = facts_.writes;
+        bind_calls(targets);
+        bind_targets(targets);
+        if (out_.writes.everything) out_.writes.slots.clear();
+    }
+
+    /// What the called functions write, added to `targets`.
+    void bind_calls(std::vector<sql::relation_name>& targets) {
+        for (const auto& call : facts_.functions) {
+            if (is_vouched_for(call)) continue;
+            switch (call.what) {
+                case sql::function_call::kind::function:
+                    bind_function_writes(call, targets);
+                    break;
+                case sql::function_call::kind::operation:
+                    if (snapshot_ == nullptr || snapshot_->has_unsafe_operator(call.name)) {
+                        everything(false);
+                    }
+                    break;
+                case sql::function_call::kind::type:
+                    // A cast to an unknown type can only run code by a cast or a domain, and those
+                    // are known to be harmless, or are below.
+                    if (snapshot_ == nullptr || snapshot_->has_unsafe_domains()) everything(false);
+                    break;
+            }
+        }
+        const bool touches_data =
+            facts_.kind == statement_class::read || facts_.kind == statement_class::write;
+        if (touches_data && snapshot_ != nullptr &&
+            (snapshot_->has_unsafe_casts() || snapshot_->has_unsafe_builtin_name())) {
+            everything(false);
+        }
+    }
+
+    void bind_function_writes(
+        const sql::function_call& call, std::vector<sql::relation_name>& targets
+    ) {
+        if (const auto* effect = rules_.effect_of(call.schema, call.name)) {
+            for (const auto& table : effect->writes)
+                targets.push_back(parse_name(table));
+            declared_effects_ = true;
+            return;
+        }
+        const bool harmless = fresh_ && sql::is_non_writing_builtin(call.schema, call.name) &&
+                              !snapshot_->has_user_function(call.schema, call.name);
+        if (harmless) return;
+        // A user's function may do all that DO may, and so may a name that the catalog does not
+        // have yet. A name of PostgreSQL's own is not taken for DDL merely because the snapshot is
+        // old: every read would then make the next snapshot old as well.
+        const bool users = snapshot_ != nullptr
+                               ? snapshot_->has_user_function(call.schema, call.name) ||
+                                     !snapshot_->has_builtin_function(call.name)
+                               : !sql::is_non_writing_builtin(call.schema, call.name);
+        everything(users);
+    }
+
+    void bind_targets(const std::vector<sql::relation_name>& targets) {
+        if (targets.empty() || out_.writes.everything) return;
+        // Under an old snapshot a table may have got a trigger, or its name another owner.
+        if (!fresh_) return everything(false);
+        const auto closure = snapshot_->writes(targets);
+        if (closure.everything || snapshot_->has_unsafe_domains()) {
+            out_.writes.hidden_code = true;
+            return everything(false);
+        }
+        for (const oid relation : closure.relations) {
+            out_.writes.slots.push_back(database_.versions().slot(relation));
+        }
+        constexpr auto cte = sql::reason_bit(sql::text_reason::writing_cte);
+        out_.writes.zero_rows_are_nothing = facts_.kind == statement_class::write &&
+                                            facts_.statements == 1 && facts_.parsed &&
+                                            targets.size() == 1 && closure.plain &&
+                                            !declared_effects_ && (facts_.reasons & cte) == 0;
+    }
+
+    static sql::relation_name parse_name(const std::string& table) {
+        const auto dot = table.find('.');
+        if (dot == std::string::npos) return {{}, table};
+        return {table.substr(0, dot), table.substr(dot + 1)};
+    }
+
+    // --- whether it may be read ---------------------------------------------------------------
+
+    void refuse(bypass_reason reason) {
+        auto& all = out_.reasons;
+        if (std::find(all.begin(), all.end(), reason) == all.end()) all.push_back(reason);
+    }
+
+    void bind_reads() {
+        constexpr auto last = static_cast<unsigned>(sql::text_reason::too_complex);
+        for (unsigned bit = 1; bit <= last; ++bit) {
+            const auto reason = static_cast<sql::text_reason>(bit);
+            if ((facts_.reasons & sql::reason_bit(reason)) != 0) refuse(from_text(reason));
+        }
+        if (facts_.kind != statement_class::read ||
+            (facts_.reasons & sql::reason_bit(sql::text_reason::not_a_read)) != 0) {
+            return refuse(bypass_reason::not_a_read);
+        }
+        if (facts_.statements != 1) refuse(bypass_reason::multi_statement);
+        if (!facts_.parsed) return refuse(bypass_reason::not_parsed);
+
+        if (out_.rule == nullptr) refuse(bypass_reason::no_rule);
+        if (snapshot_ == nullptr) return refuse(bypass_reason::catalog_missing);
+        if (!fresh_) return refuse(bypass_reason::catalog_refreshing);
+
+        for (const auto reason : unresolved_)
+            refuse(reason);
+        for (const auto* relation : relations_) {
+            if (relation == nullptr) continue;
+            if (const auto why = snapshot_->why_not_readable(*relation)) refuse(*why);
+            out_.reads.push_back(database_.versions().slot(relation->id));
+        }
+        judge_calls();
+    }
+
+    [[nodiscard]] bool is_vouched_for(const sql::function_call& call) const {
+        if (out_.rule == nullptr) return false;
+        const auto& vouched = rules_.at(*out_.rule).source.functions;
+        return std::any_of(vouched.begin(), vouched.end(), [&call](const std::string& name) {
+            return is_listed(name, call.schema, call.name);
+        });
+    }
+
+    void judge_calls() {
+        if (snapshot_->has_unsafe_casts()) refuse(bypass_reason::user_cast);
+        if (snapshot_->has_unsafe_builtin_name()) refuse(bypass_reason::user_operator);
+        for (const auto& call : facts_.functions) {
+            if (is_vouched_for(call)) continue;
+            switch (call.what) {
+                case sql::function_call::kind::function:
+                    if (snapshot_->has_user_function(call.schema, call.name)) {
+                        refuse(bypass_reason::user_function);
+                    } else if (!sql::is_cacheable_builtin(call.schema, call.name)) {
+                        refuse(bypass_reason::function_not_allowed);
+                    }
+                    break;
+                case sql::function_call::kind::operation:
+                    if (snapshot_->has_unsafe_operator(call.name)) {
+                        refuse(bypass_reason::user_operator);
+                    }
+                    break;
+                case sql::function_call::kind::type:
+                    if (!snapshot_->is_enumeration(call.schema, call.name)) {
+                        refuse(bypass_reason::user_type);
+                    }
+                    break;
+            }
+        }
+        // set_config(), advisory locks, currval(): the call matters, not only its result.
+        if (facts_.effects != 0) refuse(bypass_reason::function_not_allowed);
+        // A statement that may write is never answered from memory, whatever else is true of it.
+        if (!out_.writes.empty() && out_.reasons.empty()) refuse(bypass_reason::user_function);
+    }
+
+    const sql::statement& facts_;
+    database_state& database_;
+    const catalog* snapshot_;
+    const rule_set& rules_;
+    const session_rules& session_;
+    bool fresh_;  ///< the snapshot knows all DDL that was seen
+    bool declared_effects_ = false;
+    std::vector<const relation_row*> relations_;  ///< of facts.reads; null: leads nowhere
+    std::vector<bypass_reason> unresolved_;
+    verdict out_;
+};
+
+}  // namespace
+
+verdict bind(
+    const sql::statement& facts,
+    database_state& database,
+    const catalog* snapshot,
+    const rule_set& rules,
+    const session_rules& session
+) {
+    return binder(facts, database, snapshot, rules, session).run();
+}
+
+const verdict& unknown_statement() {
+    static const verdict unknown = [] {
+        verdict v;
+        v.reason = bypass_reason::too_complex;
+        v.reasons = {bypass_reason::too_complex};
+        v.writes.everything = true;
+        v.writes.catalog = true;
+        return v;
+    }();
+    return unknown;
+}
+
+std::size_t binding_memo::key_hash::operator()(const key& k) const {
+    constexpr std::size_t spread = 0x9e3779b97f4a7c15ULL;
+    const auto mix = [](std::size_t seed, const void* address) {
+        return (seed ^ reinterpret_cast<std::size_t>(address)) * spread;
+    };
+    const auto h = mix(mix(mix(0, k.facts), k.database), k.session);
+    return h ^ (h >> 32U);
+}
+
+void binding_memo::use(const std::shared_ptr<const rule_set>& rules) {
+    if (rules == rules_) return;
+    verdicts_.clear();
+    sessions_.clear();
+    rules_ = rules;
+}
+
+std::shared_ptr<const session_rules> binding_memo::rules_for(
+    const std::shared_ptr<const rule_set>& rules,
+    std::string_view database,
+    std::string_view user,
+    std::string_view application
+) {
+    use(rules);
+    auto list = rules->for_session(database, user, application);
+    auto& place = sessions_[list.digest];
+    if (!place) place = std::make_shared<const session_rules>(std::move(list));
+    return place;
+}
+
+const verdict& binding_memo::find(
+    const std::shared_ptr<const sql::statement>& facts,
+    database_state& database,
+    const std::shared_ptr<const rule_set>& rules,
+    const std::shared_ptr<const session_rules>& session
+) {
+    use(rules);
+    auto& known = databases_[&database];
+    // The serial first: an installation in between makes the next call look again.
+    if (const auto serial = database.snapshot_serial(); serial != known.serial) {
+        known.snapshot = database.snapshot();
+        known.serial = serial;
+    }
+    const auto* snapshot = known.snapshot.get();
+    if (verdicts_.size() >= most_) verdicts_.clear();
+    auto& b = verdicts_[{facts.get(), &database, session.get()}];
+    const bool holds = b.facts != nullptr && b.was_current && b.snapshot_serial == known.serial &&
+                       b.result.generation == database.catalog_version();
+    if (!holds) {
+        b.facts = facts;
+        b.session = session;
+        b.snapshot_serial = known.serial;
+        b.result = bind(*facts, database, snapshot, *rules, *session);
+        b.was_current = b.result.generation != 0;
+    }
+    return b.result;
+}
+
+}  // namespace weir::querycache
