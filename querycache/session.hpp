@@ -110,7 +110,7 @@ public:
     /// To be called before ReadyForQuery is forwarded. `status` is I, T or E.
     settlement on_ready(char status);
     /// The server connection is gone or given up, whatever was under way.
-    settlement on_server_lost(time_point now);
+    settlement on_server_lost();
 
     /// Stores what was captured, or counts why not. Null is allowed.
     void finish_capture(std::unique_ptr<capture> fill, time_point now);
@@ -149,6 +149,8 @@ private:
     void mark(const write_set& writes, std::uint64_t generation, bool alone);
     void mark(version_slot* slot, const write_set& writes, bool alone);
     settlement bump(std::uint64_t up_to_cycle);
+    /// Whether DDL may have changed what our writes touch since they were bound.
+    [[nodiscard]] bool catalog_moved() const;
     template<class Settled>
     void remove_if(Settled settled);
     void count_bypass(

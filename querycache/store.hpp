@@ -51,8 +51,8 @@ public:
     /// a time: for the console, not for writes. Returns how many `gone` held for.
     std::size_t erase_if(const std::function<bool(const entry&)>& gone, eviction why);
 
-    /// Looks at up to `most` entries of those unused for longest, of one shard after the other a
-    /// call, and takes out the expired and the outdated. Returns how many went.
+    /// Goes on where the last call ended, looks at up to `most` buckets (about as many entries),
+    /// and takes out the expired and the outdated. Returns how many went.
     std::size_t sweep(time_point now, std::size_t most);
 
     void set_capacity(std::size_t capacity);

@@ -1,0 +1,88 @@
+#include "querycache/entry.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace weir::querycache {
+
+namespace {
+
+/// What the allocator keeps in front of a block, and the share of the store's bucket array.
+constexpr std::size_t block_and_bucket = 2 * sizeof(void*);
+
+}  // namespace
+
+entry_ref entry::make(const entry_parts& parts) {
+    const std::size_t stamps = parts.depends_on->size() * sizeof(stamped_slot);
+    void* block = ::operator new(sizeof(entry) + stamps + parts.key.size() + parts.reply.size());
+    return entry_ref(new (block) entry(parts));
+}
+
+entry::entry(const entry_parts& parts)
+    : stamps_(static_cast<std::uint16_t>(parts.depends_on->size())),
+      own_ttl_(parts.own_ttl),
+      key_size_(static_cast<std::uint32_t>(parts.key.size())),
+      reply_size_(static_cast<std::uint32_t>(parts.reply.size())),
+      rows_(parts.rows),
+      rule_epoch_(parts.rule_epoch),
+      hash_(parts.hash),
+      stored_at_(parts.stored_at),
+      ttl_(parts.ttl),
+      lineage_(parts.lineage),
+      rule_(parts.rule),
+      cost_(parts.cost) {
+    auto* behind = reinterpret_cast<char*>(this + 1);
+    const std::size_t stamps = stamps_ * sizeof(stamped_slot);
+    std::uninitialized_copy(
+        parts.depends_on->begin(), parts.depends_on->end(), reinterpret_cast<stamped_slot*>(behind)
+    );
+    std::memcpy(behind + stamps, parts.key.data(), parts.key.size());
+    std::memcpy(behind + stamps + parts.key.size(), parts.reply.data(), parts.reply.size());
+}
+
+entry::~entry() = default;
+
+const stamped_slot* entry::stamps_begin() const {
+    static_assert(sizeof(entry) % alignof(stamped_slot) == 0);
+    return std::launder(reinterpret_cast<const stamped_slot*>(this + 1));
+}
+
+std::string_view entry::key() const {
+    return {reinterpret_cast<const char*>(stamps_end()), key_size_};
+}
+
+std::string_view entry::reply() const {
+    return {reinterpret_cast<const char*>(stamps_end()) + key_size_, reply_size_};
+}
+
+bool entry::depends_on(const version_slot* slot) const {
+    return std::any_of(stamps_begin(), stamps_end(), [slot](const stamped_slot& s) {
+        return s.slot == slot;
+    });
+}
+
+bool entry::is_current(consistency mode) const {
+    return rule_epoch_ == rule_->epoch() &&
+           querycache::is_current(stamps_begin(), stamps_end(), mode);
+}
+
+std::size_t entry::overhead(std::size_t stamps) {
+    return sizeof(entry) + stamps * sizeof(stamped_slot) + block_and_bucket;
+}
+
+std::size_t entry::charge() const {
+    return overhead(stamps_) + key_size_ + reply_size_;
+}
+
+void intrusive_ptr_add_ref(const entry* e) {
+    e->references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void intrusive_ptr_release(const entry* e) {
+    if (e->references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    e->~entry();
+    ::operator delete(const_cast<void*>(static_cast<const void*>(e)));
+}
+
+}  // namespace weir::querycache

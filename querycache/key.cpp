@@ -1,0 +1,167 @@
+#include "querycache/key.hpp"
+
+#include "querycache/sql/clock_words.hpp"
+
+#include <xxhash.h>
+
+#include <cstring>
+#include <random>
+
+namespace weir::querycache {
+
+namespace {
+
+static_assert(std::tuple_size_v<std::array<unsigned char, 192>> >= XXH3_SECRET_SIZE_MIN);
+
+char* put_u32(char* out, std::size_t value) {
+    const auto narrow = static_cast<std::uint32_t>(value);
+    std::memcpy(out, &narrow, sizeof narrow);
+    return out + sizeof narrow;
+}
+
+char* put_part(char* out, std::string_view part) {
+    out = put_u32(out, part.size());
+    if (!part.empty()) std::memcpy(out, part.data(), part.size());
+    return out + part.size();
+}
+
+/// Takes a part off the front of `key` and compares it.
+bool take_part(std::string_view& key, std::string_view part) {
+    std::uint32_t size = 0;
+    if (key.size() < sizeof size) return false;
+    std::memcpy(&size, key.data(), sizeof size);
+    key.remove_prefix(sizeof size);
+    if (size != part.size() || key.size() < size || key.substr(0, size) != part) return false;
+    key.remove_prefix(size);
+    return true;
+}
+
+template<class Number>
+void append(std::string& out, Number value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+/// Reads big-endian integers of a message off the front; false when it is too short.
+class bind_reader {
+public:
+    explicit bind_reader(std::string_view bytes) : bytes_(bytes) {}
+    bool int16(std::uint16_t& out) {
+        if (bytes_.size() < 2) return false;
+        out = static_cast<std::uint16_t>(byte(0) << 8 | byte(1));
+        bytes_.remove_prefix(2);
+        return true;
+    }
+    bool int32(std::int32_t& out) {
+        if (bytes_.size() < 4) return false;
+        out = static_cast<std::int32_t>(byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3));
+        bytes_.remove_prefix(4);
+        return true;
+    }
+    bool bytes(std::size_t size, std::string_view& out) {
+        if (bytes_.size() < size) return false;
+        out = bytes_.substr(0, size);
+        bytes_.remove_prefix(size);
+        return true;
+    }
+
+private:
+    [[nodiscard]] std::uint32_t byte(std::size_t at) const {
+        return static_cast<unsigned char>(bytes_[at]);
+    }
+    std::string_view bytes_;
+};
+
+}  // namespace
+
+hash_secret::hash_secret() {
+    std::random_device random;
+    for (auto& b : bytes_)
+        b = static_cast<unsigned char>(random());
+}
+
+hash128 hash_secret::hash(std::string_view bytes) const {
+    const auto h =
+        XXH3_128bits_withSecret(bytes.data(), bytes.size(), bytes_.data(), bytes_.size());
+    return {h.low64, h.high64};
+}
+
+key_scope make_key_scope(
+    const hash_secret& secret,
+    const database_identity& database,
+    sharing share,
+    std::string_view user,
+    std::string_view settings
+) {
+    key_scope scope;
+    append(scope.bytes, database.system_identifier);
+    append(scope.bytes, database.database);
+    scope.bytes.push_back(static_cast<char>(share));
+    for (const auto part : {share == sharing::database ? std::string_view{} : user, settings}) {
+        append(scope.bytes, static_cast<std::uint32_t>(part.size()));
+        scope.bytes.append(part);
+    }
+    scope.hash = secret.hash(scope.bytes);
+    return scope;
+}
+
+hash128 key_view::hash(const hash_secret& secret) const {
+    // A hash of hashes: the scope's is ready, the pieces need not lie side by side, and each part
+    // has a place of its own, so that moving bytes from one to the next changes the result.
+    struct {
+        hash128 scope, text, types, bind;
+        std::uint64_t shape;
+    } const parts{
+        scope->hash,
+        secret.hash(statement.text),
+        statement.parameter_types.empty() ? hash128{} : secret.hash(statement.parameter_types),
+        statement.bind_tail.empty() ? hash128{} : secret.hash(statement.bind_tail),
+        static_cast<std::uint64_t>(statement.shape)};
+    return secret.hash({reinterpret_cast<const char*>(&parts), sizeof parts});
+}
+
+std::size_t key_view::size() const {
+    return scope->bytes.size() + 1 + 3 * sizeof(std::uint32_t) + statement.text.size() +
+           statement.parameter_types.size() + statement.bind_tail.size();
+}
+
+void key_view::write(char* out) const {
+    std::memcpy(out, scope->bytes.data(), scope->bytes.size());
+    out += scope->bytes.size();
+    *out++ = static_cast<char>(statement.shape);
+    out = put_part(out, statement.text);
+    out = put_part(out, statement.parameter_types);
+    put_part(out, statement.bind_tail);
+}
+
+bool key_view::equals(std::string_view key) const {
+    if (key.size() != size() || key.substr(0, scope->bytes.size()) != scope->bytes) return false;
+    key.remove_prefix(scope->bytes.size());
+    if (key.front() != static_cast<char>(statement.shape)) return false;
+    key.remove_prefix(1);
+    return take_part(key, statement.text) && take_part(key, statement.parameter_types) &&
+           take_part(key, statement.bind_tail) && key.empty();
+}
+
+bool holds_clock_word(std::string_view bind_tail) {
+    bind_reader in(bind_tail);
+    std::uint16_t formats = 0;
+    std::string_view codes;
+    std::uint16_t values = 0;
+    if (!in.int16(formats) || !in.bytes(std::size_t{formats} * 2, codes) || !in.int16(values)) {
+        return true;
+    }
+    if (formats > 1 && formats != values) return true;
+    for (std::size_t i = 0; i < values; ++i) {
+        std::int32_t size = 0;
+        if (!in.int32(size)) return true;
+        if (size < 0) continue;
+        std::string_view value;
+        if (!in.bytes(static_cast<std::size_t>(size), value)) return true;
+        // No code: all text. One code: for all. A binary date holds no word, but binary text is
+        // the same bytes as text, and an unknown type may be cast.
+        if (sql::has_clock_word(value)) return true;
+    }
+    return false;
+}
+
+}  // namespace weir::querycache

@@ -1,0 +1,403 @@
+#include "querycache/session.hpp"
+
+#include <algorithm>
+
+namespace weir::querycache {
+
+namespace {
+
+/// Tags that say that a plain write touched no row. TRUNCATE, COPY and MERGE are not among them.
+bool says_zero_rows(std::string_view tag) {
+    return tag == "UPDATE 0" || tag == "DELETE 0" || tag == "INSERT 0 0";
+}
+
+/// A key is copied at every miss and hashed at every look-up: a statement with a parameter of a
+/// megabyte is not worth either.
+constexpr std::size_t largest_key = 128U << 10;
+/// An entry counts its bytes in 32 bits.
+constexpr std::size_t largest_result = 1U << 30;
+
+bool is_oversized(const request& r) {
+    return r.text.size() > largest_key || r.parameter_types.size() > largest_key ||
+           r.bind_tail.size() > largest_key;
+}
+
+}  // namespace
+
+cache_session::cache_session(cache& cache, binding_memo& memo) : cache_(cache), memo_(memo) {}
+
+cache_session::~cache_session() {
+    (void)on_server_lost();
+}
+
+void cache_session::set_identity(
+    database_state& database,
+    std::string_view database_name,
+    std::string_view user,
+    std::string_view application
+) {
+    database_ = &database;
+    database_name_ = database_name;
+    user_ = user;
+    application_ = application;
+    rules_serial_ = 0;
+    build_scopes();
+}
+
+void cache_session::set_application(std::string_view application) {
+    application_ = application;
+    rules_serial_ = 0;
+}
+
+void cache_session::set_settings(std::string_view signature, bool cacheable) {
+    settings_ = signature;
+    settings_cacheable_ = cacheable;
+    if (database_ != nullptr) build_scopes();
+}
+
+void cache_session::build_scopes() {
+    const auto scope = [this](sharing share) {
+        return make_key_scope(cache_.secret(), database_->identity(), share, user_, settings_);
+    };
+    user_scope_ = scope(sharing::user);
+    database_scope_ = scope(sharing::database);
+}
+
+void cache_session::refresh_rules() {
+    // The serial first: a set that is swapped in between is taken at the next call.
+    const auto serial = cache_.rules_serial();
+    if (serial == rules_serial_) return;
+    rule_set_ = cache_.rules();
+    session_rules_ = memo_.rules_for(rule_set_, database_name_, user_, application_);
+    rules_serial_ = serial;
+}
+
+const session_rules& cache_session::rules() {
+    refresh_rules();
+    return *session_rules_;
+}
+
+bool cache_session::may_hit() const {
+    return database_ != nullptr && settings_cacheable_ && status_ == 'I' && dirty_.empty() &&
+           open_statements_ == 0 && cycles_sent_ == cycles_done_;
+}
+
+hit cache_session::quick_hit(const request& r, time_point now) {
+    if (!may_hit() || is_oversized(r)) return {};
+    refresh_rules();
+    if (session_rules_->any_private) {
+        if (auto found = look_up(user_scope_, r, now)) return found;
+    }
+    if (session_rules_->any_shared) return look_up(database_scope_, r, now);
+    return {};
+}
+
+hit cache_session::look_up(const key_scope& scope, const request& r, time_point now) {
+    const key_view key{&scope, r};
+    auto found = cache_.entries().find(key.hash(cache_.secret()), key);
+    if (!found) return {};
+    // Stored under a rule that this session would not meet now: another session may yet use it.
+    const auto* rule = session_rules_->find(found->lineage());
+    if (rule == nullptr) return {};
+    const duration limit = rule_set_->at(*rule).source.ttl;
+    const bool expired =
+        found->is_expired(now) || (!found->has_own_ttl() && now - found->stored_at() >= limit);
+    if (expired) {
+        cache_.entries().erase(found, eviction::expired);
+        return {};
+    }
+    if (!found->is_current(cache_.mode())) {
+        // Under linearizable a pending write hides the entry for a while, and does not end it.
+        if (!found->is_current(consistency::after_commit) &&
+            cache_.entries().erase(found, eviction::outdated)) {
+            found->rule().count_invalidation();
+        }
+        return {};
+    }
+    found->rule().count_hit(found->cost());
+    return {std::move(found)};
+}
+
+std::optional<bypass_reason> cache_session::session_reason(const statement_context& context) const {
+    if (context.refused) return context.refused;
+    if (context.nocache) return bypass_reason::hint_nocache;
+    if (context.clock_word) return bypass_reason::clock_word;
+    for (unsigned bit = 0; context.call_reasons >> bit != 0; ++bit) {
+        const auto reason = static_cast<sql::text_reason>(bit);
+        if ((context.call_reasons & sql::reason_bit(reason)) != 0) return from_text(reason);
+    }
+    if (!settings_cacheable_) return bypass_reason::session_settings;
+    if (status_ != 'I') return bypass_reason::in_transaction;
+    if (open_statements_ != 0 || cycles_sent_ != cycles_done_) return bypass_reason::pipelined;
+    if (!dirty_.empty()) return bypass_reason::own_writes;
+    return std::nullopt;
+}
+
+decision cache_session::begin_statement(
+    const request& r, const statement_context& context, time_point now
+) {
+    decision d;
+    const bool simple = r.shape == reply_shape::simple;
+    if (database_ == nullptr) {
+        // Nothing is known of the database, so nothing of it is stored either.
+        d.reason = bypass_reason::catalog_missing;
+    } else {
+        refresh_rules();
+        const auto& v = context.facts
+                            ? memo_.find(context.facts, *database_, rule_set_, session_rules_)
+                            : unknown_statement();
+        d.writes = !v.writes.empty();
+        if (v.rule != nullptr) d.rule = rule_set_->at(*v.rule).source.name;
+        d.reason = v.reason;
+        if (!d.reason) d.reason = session_reason(context);
+        if (!d.reason) d.fill = plan_capture(r, context, v, now, d.reason);
+        const bool alone = simple && open_statements_ == 0 && context.facts != nullptr &&
+                           context.facts->statements == 1;
+        mark(v.writes, v.generation, alone);
+        if (d.reason) {
+            count_bypass(*d.reason, v, context.facts.get(), now);
+        } else {
+            rule_set_->at(*v.rule).counters->count_miss();
+        }
+    }
+    ++open_statements_;
+    if (simple) end_of_cycle();
+    return d;
+}
+
+void cache_session::count_bypass(
+    bypass_reason reason, const verdict& verdict, const sql::statement* facts, time_point now
+) {
+    // Writes, SET, BEGIN and their like are no disappointed reads.
+    if (reason == bypass_reason::not_a_read) return;
+    cache_.reasons().count(reason, facts != nullptr ? facts->normalised : std::string_view{}, now);
+    if (verdict.rule != nullptr) rule_set_->at(*verdict.rule).counters->count_bypass();
+}
+
+std::unique_ptr<capture> cache_session::plan_capture(
+    const request& r,
+    const statement_context& context,
+    const verdict& verdict,
+    time_point now,
+    std::optional<bypass_reason>& reason
+) {
+    if (is_oversized(r)) {
+        reason = bypass_reason::too_big;
+        return nullptr;
+    }
+    if (r.shape != reply_shape::simple && holds_clock_word(r.bind_tail)) {
+        reason = bypass_reason::clock_word;
+        return nullptr;
+    }
+    capture_plan plan;
+    const auto mode = cache_.mode();
+    auto& versions = database_->versions();
+    bool quiet = plan.depends_on.add(versions.everything(), mode);
+    quiet &= plan.depends_on.add(versions.catalog(), mode);
+    for (auto* slot : verdict.reads)
+        quiet &= plan.depends_on.add(slot, mode);
+    if (!quiet) {
+        reason = bypass_reason::pending_write;
+        return nullptr;
+    }
+    // DDL that was acknowledged between the verdict and the stamp would leave a valid stamp on the
+    // wrong tables.
+    if (plan.depends_on.begin()[1].version != verdict.generation) {
+        reason = bypass_reason::catalog_refreshing;
+        return nullptr;
+    }
+    const auto& rule = rule_set_->at(*verdict.rule);
+    const auto& scope = rule.source.share == sharing::database ? database_scope_ : user_scope_;
+    const key_view key{&scope, r};
+    plan.shape = r.shape;
+    plan.key.resize(key.size());
+    key.write(plan.key.data());
+    plan.hash = key.hash(cache_.secret());
+    plan.sent_at = now;
+    plan.own_ttl = context.hint_ttl.has_value();
+    plan.ttl = context.hint_ttl.value_or(rule.source.ttl);
+    plan.max_result = std::min(cache_.max_result(), largest_result);
+    if (rule.source.max_result != 0) {
+        plan.max_result = std::min<std::size_t>(plan.max_result, rule.source.max_result);
+    }
+    plan.lineage = verdict.rule->lineage;
+    plan.rule = rule.counters;
+    plan.rule_epoch = rule.counters->epoch();
+    plan.facts = context.facts;
+    return std::make_unique<capture>(std::move(plan), cache_.budget());
+}
+
+void cache_session::end_of_cycle() {
+    ++cycles_sent_;
+    open_statements_ = 0;
+}
+
+void cache_session::mark(const write_set& writes, std::uint64_t generation, bool alone) {
+    if (writes.empty()) return;
+    auto& versions = database_->versions();
+    if (writes.everything) mark(versions.everything(), writes, alone);
+    if (writes.catalog) mark(versions.catalog(), writes, alone);
+    if (writes.slots.empty()) return;
+    for (auto* slot : writes.slots)
+        mark(slot, writes, alone);
+    write_generation_ =
+        write_generation_ == 0 ? generation : std::min(write_generation_, generation);
+}
+
+void cache_session::mark(version_slot* slot, const write_set& writes, bool alone) {
+    for (auto& d : dirty_) {
+        if (d.slot != slot) continue;
+        d.last_cycle = cycles_sent_;
+        d.alone = alone;
+        d.zero_rows_are_nothing = d.zero_rows_are_nothing && writes.zero_rows_are_nothing;
+        d.hidden_code = d.hidden_code || writes.hidden_code;
+        return;
+    }
+    slot->begin_write();
+    dirty_.push_back(
+        {slot, cycles_sent_, cycles_sent_, alone, writes.zero_rows_are_nothing, writes.hidden_code}
+    );
+}
+
+settlement cache_session::bump(std::uint64_t up_to_cycle) {
+    settlement s;
+    auto& versions = database_->versions();
+    bool by_name = false;
+    for (auto& d : dirty_) {
+        if (d.first_cycle > up_to_cycle) continue;
+        s.bumped = true;
+        s.catalog_suspect |= d.hidden_code;
+        if (d.slot == versions.catalog()) {
+            s.catalog_changed = true;
+            d.slot->bump(bump_cause::ddl);
+        } else if (d.slot == versions.everything()) {
+            d.slot->bump(bump_cause::unknown_write);
+        } else {
+            by_name = true;
+            d.slot->bump(bump_cause::write);
+        }
+    }
+    if (by_name && catalog_moved()) versions.everything()->bump(bump_cause::ddl);
+    return s;
+}
+
+bool cache_session::catalog_moved() const {
+    // DDL of another session that has committed, and perhaps is not bumped yet, may have given our
+    // tables triggers or other names since our write set was made. Its mark is older than its
+    // commit, so it is seen here; the mark is read first, as everywhere.
+    const auto* catalog = database_->versions().catalog();
+    return catalog->pending() != 0 || catalog->version() != write_generation_;
+}
+
+template<class Settled>
+void cache_session::remove_if(Settled settled) {
+    const auto keep = [&settled](const dirty_slot& d) {
+        if (!settled(d)) return false;
+        d.slot->end_write();
+        return true;
+    };
+    dirty_.erase(std::remove_if(dirty_.begin(), dirty_.end(), keep), dirty_.end());
+    if (dirty_.empty()) write_generation_ = 0;
+}
+
+settlement cache_session::on_command_complete(std::string_view tag) {
+    ++tags_;
+    only_rollback_ = tags_ == 1 && tag == "ROLLBACK";
+    if (dirty_.empty()) return {};
+    const auto cycle = cycles_done_;
+    if (tag == "COMMIT") {
+        // What this very cycle wrote stays marked: in `UPDATE; COMMIT; BEGIN; UPDATE` it is not
+        // known on which side of the COMMIT a table was written.
+        auto s = bump(cycle);
+        remove_if([cycle](const dirty_slot& d) { return d.last_cycle < cycle; });
+        return s;
+    }
+    if (status_ != 'I') return {};
+    // A simple statement alone commits before its tag is sent. Anything else outside a transaction
+    // may have (VACUUM-like commands in the extended protocol do), so it is bumped and stays
+    // marked.
+    if (says_zero_rows(tag) && !catalog_moved()) {
+        remove_if([cycle](const dirty_slot& d) {
+            return d.alone && d.zero_rows_are_nothing && d.first_cycle == cycle &&
+                   d.last_cycle == cycle;
+        });
+        if (dirty_.empty()) return {};
+    }
+    auto s = bump(cycle);
+    remove_if([cycle](const dirty_slot& d) { return d.alone && d.last_cycle == cycle; });
+    return s;
+}
+
+settlement cache_session::on_ready(char status) {
+    const auto cycle = cycles_done_;
+    settlement s;
+    if (status == 'I' && !dirty_.empty()) {
+        if (status_ != 'I' && only_rollback_) {
+            // The transaction ended with nothing but a ROLLBACK in this cycle (to a savepoint, the
+            // status would be T): what it wrote before is gone. Functions may have written outside
+            // of it, so what is of unknown extent is bumped all the same.
+            auto& versions = database_->versions();
+            const auto undone = [&](const dirty_slot& d) {
+                return d.last_cycle < cycle && d.slot != versions.everything() &&
+                       d.slot != versions.catalog();
+            };
+            remove_if(undone);
+        }
+        s = bump(cycle);
+        remove_if([cycle](const dirty_slot& d) { return d.last_cycle <= cycle; });
+    }
+    status_ = status;
+    tags_ = 0;
+    only_rollback_ = false;
+    ++cycles_done_;
+    if (cycles_sent_ < cycles_done_) {
+        // A ReadyForQuery that nobody announced.
+        cycles_sent_ = cycles_done_;
+        open_statements_ = 0;
+    }
+    return s;
+}
+
+settlement cache_session::on_server_lost() {
+    settlement s;
+    if (!dirty_.empty()) {
+        s = bump(cycles_sent_);
+        std::vector<version_slot*> marked;
+        marked.reserve(dirty_.size());
+        for (const auto& d : dirty_)
+            marked.push_back(d.slot);
+        cache_.hold_in_doubt(std::move(marked));
+        dirty_.clear();
+        write_generation_ = 0;
+    }
+    status_ = 'I';
+    cycles_done_ = cycles_sent_;
+    open_statements_ = 0;
+    tags_ = 0;
+    only_rollback_ = false;
+    return s;
+}
+
+void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now) {
+    if (!fill) return;
+    const auto& plan = fill->plan();
+    const std::string_view text = plan.facts ? plan.facts->normalised : std::string_view{};
+    auto made = fill->finish(now);
+    if (!made) {
+        const auto reason = fill->failure().value_or(bypass_reason::unexpected_reply);
+        cache_.reasons().count(reason, text, now);
+        return;
+    }
+    plan.rule->count_miss_time(now - plan.sent_at);
+    if (!made->is_current(consistency::after_commit)) {
+        cache_.reasons().count(bypass_reason::outdated, text, now);
+        return;
+    }
+    if (!cache_.entries().insert(std::move(made))) {
+        cache_.reasons().count(bypass_reason::not_fitting, text, now);
+        return;
+    }
+    plan.rule->count_store();
+}
+
+}  // namespace weir::querycache
