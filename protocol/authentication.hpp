@@ -41,9 +41,9 @@ struct authentication_request {
     std::string_view data;                     ///< sasl_continue, sasl_final, gss_continue
 };
 
-/// Wire:     Int32 code, then what the code says.      Lifetime: views over `body`.
-/// Errors:   the reader's; errc::unsupported_authentication for a code that PostgreSQL does not
-/// document;
+/// Wire:     Int32 code, then what the code says.
+/// Lifetime: views over `body`.
+/// Errors:   the reader's; errc::unsupported_authentication for a code that is not documented;
 ///           errc::invalid_value for a SASL request without a mechanism.
 [[nodiscard]] std::error_code decode(std::string_view body, authentication_request& out);
 

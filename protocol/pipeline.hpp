@@ -71,8 +71,8 @@ enum class reply_event : std::uint8_t {
     ended,         ///< `request` got the last message of its reply
     asynchronous,  ///< notice, parameter status or notification: belongs to no request
     unsolicited,   ///< an error that answers no request (FATAL of a server that goes away), or a
-                  ///< ReadyForQuery for a Sync of which it was not known whether a failed COPY had
-                  ///< eaten it
+                   ///< ReadyForQuery for a Sync of which it was not known whether a failed COPY had
+                   ///< eaten it
 };
 
 struct reply_verdict {
@@ -97,25 +97,25 @@ public:
     explicit pipeline(char transaction_status = 'I');
 
     /// A request was sent, or, with make_here, will be answered here. Call before or after sending,
-    /// but before reading the next reply. False: it was not queued, because it will never be
-    /// answered: the server skips to the next Sync, or the copy_end comes too late. The caller
-    /// undoes what it had noted for it; sending it does no harm. A sync or query may be make_here
-    /// only when nothing was sent since the last Sync.
+    /// but before reading the next reply.
+    /// False: it was not queued, because it will never be answered: the server skips to the next
+    /// Sync, the copy_end comes too late, or the server is out of sync. The caller undoes what it
+    /// had noted for it; sending it does no harm.
+    /// A sync or query may be make_here only when nothing was sent since the last Sync.
     bool push(owed request);
 
     /// Takes one message from the server.
     /// `body_prefix`: the body, or as much of it as has arrived, never bytes behind it.
-    /// ReadyForQuery must be there in
-    ///                full; other messages may come with an empty view (ErrorResponse then counts
-    ///                as not fatal).
-    /// Errors:        errc::unexpected_message; errc::incomplete_message, errc::extra_bytes and
-    /// errc::invalid_value for
-    ///                ReadyForQuery. After an error every call returns errc::unexpected_message.
+    ///                ReadyForQuery must be there in full; others may come with an empty view (an
+    ///                ErrorResponse then counts as not fatal).
+    /// Errors:        errc::unexpected_message; for ReadyForQuery also errc::extra_bytes and
+    ///                errc::invalid_value. After one, every call is errc::unexpected_message.
     [[nodiscard]] reply_verdict on_reply(char type, std::string_view body_prefix);
 
-    /// The requests that the last on_reply() or push() found will never be answered, in order,
-    /// without the one that failed: the rest up to the next Sync, Syncs inside COPY, a CopyDone
-    /// that came too late. Lifetime: the next push() or on_reply().
+    /// The requests that the last on_reply() found will never be answered, in order, without the
+    /// one that failed: the rest up to the next Sync, and Syncs that a COPY has eaten. No copy_end
+    /// is in here, nor what push() refused.
+    /// Lifetime: the next on_reply().
     [[nodiscard]] std::span<const owed> dropped() const noexcept { return dropped_; }
 
     /// The next reply that the caller makes itself, when it is its turn.
@@ -164,25 +164,27 @@ public:
     }
 
 private:
-    reply_verdict on_asynchronous() const noexcept;
-    reply_verdict on_answering(char type, std::string_view body);
+    reply_verdict on_asynchronous() noexcept;
+    reply_verdict on_answering(char type);
     reply_verdict on_extended(char type);
-    reply_verdict on_query(char type);
+    reply_verdict on_ready_ended(char type);
     reply_verdict on_copy_data(char type);
     reply_verdict on_ready(std::string_view body);
     reply_verdict on_error(std::string_view body);
+    bool ready_answers_head() const noexcept;
 
     reply_verdict part() const noexcept;
     reply_verdict part(pipeline_state next) noexcept;
     reply_verdict end_head() noexcept;
     reply_verdict open_copy(pipeline_state next) noexcept;
     reply_verdict close_copy_in();
-    reply_verdict lost(errc code) noexcept;
-    void skip_to_sync();
-    void drop_head();
-    void drop_stray_copy_ends();
     void doubt_syncs_behind_head();
+    reply_verdict lost(errc code) noexcept;
+
+    void drop_head();
+    void drop_stray_copy_ends() noexcept;
     void pop() noexcept;
+    void push_front(owed request) noexcept;
     void grow();
 
     std::vector<owed> ring_;  // capacity is a power of two

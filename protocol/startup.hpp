@@ -66,10 +66,10 @@ struct startup_packet {
 
 /// Reads the packet at the front of `bytes`; bytes behind it are left alone (see `size`).
 /// Shape:  no error and kind == incomplete means: read more, call again with all bytes.
-/// Errors: startup_too_long and startup_too_short as soon as the length is there;
-/// startup_unterminated,
-///         unsupported_protocol_version (then `protocol_version` is set, and PostgreSQL's text is
-///         unsupported_version_text()), missing_user, invalid_cancel_key, invalid_length.
+/// Errors: errc::startup_too_long and errc::startup_too_short as soon as the length is there;
+///         errc::unsupported_protocol_version (`protocol_version` is set for the text, see
+///         unsupported_version_text()), errc::startup_unterminated, errc::missing_user,
+///         errc::invalid_cancel_key, errc::invalid_length.
 [[nodiscard]] std::error_code parse_startup_packet(std::string_view bytes, startup_packet& out);
 
 /// "unsupported frontend protocol 2.0: server supports 3.0 to 3.0", SQLSTATE 0A000.
@@ -77,8 +77,8 @@ struct startup_packet {
 
 /// Takes the start-up parameter `options` apart: `-c name=value`, `-cname=value`, `--name=value`,
 /// separated by white space, where a backslash keeps the next character. Dashes in names become
-/// underscores. Appends to `out` in order. Errors: errc::unsupported_option for any other switch, a
-/// switch without a value, or a word that is no switch.
+/// underscores. Appends to `out` in order.
+/// Errors: errc::unsupported_option for any other switch, one without a value, or a bare word.
 [[nodiscard]] std::error_code parse_startup_options(
     std::string_view options, startup_parameters& out
 );
