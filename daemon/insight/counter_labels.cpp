@@ -1,6 +1,5 @@
 #include "daemon/insight/counters.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace weir::daemon::insight {
@@ -12,13 +11,35 @@ constexpr std::array<std::string_view, sqlstate_classes::count> class_names{
     "23", "24", "25", "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D",   "3F",
     "40", "42", "44", "53", "54", "55", "57", "58", "72", "F0", "HV", "P0", "XX", "other"};
 
+// A class is two characters of [0-9A-Z]: a place in a table of 36 * 36.
+constexpr std::size_t alphabet = 36;
+
+constexpr std::size_t digit_of(char c) {
+    if (c >= '0' && c <= '9') return static_cast<std::size_t>(c - '0');
+    if (c >= 'A' && c <= 'Z') return static_cast<std::size_t>(c - 'A') + 10;
+    return alphabet;
+}
+
+constexpr std::size_t other_class = sqlstate_classes::count - 1;
+
+constexpr auto class_indexes = [] {
+    std::array<std::uint8_t, alphabet * alphabet> table{};
+    table.fill(other_class);
+    for (std::size_t i = 0; i < other_class; ++i) {
+        table[digit_of(class_names[i][0]) * alphabet + digit_of(class_names[i][1])] =
+            static_cast<std::uint8_t>(i);
+    }
+    return table;
+}();
+
 }  // namespace
 
 std::size_t sqlstate_classes::index_of(std::string_view sqlstate) {
-    const auto last = class_names.end() - 1;
-    return static_cast<std::size_t>(
-        std::find(class_names.begin(), last, sqlstate.substr(0, 2)) - class_names.begin()
-    );
+    if (sqlstate.size() < 2) return other_class;
+    const auto first = digit_of(sqlstate[0]);
+    const auto second = digit_of(sqlstate[1]);
+    if (first == alphabet || second == alphabet) return other_class;
+    return class_indexes[first * alphabet + second];
 }
 
 std::string_view sqlstate_classes::name(std::size_t index) {

@@ -66,13 +66,10 @@ void metric_families::add(labels names, const histogram_totals& totals) {
     histogram.sample_sum = seconds(totals.sum);
 }
 
-std::string metric_families::text() const {
+std::string metric_families::text() {
+    std::erase_if(families_, [](const auto& family) { return family.metric.empty(); });
     std::ostringstream out;
-    std::vector<prometheus::MetricFamily> filled;
-    for (const auto& family : families_) {
-        if (!family.metric.empty()) filled.push_back(family);
-    }
-    prometheus::TextSerializer{}.Serialize(out, filled);
+    prometheus::TextSerializer{}.Serialize(out, families_);
     return out.str();
 }
 

@@ -29,7 +29,7 @@ public:
     void add(labels names, std::uint64_t value) { add(names, static_cast<double>(value)); }
     void add(labels names, const histogram_totals& totals);
 
-    [[nodiscard]] std::string text() const;
+    [[nodiscard]] std::string text();
 
 private:
     void open(prometheus::MetricType type, std::string_view name, std::string_view help);
