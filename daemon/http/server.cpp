@@ -126,13 +126,16 @@ private:
     void on_accepted(error_code code, tcp::socket socket) {
         if (!acceptor_.is_open()) return;
         if (code) {
-            log_warning("http: cannot accept: {}", code.message());
+            if (!std::exchange(accept_failing_, true)) {
+                log_warning("http: cannot accept, trying on: {}", code.message());
+            }
             pause_.expires_after(accept_pause);
             pause_.async_wait([this](error_code cancelled) {
                 if (!cancelled && acceptor_.is_open()) accept();
             });
             return;
         }
+        accept_failing_ = false;
         accepted_.add();
         if (make_room()) {
             auto made = make_connection(std::move(socket), *this);
@@ -165,6 +168,7 @@ private:
     tcp::acceptor acceptor_;
     asio::steady_timer pause_;
     std::list<std::shared_ptr<connection>> connections_;  // oldest first
+    bool accept_failing_ = false;                         // told once, not at every try
     std::thread thread_;
     std::atomic<std::uint16_t> port_{0};
     std::atomic<std::uint64_t> open_{0};
