@@ -11,7 +11,7 @@ from sources import ROOMS, code_of, cpp_files, line_of, report
 
 LAMBDA = re.compile(r"\[([^\[\]]*)\]\s*(?=[({]|mutable\b|noexcept\b|->)")
 COROUTINE = re.compile(r"\bco_(?:await|return|yield)\b")
-DETACHED = re.compile(r"\bdetached\b")
+DETACHED = re.compile(r"\basio::detached\b|[(,]\s*detached\s*[),]")
 
 
 def closing(text, start, pair):

@@ -60,13 +60,15 @@ def digest(entry, salt):
 
 
 def configure(build):
-    """Configures the folder and builds the precompiled headers; the compile commands of our own sources."""
+    """Configures the folder and builds the precompiled and the generated headers; the compile commands of our own sources."""
     done = run(["cmake", "-S", ".", "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
                 "-DCMAKE_CXX_COMPILER=clang++", "-DWEIR_CCACHE=", "-DWEIR_FUZZ=OFF"])
     if done.returncode:
         raise RuntimeError(done.stdout)
     entries = json.loads((build / "compile_commands.json").read_text())
     headers = [entry["output"] for entry in entries if "cmake_pch" in entry["file"]]
+    generated = run(["ninja", "-C", str(build), "-t", "targets", "rule", "CUSTOM_COMMAND"]).stdout.split()
+    headers += [name for name in generated if name.endswith((".hpp", ".h"))]
     if headers:
         done = run(["ninja", "-C", str(build), *headers])
         if done.returncode:
