@@ -86,17 +86,19 @@ struct admin_options {
 enum class secret_kind { none, plain, md5, scram_sha_256 };
 
 /// One line of the users file. `value` is what the file holds: the password, "md5" and 32 hex
-/// digits, or "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>".
+/// digits, or "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>". A user with an empty
+/// password is of kind none: known, but no password lets it in (PgBouncer refuses those, too).
 struct user_secret {
-    secret_kind kind = secret_kind::plain;
+    secret_kind kind = secret_kind::none;
     std::string value;
+
+    friend bool operator==(const user_secret&, const user_secret&) = default;
 };
 using user_secrets = std::map<std::string, user_secret, std::less<>>;
 
 struct auth_options {
     auth_type type = auth_type::scram_sha_256;
-    std::string users_file;  // as an absolute or working-directory path; relative ones were
-                             // resolved at the file's folder
+    std::string users_file;  // a relative path was taken from the configuration file's folder
     std::string hba_file;
     std::string query;
     std::string auth_user;

@@ -35,23 +35,34 @@ bool is_pgbouncer_ini(const std::string& path) {
 constexpr const char* no_ini =
     "PgBouncer's INI files are not supported yet in this version; write the options as YAML";
 
+/// The configuration's own problems first, each file's in the order of its lines.
+void put_in_order(const std::string& file_name, std::vector<problem>& problems) {
+    std::ranges::stable_sort(problems, {}, [&](const problem& each) {
+        return std::tuple(each.file != file_name, each.file, each.line, each.column);
+    });
+    // An alias spells its section several times, its mistakes once.
+    const auto repeated = std::ranges::unique(problems);
+    problems.erase(repeated.begin(), repeated.end());
+}
+
 }  // namespace
 
 load_result parse(std::string_view text, const std::string& file_name, const surroundings& world) {
     if (is_pgbouncer_ini(file_name)) return failed(file_name, no_ini);
-    if (text.size() > largest_file)
+    if (text.size() > largest_file) {
         return failed(file_name, fmt::format("is larger than {} MiB", largest_file >> 20U));
+    }
     load_result result;
-    const auto read = read_yaml(text, file_name, world.environment, result.problems);
-    if (!read) return result;
-    report to(file_name, result.problems);
-    config built = build_config(*read, to, world.environment);
-    check_relations(built, *read, to);
-    std::ranges::stable_sort(result.problems, {}, [&](const problem& each) {
-        return std::tuple(each.file != file_name, each.file, each.line, each.column);
-    });
-    if (!has_error(result.problems))
+    config built;
+    if (const auto read = read_yaml(text, file_name, world.environment, result.problems)) {
+        report to(file_name, result.problems);
+        built = build_config(*read, to, world.environment);
+        check_relations(built, *read, to);
+    }
+    put_in_order(file_name, result.problems);
+    if (!has_error(result.problems)) {
         result.value = std::make_shared<const config>(std::move(built));
+    }
     return result;
 }
 

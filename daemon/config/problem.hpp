@@ -17,6 +17,8 @@ struct problem {
     int column = 0;
     std::string message;
     problem_severity severity = problem_severity::error;
+
+    friend bool operator==(const problem&, const problem&) = default;
 };
 
 /// "FILE:LINE:COL: message", a warning as "FILE:LINE:COL: warning: message".

@@ -6,6 +6,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace weir::daemon::config {
@@ -50,6 +51,16 @@ std::string shape_of(const YAML::Node& node) {
     return "nothing";
 }
 
+/// "?" and "!" are what plain and quoted values have; the rest are YAML's own types. Any other tag
+/// (!include, !!binary) asks for something that would not happen.
+bool is_known_tag(std::string_view tag) {
+    constexpr std::string_view standard = "tag:yaml.org,2002:";
+    if (tag.empty() || tag == "?" || tag == "!") return true;
+    if (!tag.starts_with(standard)) return false;
+    constexpr std::array known = {"str", "int", "float", "null", "map", "seq"};
+    return std::ranges::count(known, tag.substr(standard.size())) > 0;
+}
+
 class walker {
 public:
     walker(
@@ -60,8 +71,8 @@ public:
     )
         : file_(file), environment_(environment), problems_(problems), out_(out) {}
 
-    void root(const YAML::Node& node) {
-        if (node.IsNull()) return;
+    bool root(const YAML::Node& node) {
+        if (node.IsNull()) return true;
         if (!node.IsMap()) {
             found(
                 place_of_mark(node.Mark()),
@@ -70,9 +81,10 @@ public:
                     shape_of(node)
                 )
             );
-            return;
+            return false;
         }
         section(schema(), "", place_of_mark(node.Mark()), node);
+        return true;
     }
 
 private:
@@ -132,11 +144,7 @@ private:
     ) {
         // An alias may hold itself, so the depth is bounded.
         constexpr int deepest = 8;
-        if (depth >= deepest)
-            return found(
-                place_of_mark(other.Mark()),
-                fmt::format("{}merge keys (\"<<\") are nested too deeply", prefix(key))
-            );
+        if (depth >= deepest) throw too_much{};
         if (other.IsSequence()) {
             for (const auto& each : other) {
                 visit();
@@ -183,7 +191,7 @@ private:
     void any(
         const schema_node& node, const std::string& key, place key_at, const YAML::Node& held
     ) {
-        const bool is_foreign = held.Tag().starts_with("!") && held.Tag().size() > 1;
+        const bool is_foreign = !is_known_tag(held.Tag());
         if (is_foreign)
             return found(
                 key_at,
@@ -388,6 +396,9 @@ std::optional<document> read_yaml(
     std::vector<problem>& problems
 ) {
     document result;
+    // yaml-cpp 0.7 takes a quote that is never closed for closed when the text ends in a line end,
+    // and the options behind it would silently be part of the text.
+    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
     try {
         const std::vector<YAML::Node> parts = YAML::LoadAll(std::string(text));
         if (parts.size() > 1) {
@@ -400,14 +411,18 @@ std::optional<document> read_yaml(
                  problem_severity::error}
             );
         }
-        if (!parts.empty()) walker(file_name, environment, problems, result).root(parts[0]);
+        if (!parts.empty() && !walker(file_name, environment, problems, result).root(parts[0]))
+            return std::nullopt;
     } catch (const YAML::Exception& error) {
         const place at = place_of_mark(error.mark);
+        const bool open_quote = error.msg.find("EOF in scalar") != std::string::npos;
         problems.push_back(
             {file_name,
              at.line,
              at.column,
-             fmt::format("YAML syntax: {}", error.msg),
+             fmt::format(
+                 "YAML syntax: {}{}", error.msg, open_quote ? "; is a quote not closed?" : ""
+             ),
              problem_severity::error}
         );
         return std::nullopt;

@@ -15,8 +15,8 @@
 
 namespace weir::daemon::config {
 
-/// Never throws for what `text` says. nullopt after a syntax error: what follows it cannot be
-/// trusted.
+/// Never throws for what `text` says. nullopt when it is no section at all or after a syntax error:
+/// what follows it cannot be trusted.
 std::optional<document> read_yaml(
     std::string_view text,
     const std::string& file_name,

@@ -1,0 +1,187 @@
+#include "daemon/config/relations.hpp"
+
+#include "tests/unit/daemon/config/config_text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::daemon::config {
+namespace {
+
+struct bad_file {
+    const char* text;
+    const char* error;
+};
+
+TEST(Relations, AreToldAtTheValueToChange) {
+    const std::vector<bad_file> cases = {
+        {"listen: {host: ''}",
+         "t.yaml:1:16: listen: there is nothing to listen on; give listen.host or "
+         "listen.unix_socket_dir"},
+        {"listen: {host: []}",
+         "t.yaml:1:16: listen: there is nothing to listen on; give listen.host or "
+         "listen.unix_socket_dir"},
+        {"listen: {host: [127.0.0.1, db.internal]}",
+         "t.yaml:1:28: listen.host: \"db.internal\" is not an address; write numbers such as "
+         "127.0.0.1 or ::1, or \"*\""},
+        {"listen: {host: db.internal}",
+         "t.yaml:1:16: listen.host: \"db.internal\" is not an address; write numbers such as "
+         "127.0.0.1 or ::1, or \"*\""},
+        {"listen: {host: ['*', 127.0.0.1]}",
+         "t.yaml:1:17: listen.host: \"*\" already means every address; it must stand alone"},
+        {"listen: {host: [127.0.0.1, localhost]}",
+         "t.yaml:1:28: listen.host: \"localhost\" is given twice"},
+        {"listen: {unix_socket_dir: run}",
+         "t.yaml:1:27: listen.unix_socket_dir: must be an absolute path such as /run/pgweir"},
+        {"listen: {unix_socket_dir: /nowhere/x}",
+         "t.yaml:1:27: listen.unix_socket_dir: /nowhere/x is not a folder; create it first"},
+        {"listen: {unix_socket_dir: "
+         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaa}",
+         "t.yaml:1:27: listen.unix_socket_dir: longer than 92 bytes, too long for a socket's name"},
+        {"http: {listen: 127.0.0.1:6432}",
+         "t.yaml:1:16: http.listen: port 6432 of 127.0.0.1 is listen.port already; choose another"},
+        {"listen: {host: '*', port: 9632}",
+         "t.yaml:1:1: http.listen: port 9632 of * is listen.port already; choose another"},
+        {"http: {listen: 9632}",
+         "t.yaml:1:16: http.listen: \"9632\" is not HOST:PORT; did you mean 127.0.0.1:9632?"},
+        {"http: {listen: 'localhost'}",
+         "t.yaml:1:16: http.listen: \"localhost\" is not HOST:PORT; write 127.0.0.1:9632, "
+         "[::1]:9632 or \"\""},
+        {"auth: {users_file: /nowhere/x}",
+         "t.yaml:1:20: auth.users_file: cannot read /nowhere/x: No such file or directory"},
+        {"auth: {users_file: /tmp}", "t.yaml:1:20: auth.users_file: cannot read /tmp: is a folder"},
+        {"cache: {memory: 1MiB}", "t.yaml:1:17: cache.max_result: is more than cache.memory"},
+        {"cache: {memory: 1MiB, max_result: 2MiB}",
+         "t.yaml:1:35: cache.max_result: is more than cache.memory"},
+        {"cache: {rules: [{name: a, tables: [x], max_result: 1GiB}]}",
+         "t.yaml:1:52: cache.rules[0].max_result: is more than cache.memory"},
+        {"cache: {rules: [{tables: [x]}]}",
+         "t.yaml:1:17: cache.rules[0]: has no name; add name: ..."},
+        {"cache: {rules: [{name: '', tables: [x]}]}",
+         "t.yaml:1:17: cache.rules[0]: has no name; add name: ..."},
+        {"cache: {rules: [{name: a, ttl: 5s, users: []}]}",
+         "t.yaml:1:17: cache.rules[0]: would cache every statement; give at least one of "
+         "databases, users, applications, "
+         "tables, pattern, fingerprint"},
+        {"cache:\n  rules:\n    - {name: a, tables: [x]}\n    - {name: a, tables: [y]}",
+         "t.yaml:4:14: cache.rules[1].name: the name is given twice, first in line 3"},
+        {"cache: {rules: [{name: a, databases: [shop, sop]}]}",
+         "t.yaml:1:45: cache.rules[0].databases: \"sop\" is not in databases; did you mean "
+         "\"shop\"?"},
+        {"cache: {rules: [{name: a, databases: [nothing]}]}",
+         "t.yaml:1:39: cache.rules[0].databases: \"nothing\" is not in databases"},
+        {"cache: {rules: [{name: a, pattern: 'a(b'}]}",
+         "t.yaml:1:36: cache.rules[0].pattern: not a regular expression in RE2's syntax: missing "
+         "): a(b"},
+        {"cache: {rules: [{name: a, pattern: '(?<=x)y'}]}",
+         "t.yaml:1:36: cache.rules[0].pattern: not a regular expression in RE2's syntax: invalid "
+         "perl operator: (?<"},
+        {"slow_log: {file: /nowhere/x/slow.json}",
+         "t.yaml:1:18: slow_log.file: the folder /nowhere/x does not exist"},
+        {"log: {file: /nowhere/x/log}",
+         "t.yaml:1:13: log.file: the folder /nowhere/x does not exist"},
+        {"log: {file: /tmp}", "t.yaml:1:13: log.file: /tmp is a folder, not a file"},
+    };
+    for (const bad_file& each : cases) {
+        EXPECT_EQ(joined(errors_of(parse_with_database(each.text))), std::string(each.error) + "\n")
+            << each.text;
+    }
+}
+
+TEST(Relations, OfDatabasesAreTold) {
+    const std::vector<bad_file> cases = {
+        {"",
+         "t.yaml:1:1: databases: none is given; add one, e.g. databases: {shop: {upstream: "
+         "\"host=127.0.0.1 dbname=shop\"}}"},
+        {"databases:",
+         "t.yaml:1:1: databases: none is given; add one, e.g. databases: {shop: {upstream: "
+         "\"host=127.0.0.1 dbname=shop\"}}"},
+        {"databases: {shop: {}}",
+         "t.yaml:1:13: databases.shop: has no upstream; write e.g. upstream: \"host=127.0.0.1 "
+         "port=5432 dbname=shop\""},
+        {"databases:\n  shop:",
+         "t.yaml:2:3: databases.shop: has no upstream; write e.g. upstream: \"host=127.0.0.1 "
+         "port=5432 dbname=shop\""},
+        {"databases: {shop: {upstream: ''}}",
+         "t.yaml:1:30: databases.shop: has no upstream; write e.g. upstream: \"host=127.0.0.1 "
+         "port=5432 dbname=shop\""},
+        {"databases: {shop: host=x}",
+         "t.yaml:1:19: databases.shop: expected a section (\"key: value\" lines), found a plain "
+         "value; did you mean {upstream: \"...\"}?"},
+        {"databases: {pgweir: {upstream: host=x}}",
+         "t.yaml:1:13: databases.pgweir: this name is the console's; choose another"},
+        {"databases: {pgbouncer: {upstream: host=x}}",
+         "t.yaml:1:13: databases.pgbouncer: this name is the console's; choose another"},
+        {"databases: {a: {upstream: hots=x}}",
+         "t.yaml:1:27: databases.a.upstream: unknown keyword \"hots\" in the connection string; "
+         "did you mean host?"},
+        {"databases: {a: {upstream: host=x user=u, user: v}}",
+         "t.yaml:1:48: databases.a.user: differs from the user in upstream; remove one of them"},
+        {"databases: {a: {upstream: host=x user=u password=hunter2, password: hunter3}}",
+         "t.yaml:1:69: databases.a.password: differs from the password in upstream; remove one of "
+         "them"},
+        {"databases: {a: {upstream: host=x, password: hunter2}}",
+         "t.yaml:1:45: databases.a.password: without a user it would be sent for every client's "
+         "user; give user too"},
+        {"databases: {a: {upstream: '${NOT_SET}'}}",
+         "t.yaml:1:27: databases.a.upstream: the environment variable NOT_SET is not set"},
+        {"databases: {a: {upstream: '${SECRET}'}}",
+         "t.yaml:1:27: databases.a.upstream: the value is not a connection string that pgweir can "
+         "use"},
+        {"databases: {a: {upstream: host=x, pool: {size: 0}}}",
+         "t.yaml:1:48: databases.a.pool.size: \"0\" is below the least allowed, 1"},
+    };
+    for (const bad_file& each : cases) {
+        EXPECT_EQ(joined(errors_of(parse_text(each.text))), std::string(each.error) + "\n")
+            << each.text;
+    }
+}
+
+TEST(Relations, WarnWithoutStopping) {
+    const load_result nobody = parse_with_database("auth: {users_file: ''}");
+    EXPECT_EQ(
+        joined(warnings_of(nobody)),
+        "t.yaml:1:20: warning: auth.users_file: is empty, so nobody can log in; name a file of "
+        "users\n"
+    );
+    EXPECT_NE(nobody.value, nullptr);
+    EXPECT_EQ(joined(warnings_of(parse_with_database("auth: {type: trust}"))), "");
+    EXPECT_EQ(
+        joined(warnings_of(parse_with_database("auth: {type: trust}\nlisten: {host: '*'}"))),
+        "t.yaml:1:14: warning: auth.type: trust lets everybody in, and listen.host is open to "
+        "other machines\n"
+    );
+    EXPECT_EQ(
+        joined(warnings_of(
+            parse_with_database("auth: {type: trust}\nlisten: {max_clients: 20}\npool: {size: 30}")
+        )),
+        "t.yaml:3:14: warning: pool: size + overflow, 40, is more than listen.max_clients, 20; so "
+        "many are never used\n"
+    );
+}
+
+TEST(Relations, HoldForARuleOnAnyDatabaseWhenThereIsAStar) {
+    EXPECT_EQ(
+        joined(errors_of(parse_text(
+            "databases: {'*': {upstream: host=x}}\ncache: {rules: [{name: a, databases: [any]}]}"
+        ))),
+        ""
+    );
+}
+
+TEST(Relations, AreNotToldTwiceForOneMistake) {
+    // Each of these values is wrong in itself; that it is then missing must not be told as well.
+    EXPECT_EQ(errors_of(parse_text("databases: {a: {upstream: [x]}}")).size(), 1U);
+    EXPECT_EQ(
+        errors_of(parse_with_database("cache: {rules: [{name: [x], tables: [x]}]}")).size(), 1U
+    );
+    EXPECT_EQ(
+        errors_of(parse_with_database("cache: {rules: [{name: x, tables: {a: b}}]}")).size(), 1U
+    );
+    EXPECT_EQ(errors_of(parse_with_database("listen: {host: {a: b}}")).size(), 1U);
+    EXPECT_EQ(errors_of(parse_with_database("listen: {host: [nowhere]}")).size(), 1U);
+    EXPECT_EQ(joined(warnings_of(parse_with_database("auth: {users_file: [x]}"))), "");
+}
+
+}  // namespace
+}  // namespace weir::daemon::config
