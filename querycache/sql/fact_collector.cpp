@@ -65,9 +65,10 @@ void fact_collector::type(qualified_name named) {
     call(function_call::kind::type, std::move(named), 1);
 }
 
-void fact_collector::forget_relations_since(const mark& then) {
+void fact_collector::not_run_since(const mark& then) {
     facts_.reads.resize(then.reads);
     facts_.writes.resize(then.writes);
+    unknown_call_ = then.unknown_call;
 }
 
 void fact_collector::finish() {

@@ -32,13 +32,15 @@ public:
     void writes_unknown() { unknown_writer_ = true; }
     void copy_from_client() { facts_.copy_from_client = true; }
 
-    /// Where the lists of relations end now; to take back what was added to them since.
+    /// A place to go back to after walking what is defined but not run: relations are taken back,
+    /// and calls stay listed but no longer count as unknown writers.
     struct mark {
         std::size_t reads;
         std::size_t writes;
+        bool unknown_call;
     };
-    mark here() const { return {facts_.reads.size(), facts_.writes.size()}; }
-    void forget_relations_since(const mark& then);
+    mark here() const { return {facts_.reads.size(), facts_.writes.size(), unknown_call_}; }
+    void not_run_since(const mark& then);
 
     /// Sets writes_unknown and calls_decide.
     void finish();

@@ -195,7 +195,7 @@ statement_class statement_walker::walk_create_as(const message_view& node) {
 statement_class statement_walker::walk_definition(const message_view& node) {
     const auto before = facts_.here();
     take_expression(node);
-    facts_.forget_relations_since(before);
+    facts_.not_run_since(before);
     return statement_class::ddl;
 }
 
