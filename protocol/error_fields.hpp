@@ -32,8 +32,7 @@ struct error_fields {
 
 /// The body of 'E' or 'N'. The first of a repeated field counts, the others go to `others`.
 /// Errors: errc::unterminated_string, errc::incomplete_message, errc::extra_bytes; the fields
-/// before the mistake are set all
-///         the same, so that a broken message can still be shown.
+///         before the mistake are set all the same, so that a broken message can still be shown.
 [[nodiscard]] std::error_code decode(std::string_view body, error_fields& out);
 
 /// Whether the body, or as much of it as has arrived, says FATAL or PANIC. PostgreSQL sends the

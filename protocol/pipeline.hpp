@@ -108,8 +108,8 @@ public:
     /// `body_prefix`: the body, or as much of it as has arrived, never bytes behind it.
     ///                ReadyForQuery must be there in full; others may come with an empty view (an
     ///                ErrorResponse then counts as not fatal).
-    /// Errors:        errc::unexpected_message; for ReadyForQuery also errc::extra_bytes and
-    ///                errc::invalid_value. After one, every call is errc::unexpected_message.
+    /// Errors:        errc::unexpected_message; for ReadyForQuery also what its decode() says.
+    ///                After one, every call returns errc::unexpected_message.
     [[nodiscard]] reply_verdict on_reply(char type, std::string_view body_prefix);
 
     /// The requests that the last on_reply() found will never be answered, in order, without the
