@@ -41,8 +41,7 @@ void put_in_order(const std::string& file_name, std::vector<problem>& problems) 
         return std::tuple(each.file != file_name, each.file, each.line, each.column);
     });
     // An alias spells its section several times, its mistakes once.
-    const auto repeated = std::ranges::unique(problems);
-    problems.erase(repeated.begin(), repeated.end());
+    problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
 }
 
 }  // namespace

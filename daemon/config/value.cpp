@@ -97,12 +97,17 @@ std::string quoted(std::string_view text, bool may_quote) {
     return fmt::format("\"{}\"", text);
 }
 
+// Built in place: from a moved temporary g++ 12 warns of members that it believes uninitialized.
+template<class T>
+parsed_value good(T plain) {
+    parsed_value made;
+    made.result.emplace(std::move(plain));
+    return made;
+}
+
+template<class T>
 parsed_value within(
-    const option& row,
-    std::int64_t number,
-    option_value result,
-    std::string_view text,
-    bool may_quote
+    const option& row, std::int64_t number, T result, std::string_view text, bool may_quote
 ) {
     if (number < row.least) {
         return {
@@ -122,7 +127,7 @@ parsed_value within(
                 bound_text(row, row.most)
             )};
     }
-    return {std::move(result), {}};
+    return good(std::move(result));
 }
 
 std::string wrong(
@@ -135,19 +140,18 @@ std::string wrong(
 }
 
 parsed_value parse_integer(const option& row, std::string_view text, bool may_quote) {
-    if (row.type == option_type::auto_or_integer && text == "auto")
-        return {option_value{std::int64_t{0}}, {}};
+    if (row.type == option_type::auto_or_integer && text == "auto") return good(std::int64_t{0});
     const auto number = whole<std::int64_t>(text);
     if (!number) {
         // Digits that do not fit are out of bounds, not "no number".
         if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
             return within(
-                row, std::numeric_limits<std::int64_t>::max(), option_value{}, text, may_quote
+                row, std::numeric_limits<std::int64_t>::max(), std::int64_t{0}, text, may_quote
             );
         }
         return {{}, wrong(row, text, may_quote)};
     }
-    return within(row, *number, option_value{*number}, text, may_quote);
+    return within(row, *number, *number, text, may_quote);
 }
 
 parsed_value parse_real(const option& row, std::string_view text, bool may_quote) {
@@ -163,17 +167,15 @@ parsed_value parse_real(const option& row, std::string_view text, bool may_quote
             {},
             fmt::format("{} is above the greatest allowed, {}", quoted(text, may_quote), row.most)};
     }
-    return {option_value{*number}, {}};
+    return good(*number);
 }
 
 parsed_value parse_duration(const option& row, std::string_view text, bool may_quote) {
-    if (text == "-1" && row.type == option_type::duration_or_off)
-        return {option_value{milliseconds{-1}}, {}};
+    if (text == "-1" && row.type == option_type::duration_or_off) return good(milliseconds{-1});
     const auto given = split(text);
     if (!given) return {{}, wrong(row, text, may_quote)};
     if (given->unit_name.empty()) {
-        if (given->number == 0)
-            return within(row, 0, option_value{milliseconds{0}}, text, may_quote);
+        if (given->number == 0) return within(row, 0, milliseconds{0}, text, may_quote);
         return {{}, wrong(row, text, may_quote, fmt::format("{}s", given->number))};
     }
     const auto total = scaled(*given, duration_units);
@@ -187,14 +189,13 @@ parsed_value parse_duration(const option& row, std::string_view text, bool may_q
             suggestion = fmt::format("{}h", given->number * 24);
         return {{}, wrong(row, text, may_quote, suggestion)};
     }
-    return within(row, *total, option_value{milliseconds{*total}}, text, may_quote);
+    return within(row, *total, milliseconds{*total}, text, may_quote);
 }
 
 parsed_value parse_size(const option& row, std::string_view text, bool may_quote) {
     const auto given = split(text);
     if (!given) return {{}, wrong(row, text, may_quote)};
-    if (given->unit_name.empty())
-        return within(row, given->number, option_value{given->number}, text, may_quote);
+    if (given->unit_name.empty()) return within(row, given->number, given->number, text, may_quote);
     const auto total = scaled(*given, size_units);
     if (!total) {
         std::string suggestion;
@@ -206,13 +207,13 @@ parsed_value parse_size(const option& row, std::string_view text, bool may_quote
         }
         return {{}, wrong(row, text, may_quote, suggestion)};
     }
-    return within(row, *total, option_value{*total}, text, may_quote);
+    return within(row, *total, *total, text, may_quote);
 }
 
 parsed_value parse_choice(const option& row, std::string_view text, bool may_quote) {
     const auto known = words(row.choices);
     for (std::size_t i = 0; i < known.size(); ++i) {
-        if (known[i] == text) return {option_value{static_cast<std::int64_t>(i)}, {}};
+        if (known[i] == text) return good(static_cast<std::int64_t>(i));
     }
     std::string message =
         fmt::format("{} is not one of {}", quoted(text, may_quote), fmt::join(known, ", "));
@@ -248,10 +249,10 @@ parsed_value parse_value(const option& row, std::string_view text, bool may_quot
         case option_type::choice:
             return parse_choice(row, text, may_quote);
         case option_type::text:
-            return {option_value{std::string(text)}, {}};
+            return good(std::string(text));
         case option_type::text_list:
-            if (text.empty()) return {option_value{std::vector<std::string>{}}, {}};
-            return {option_value{std::vector<std::string>{std::string(text)}}, {}};
+            if (text.empty()) return good(std::vector<std::string>{});
+            return good(std::vector<std::string>{std::string(text)});
         case option_type::named_sections:
         case option_type::section_list:
         case option_type::pool_section:
