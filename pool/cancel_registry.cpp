@@ -1,21 +1,22 @@
 #include "pool/cancel_registry.hpp"
 
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
+#include "protocol/bytes.hpp"
+#include "protocol/crypto.hpp"
 
-#include <cstdlib>
 #include <mutex>
+#include <string>
 
 namespace weir::pool {
 namespace {
 
 constexpr std::size_t shard_count = 16;
 
-/// Random bits that nobody can predict. A process without them cannot give out keys, so it ends.
-std::uint64_t random_bits() {
-    std::uint64_t bits = 0;
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(&bits), sizeof bits) != 1) std::abort();
-    return bits;
+std::uint32_t random_word() {
+    return protocol::reader(protocol::random_bytes(4)).u32();
+}
+
+std::string bytes_of(std::uint32_t secret_key) {
+    return {reinterpret_cast<const char*>(&secret_key), sizeof secret_key};
 }
 
 }  // namespace
@@ -64,7 +65,7 @@ cancel_registry::cancel_registry() : table_(std::make_shared<table>()) {}
 auto cancel_registry::add(unsigned worker, std::uint64_t client) -> registration {
     for (;;) {
         // The sign bit stays clear: drivers and tools read the process id as Int32 and print it.
-        const auto process_id = static_cast<std::uint32_t>(random_bits()) & 0x7fff'ffffU;
+        const auto process_id = random_word() & 0x7fff'ffffU;
         auto result = add_as(process_id, worker, client);
         if (result) return result;
     }
@@ -74,7 +75,7 @@ auto cancel_registry::add_as(std::uint32_t process_id, unsigned worker, std::uin
     -> registration {
     registration result;
     if (process_id == 0) return result;
-    const auto secret_key = static_cast<std::uint32_t>(random_bits());
+    const auto secret_key = random_word();
     if (!table_->insert(process_id, {secret_key, {worker, client}})) return result;
     result.table_ = table_;
     result.process_id_ = process_id;
@@ -89,7 +90,7 @@ std::optional<cancel_target> cancel_registry::find(
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.keys.find(process_id);
     if (found == shard.keys.end()) return std::nullopt;
-    if (CRYPTO_memcmp(&found->second.secret_key, &secret_key, sizeof secret_key) != 0) {
+    if (!protocol::constant_time_equal(bytes_of(found->second.secret_key), bytes_of(secret_key))) {
         return std::nullopt;
     }
     return found->second.target;

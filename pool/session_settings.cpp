@@ -211,7 +211,6 @@ void client_settings::applied(server_settings& server) {
         server.any_changed_ = false;
     }
     staged_.clear();
-    reset_names_.clear();
     error_ = false;
     aborted_ = false;
     uncertain_ = false;
@@ -337,7 +336,6 @@ void client_settings::apply_step(const step& staged) {
             } else {
                 on_server_.assign(staged.name, staged.value, staged.form);
             }
-            std::erase(reset_names_, staged.name);
             return;
         }
         case step_kind::reset:
@@ -347,13 +345,9 @@ void client_settings::apply_step(const step& staged) {
                 current_.erase(staged.name);
             }
             on_server_.erase(staged.name);
-            std::erase(reset_names_, staged.name);
-            reset_names_.push_back(staged.name);
             return;
         case step_kind::reset_all:
         case step_kind::discard_all: {
-            for (const auto& one : current_.all())
-                reset_names_.push_back(one.name);
             const auto before = std::exchange(current_, startup_);
             on_server_.clear();
             if (staged.kind == step_kind::discard_all) return;
@@ -372,9 +366,8 @@ void client_settings::apply_step(const step& staged) {
 void client_settings::take_reports(server_settings& server) {
     for (auto& [name, report] : server.reports_) {
         if (!std::exchange(report.changed, false) || is_only_reported(name)) continue;
-        if (std::find(reset_names_.begin(), reset_names_.end(), name) != reset_names_.end()) {
-            continue;
-        }
+        // Back at the default: SET LOCAL and ROLLBACK end so, and RESET, after which the client
+        // wishes for its start-up value and the server has none.
         const bool is_default = report.now == report.at_login;
         if (is_default && on_server_.find(name) == nullptr) continue;
         current_.assign(name, report.now, value_form::raw);

@@ -198,8 +198,6 @@ private:
     settings on_server_;  ///< what the leased server has; differs from current_ after RESET of a
                           ///< start-up value
     std::vector<step> staged_;
-    std::vector<std::string>
-        reset_names_;       ///< RESET in this lease: a report about them is not the client's wish
     bool error_ = false;    ///< ErrorResponse since the last ReadyForQuery
     bool aborted_ = false;  ///< the last ReadyForQuery said E
     bool uncertain_ = false;

@@ -199,6 +199,34 @@ TEST(Lease, FollowsADefaultThatChangesOnAnIdleServer) {
     EXPECT_EQ(lease(client, server), "");
 }
 
+TEST(Lease, DoesNotTakeALateReportOfASetForANewDefault) {
+    auto server = fresh_server();
+    client_settings client;
+    EXPECT_FALSE(client.on_startup("timezone", "Asia/Tokyo"));
+    lease(client, server);
+    client.end_lease(server);
+    server.on_parameter_status("TimeZone", "Asia/Tokyo");
+    EXPECT_EQ(*server.reported_default("timezone"), "Etc/UTC");
+}
+
+TEST(Lease, WaitsWheneverARoleChanges) {
+    auto server = fresh_server();
+    client_settings client;
+    lease(client, server);
+    client.on_set("role", "alice");
+    client.on_ready('I', server);
+    client.end_lease(server);
+    auto other = fresh_server();
+    std::string sql;
+    EXPECT_EQ(client.difference(other, sql), settings_gap::wait) << "the role may be gone by now";
+    client_settings proven;
+    lease(proven, other);
+    proven.end_lease(other);
+    sql.clear();
+    EXPECT_EQ(proven.difference(server, sql), settings_gap::wait);
+    EXPECT_EQ(sql, "RESET \"role\";");
+}
+
 TEST(Lease, StartsAfreshAfterAReset) {
     auto server = fresh_server();
     client_settings client;
@@ -439,6 +467,15 @@ TEST(Reports, OfAResetDoNotBecomeAWish) {
     r.client.on_ready('I', r.server);
     EXPECT_EQ(r.on_client("timezone"), "Asia/Tokyo");
     EXPECT_EQ(r.on_server("timezone"), "(none)");
+}
+
+TEST(Reports, AfterAResetAreSeenAgain) {
+    running r;
+    r.client.on_reset("timezone");
+    r.client.on_ready('I', r.server);
+    r.server.on_parameter_status("TimeZone", "Asia/Tokyo");  // set_config() in a function
+    r.client.on_ready('I', r.server);
+    EXPECT_EQ(r.on_client("timezone"), "Asia/Tokyo");
 }
 
 TEST(Reports, OfReadOnlyNamesAreNotSettings) {
