@@ -1,0 +1,162 @@
+#include "daemon/cache_databases.hpp"
+
+#include "daemon/upstream/catalog_loader.hpp"
+#include "querycache/cache.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+/// Whether a rule may select a database that PostgreSQL knows as `dbname`, under whatever name
+/// clients ask for it: a name that no rule selects is watched all the same when it may lead to
+/// where a selected one does.
+bool may_be_cached(const config::config& configuration, const std::string& dbname) {
+    const auto leads_there = [&](const std::string& name) {
+        const auto* const entry = configuration.find_database(name);
+        return entry != nullptr && entry->server_dbname(name) == dbname;
+    };
+    const auto& rules = configuration.cache.rules;
+    return std::any_of(rules.begin(), rules.end(), [&](const config::cache_rule& rule) {
+        return rule.databases.empty() ||
+               std::any_of(rule.databases.begin(), rule.databases.end(), leads_there);
+    });
+}
+
+void put_out_of_date(const catalog_loader& loader) {
+    if (auto* const state = loader.state()) {
+        state->versions().catalog()->bump(querycache::bump_cause::other);
+    }
+}
+
+}  // namespace
+
+cache_databases::cache_databases(
+    querycache::cache& cache, std::function<void(const std::string& database)> announce
+)
+    : cache_{cache}, announce_{std::move(announce)} {}
+
+cache_databases::~cache_databases() {
+    stop();
+}
+
+querycache::database_state* cache_databases::find(
+    const std::string& database,
+    const config::config& configuration,
+    const pool::connect_target_ptr& target
+) {
+    if (target == nullptr || target->addresses.empty()) return nullptr;
+    const std::lock_guard guard{lock_};
+    auto group = loaders_.find(target->database);
+    if (group != loaders_.end()) {
+        for (const auto& loader : group->second) {
+            if (!loader->leads_to(*target)) continue;
+            loader->offer(target);
+            follow(database, *loader);
+            return loader->state();
+        }
+    }
+    if (stopped_) return nullptr;
+    if (group == loaders_.end()) {
+        if (!may_be_cached(configuration, target->database)) return nullptr;
+        group = loaders_.try_emplace(target->database).first;
+    }
+    start_loader(group->second, database, target);
+    return nullptr;
+}
+
+void cache_databases::start_loader(
+    loader_group& group, const std::string& database, const pool::connect_target_ptr& target
+) {
+    const std::string dbname = target->database;
+    catalog_loader::surroundings around{
+        cache_,
+        // Every session, not those of one name: several names may lead to the database.
+        [this] { announce_(""); },
+        [this, dbname] { return is_settled(dbname); },
+        [this, dbname] { refresh_group(dbname); },
+        poll_interval};
+    group.push_back(std::make_unique<catalog_loader>(std::move(around), target));
+    follow(database, *group.back());
+    // The new road may lead to a database that another already leads to, and until that is known
+    // nobody sees what is written on it. is_settled() is false from here on, and what is installed
+    // is out of date.
+    for (const auto& other : group)
+        put_out_of_date(*other);
+}
+
+void cache_databases::follow(const std::string& database, catalog_loader& loader) {
+    auto& current = names_[database];
+    auto* const before = std::exchange(current, &loader);
+    if (before == nullptr || before == &loader) return;
+    // The configuration has moved the name. When nobody else goes the old way, its loader goes,
+    // too.
+    put_out_of_date(*before);
+    before->refresh(true);
+    const bool is_used = std::any_of(names_.begin(), names_.end(), [&](const auto& name) {
+        return name.second == before;
+    });
+    if (is_used) return;
+    before->end();
+    for (auto& [dbname, group] : loaders_) {
+        const auto found = std::find_if(group.begin(), group.end(), [&](const auto& one) {
+            return one.get() == before;
+        });
+        if (found == group.end()) continue;
+        leaving_.push_back(std::move(*found));
+        group.erase(found);
+        return;
+    }
+}
+
+bool cache_databases::is_settled(const std::string& dbname) {
+    const std::lock_guard guard{lock_};
+    const auto group = loaders_.find(dbname);
+    return group == loaders_.end() ||
+           std::all_of(group->second.begin(), group->second.end(), [](const auto& loader) {
+               return loader->is_placed();
+           });
+}
+
+void cache_databases::refresh_group(const std::string& dbname) {
+    const std::lock_guard guard{lock_};
+    const auto group = loaders_.find(dbname);
+    if (group == loaders_.end()) return;
+    for (const auto& loader : group->second)
+        loader->refresh(true);
+}
+
+void cache_databases::refresh(std::string_view database, bool at_once) {
+    const std::lock_guard guard{lock_};
+    const auto named = names_.find(database);
+    if (named == names_.end()) return;
+    auto* const state = named->second->state();
+    for (const auto& [dbname, group] : loaders_) {
+        for (const auto& loader : group) {
+            if (loader->state() == state) loader->refresh(at_once);
+        }
+    }
+}
+
+void cache_databases::stop() {
+    std::vector<catalog_loader*> ending;
+    {
+        const std::lock_guard guard{lock_};
+        stopped_ = true;
+        for (const auto& [dbname, group] : loaders_) {
+            for (const auto& loader : group)
+                ending.push_back(loader.get());
+        }
+        for (const auto& loader : leaving_)
+            ending.push_back(loader.get());
+    }
+    // Without the lock: a thread that announces waits for workers that may be in find().
+    for (auto* const loader : ending)
+        loader->end();
+    for (auto* const loader : ending)
+        loader->join();
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,141 @@
+// Finds out which database stands behind one upstream, and keeps the cache's snapshot of its
+// catalog fresh: one thread with one libpqxx connection. It is not what decides which databases are
+// looked at (cache_databases), and nothing of a client's passes through it.
+//
+// Thread rule: all public members are thread-safe; the connection belongs to the loader's own
+// thread. That thread sleeps in poll(2) on the connection and an eventfd, so that a request, the
+// end and a lost connection wake it.
+#pragma once
+
+#include "pool/pool_options.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace weir::querycache {
+class cache;
+class database_state;
+struct database_identity;
+}  // namespace weir::querycache
+
+namespace weir::daemon {
+
+class control_connection;
+
+/// Wakes a thread out of poll(2), and out of libpq's blocking calls when it is to end. Thread-safe.
+class loader_wakeup {
+public:
+    loader_wakeup();
+    ~loader_wakeup();
+    loader_wakeup(const loader_wakeup&) = delete;
+    loader_wakeup& operator=(const loader_wakeup&) = delete;
+
+    void notify();
+    /// From now on is_ending() holds, and the watched socket is shut down.
+    void end();
+    [[nodiscard]] bool is_ending() const { return ending_.load(); }
+
+    /// The socket on which the thread may block in a query; -1 for none any more, before it is
+    /// closed.
+    void watch(int socket);
+    /// The thread's own: sleeps until notify(), until `socket` (-1: none) has `events`, or `until`.
+    /// Returns whether the socket has something.
+    bool wait(int socket, short events, std::chrono::steady_clock::time_point until);
+
+private:
+    std::atomic<bool> ending_{false};
+    int event_;
+    std::mutex lock_;
+    int socket_ = -1;  // guarded by lock_
+};
+
+class catalog_loader {
+public:
+    using clock = std::chrono::steady_clock;
+
+    /// What the loader needs of its owner. Called on the loader's thread, without locks of the
+    /// loader.
+    struct surroundings {
+        querycache::cache& cache;
+        /// The state has become known, or another: all sessions adopt it, then this returns.
+        std::function<void()> announce;
+        /// Whether nothing stands against a snapshot: else the loader waits for refresh() and asks
+        /// again.
+        std::function<bool()> may_install;
+        /// is_placed() has changed to true.
+        std::function<void()> placed;
+        std::chrono::milliseconds poll_interval;
+    };
+
+    /// Starts the thread.
+    catalog_loader(surroundings around, pool::connect_target_ptr target);
+    /// end() and join().
+    ~catalog_loader();
+    catalog_loader(const catalog_loader&) = delete;
+    catalog_loader& operator=(const catalog_loader&) = delete;
+
+    /// Whether the target is this database at these addresses, whoever logs in.
+    [[nodiscard]] bool leads_to(const pool::connect_target& target) const;
+    /// One more way to log in. A user's newer secret replaces the older.
+    void offer(const pool::connect_target_ptr& target);
+
+    /// Null until the database is known for the first time; afterwards never null.
+    [[nodiscard]] querycache::database_state* state() const { return state_.load(); }
+    /// Whether it is known where writes go: the state is known and announced, or it is a replica.
+    [[nodiscard]] bool is_placed() const { return placed_.load(); }
+
+    /// Load again: at once, or after a moment in which more may come.
+    void refresh(bool at_once);
+
+    /// Begins the end: interrupts whatever the thread does, except the resolver's look-up of a host
+    /// name.
+    void end();
+    void join();
+
+private:
+    void run();
+    /// The connection, or null when none could be made; tells why in the log.
+    [[nodiscard]] std::unique_ptr<control_connection> connect();
+    /// Identifies the database and serves until the connection or the thread ends.
+    void serve(control_connection& connection);
+    void place(const querycache::database_identity& identity, const std::string& name);
+    /// Whether the snapshot is current now.
+    bool load(control_connection& connection);
+    /// Sleeps until a load is due. False: the connection is lost, or the thread is to end.
+    bool await_load(control_connection& connection, bool is_current);
+    void back_off(std::chrono::milliseconds duration);
+    /// Once a text, so that a server that stays away does not fill the log.
+    void tell(const std::string& problem);
+
+    const surroundings around_;
+    const std::vector<pool::upstream_address> addresses_;
+    const std::string database_;  // PostgreSQL's name for it
+    loader_wakeup wakeup_;
+    std::atomic<querycache::database_state*> state_{nullptr};
+    std::atomic<bool> placed_{false};
+
+    std::mutex lock_;
+    std::vector<pool::connect_target_ptr> logins_;  // guarded by lock_; one a user
+    bool has_new_login_ = false;                    // guarded by lock_
+    bool due_now_ = false;                          // guarded by lock_
+    std::optional<clock::time_point> due_soon_;     // guarded by lock_
+
+    // The thread's own.
+    std::string last_problem_;
+    bool is_working_ = false;  // a load has succeeded since the last problem
+    bool is_held_ = false;
+    clock::time_point loaded_at_{};
+    clock::duration load_took_{};
+
+    std::thread thread_;  // last: it begins when all else is there
+};
+
+}  // namespace weir::daemon
