@@ -74,7 +74,34 @@ lexer_pass::lexer_pass(
       out_(owner.buffer_.get()),
       keeps_literals_(keeps_literals) {}
 
-char lexer_pass::peek(const char* at, std::size_t ahead) const {
+inline void lexer_pass::make_room(std::size_t size) {
+    const auto used = static_cast<std::size_t>(out_ - owner_.buffer_.get());
+    if (owner_.capacity_ - used < size + slack) grow(used, size + slack);
+}
+
+void lexer_pass::grow(std::size_t used, std::size_t more) {
+    owner_.size_ = used;
+    owner_.grow(used + more);
+    out_ = owner_.buffer_.get() + used;
+}
+
+void lexer_pass::record(token_kind kind, std::size_t size) {
+    tokens_->push_back({kind, static_cast<std::size_t>(out_ - owner_.buffer_.get()), size});
+}
+
+// Makes room for the token and puts the space before it.
+inline void lexer_pass::begin_token(token_kind kind, std::size_t size) {
+    ++facts_.tokens;
+    make_room(size);
+    *out_ = ' ';
+    const auto glued =
+        tables::glue[static_cast<std::size_t>(previous_)][static_cast<std::size_t>(kind)];
+    out_ += glued ? 0 : 1;
+    previous_ = kind;
+    if (tokens_ != nullptr) record(kind, size);
+}
+
+inline char lexer_pass::peek(const char* at, std::size_t ahead) const {
     return static_cast<std::size_t>(end_ - at) > ahead ? at[ahead] : '\0';
 }
 
@@ -134,27 +161,6 @@ const char* lexer_pass::read_token(const char* at) {
     return at + 1;
 }
 
-void lexer_pass::make_room(std::size_t size) {
-    const auto used = static_cast<std::size_t>(out_ - owner_.buffer_.get());
-    if (owner_.capacity_ - used >= size + slack) return;
-    owner_.size_ = used;
-    owner_.grow(used + size + slack);
-    out_ = owner_.buffer_.get() + used;
-}
-
-// Makes room for the token and puts the space before it.
-void lexer_pass::begin_token(token_kind kind, std::size_t size) {
-    ++facts_.tokens;
-    make_room(size);
-    *out_ = ' ';
-    out_ +=
-        tables::glue[static_cast<std::size_t>(previous_)][static_cast<std::size_t>(kind)] ? 0 : 1;
-    previous_ = kind;
-    if (tokens_ != nullptr) {
-        tokens_->push_back({kind, static_cast<std::size_t>(out_ - owner_.buffer_.get()), size});
-    }
-}
-
 void lexer_pass::emit(token_kind kind, std::string_view text) {
     begin_token(kind, text.size());
     if (text.size() == 1) {
@@ -180,23 +186,24 @@ const char* lexer_pass::read_word(const char* at) {
     }
     // The word's size is known only when it is written; the token's record gets it afterwards.
     begin_token(token_kind::word, word_block);
-    const char* last = at;
-    while (true) {
-        const auto left = static_cast<std::size_t>(end_ - last);
-        const std::size_t taken =
-            left >= word_block ? fold_block(last, out_) : fold_rest(last, left, out_);
-        last += taken;
-        out_ += taken;
-        if (taken != word_block) break;
+    const auto fold = [this](const char* from) {
+        const auto left = static_cast<std::size_t>(end_ - from);
+        return left >= word_block ? fold_block(from, out_) : fold_rest(from, left, out_);
+    };
+    folded_block block = fold(at);
+    std::uint64_t head = block.head;
+    const char* last = at + block.size;
+    out_ += block.size;
+    while (block.size == word_block) {
         make_room(word_block);
+        block = fold(last);
+        last += block.size;
+        out_ += block.size;
     }
     const auto size = static_cast<std::size_t>(last - at);
     if (tokens_ != nullptr) tokens_->back().size = size;
-    const char* const word = out_ - size;
-    std::uint64_t head = 0;
-    std::memcpy(&head, word, sizeof head);
     if (size < sizeof head) head &= (std::uint64_t{1} << (8 * size)) - 1;
-    const word_role role = tables::find_role(word, size, head);
+    const word_role role = tables::find_role(out_ - size, size, head);
     if (role == word_role::keyword) {
         previous_ = token_kind::keyword;
     } else if (role != word_role::none) {

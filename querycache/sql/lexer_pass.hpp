@@ -45,6 +45,8 @@ private:
     const char* read_other(const char* at);
     void note_word(tables::word_role role);
     void make_room(std::size_t size);
+    void grow(std::size_t used, std::size_t more);
+    void record(token_kind kind, std::size_t size);
     void begin_token(token_kind kind, std::size_t size);
     void emit(token_kind kind, std::string_view text);
     void emit_literal(std::string_view placeholder, const char* start, const char* end);
