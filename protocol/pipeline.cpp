@@ -114,7 +114,9 @@ reply_verdict pipeline::on_reply(char type, std::string_view body_prefix) {
 }
 
 std::optional<owed> pipeline::next_made_here() {
-    if (count_ == 0 || at(0).action != reply_action::make_here) return std::nullopt;
+    // While a failure is not settled, nothing overtakes it.
+    if (state_ != pipeline_state::answering || count_ == 0) return std::nullopt;
+    if (at(0).action != reply_action::make_here) return std::nullopt;
     const owed request = at(0);
     pop();
     drop_stray_copy_ends();
