@@ -8,8 +8,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 
 namespace weir::test {
@@ -22,17 +24,6 @@ std::vector<std::string> with_sanitizers(std::vector<std::string> environment) {
     environment.emplace_back("TSAN_OPTIONS=second_deadlock_stack=1");
     return environment;
 }
-
-int occurrences(std::string const& text, std::string_view wanted) {
-    int count = 0;
-    for (auto at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
-        ++count;
-    }
-    return count;
-}
-
-// What the daemon logs once a new configuration is in force.
-constexpr std::string_view reloaded = "configuration reloaded";
 
 }  // namespace
 
@@ -101,10 +92,10 @@ void daemon_process::rewrite(std::string const& yaml) {
 }
 
 void daemon_process::reload() {
-    int const before = occurrences(log(), reloaded);
+    double const before = metric("pgweir_config_reloads_total");
     process_.signal(SIGHUP);
     wait_until(
-        [&] { return occurrences(log(), reloaded) > before; },
+        [&] { return metric("pgweir_config_reloads_total") > before; },
         [this] { return "the reload; the log: " + log(); }
     );
 }
@@ -136,10 +127,36 @@ daemon_process::response daemon_process::get(std::string const& path) const {
     return {std::atoi(all.c_str() + all.find(' ')), all.substr(body + 4)};
 }
 
-double daemon_process::metric(std::string const& line) const {
-    std::string const text = "\n" + get("/metrics").body;
-    auto const at = text.find("\n" + line + " ");
-    return at == std::string::npos ? 0 : std::atof(text.c_str() + at + line.size() + 2);
+double daemon_process::metric(std::string const& name, std::vector<std::string> const& labels)
+    const {
+    std::istringstream lines(get("/metrics").body);
+    double sum = 0;
+    for (std::string line; std::getline(lines, line);) {
+        auto const value = line.rfind(' ');
+        bool const named = line.starts_with(name) && value != std::string::npos &&
+                           (line[name.size()] == '{' || line[name.size()] == ' ');
+        bool const labelled =
+            std::all_of(labels.begin(), labels.end(), [&](std::string const& label) {
+                return line.find(label) != std::string::npos;
+            });
+        if (named && labelled) {
+            sum += std::atof(line.c_str() + value);
+        }
+    }
+    return sum;
+}
+
+daemon_process::memory daemon_process::memory_used() const {
+    std::istringstream lines(read_file("/proc/" + std::to_string(process_.pid()) + "/status"));
+    memory used{0, 0};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("VmRSS:")) {
+            used.now_bytes = std::stoul(line.substr(6)) * 1024;
+        } else if (line.starts_with("VmHWM:")) {
+            used.peak_bytes = std::stoul(line.substr(6)) * 1024;
+        }
+    }
+    return used;
 }
 
 finished check_configuration(std::string const& yaml) {

@@ -35,7 +35,8 @@ public:
 
     /// Puts another configuration in the place of the file, without telling the daemon.
     void rewrite(std::string const& yaml);
-    /// Tells it (SIGHUP) and waits for the log line that says it is done.
+    /// Tells it (SIGHUP) and waits until the counter of reloads, good or bad, says that it is done.
+    /// Needs the HTTP listener.
     void reload();
     /// SIGTERM or another request to end; the exit status. Throws when it does not end in time.
     int end(int signal_number);
@@ -50,9 +51,17 @@ public:
         std::string body;
     };
     [[nodiscard]] response get(std::string const& path) const;
-    /// The value of a metric's line, which is its name with all labels as /metrics prints them; 0
-    /// when there is none yet.
-    [[nodiscard]] double metric(std::string const& line) const;
+    /// The sum over all lines of a metric whose labels hold all of these texts, e.g.
+    /// metric("pgweir_errors_total", {"origin=\"server\""}).
+    [[nodiscard]] double metric(
+        std::string const& name, std::vector<std::string> const& labels = {}
+    ) const;
+    /// Resident memory now and at its peak.
+    struct memory {
+        std::size_t now_bytes;
+        std::size_t peak_bytes;
+    };
+    [[nodiscard]] memory memory_used() const;
 
 private:
     [[nodiscard]] std::string filled(std::string yaml) const;

@@ -1,0 +1,444 @@
+#include "tests/integration/cache_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::test {
+namespace {
+
+constexpr char const* value_of_one = "SELECT value FROM items WHERE id = 1";
+
+class cache : public testing::Test {
+protected:
+    void SetUp() override { refill_shop(); }
+
+    // A write that the daemon cannot see: what is still read after it can only have come from
+    // memory.
+    static void write_around(std::string const& sql) { shared_postgres().execute(sql, "shop"); }
+};
+
+TEST_F(cache, HitIsServedWithoutTheServerAndAWriteMakesItDisappear) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    pq_connection writer(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    write_around("UPDATE items SET value = 7 WHERE id = 1");
+    EXPECT_EQ(reader.scalar(value_of_one), "0") << "not from memory";
+    writer.must("UPDATE items SET value = 8 WHERE id = 2");
+    EXPECT_EQ(reader.scalar(value_of_one), "7") << "stale after a write";
+}
+
+TEST_F(cache, HitNeedsNoServerAtAll) {
+    daemon_process const daemon(cache_configuration(
+        "{name: everything, ttl: 1h}",
+        "",
+        {.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 2s"}
+    ));
+    pq_connection reader(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    auto holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    holder.ask(frontend::query("BEGIN"));
+    EXPECT_EQ(reader.scalar(value_of_one), "0");
+    holder.ask(frontend::query("COMMIT"));
+}
+
+TEST_F(cache, RepliesFromMemoryAreByteForByteTheServers) {
+    daemon_process const daemon(cache_configuration());
+    std::string const sql =
+        "SELECT id, value, value::text AS t, NULL::integer AS n FROM items ORDER BY id";
+    {
+        pq_connection warm(daemon.dsn("shop"));
+        cached(daemon, warm, sql);
+    }
+    auto through = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto direct = raw_client::logged_in(shared_postgres().port(), "postgres", "shop");
+    double const before = hits(daemon);
+    auto const ours = through.ask(frontend::query(sql));
+    auto const theirs = direct.ask(frontend::query(sql));
+    EXPECT_GT(hits(daemon), before);
+    ASSERT_EQ(types(ours), types(theirs));
+    for (std::size_t n = 0; n < ours.size(); ++n) {
+        EXPECT_EQ(ours[n].body, theirs[n].body) << "message " << n;
+    }
+}
+
+TEST_F(cache, ExtendedProtocolHitsInTextAndInBinary) {
+    daemon_process const daemon(cache_configuration());
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto direct = raw_client::logged_in(shared_postgres().port(), "postgres", "shop");
+    for (int const format : {0, 1}) {
+        for (std::string const name : {"", "named"}) {
+            SCOPED_TRACE("format " + std::to_string(format) + " name " + name);
+            auto const statement =
+                frontend::parse(name, "SELECT value, id::text FROM items WHERE id = $1", {23});
+            auto const run =
+                frontend::bind(
+                    "", name, {format == 0 ? "3" : frontend::int32(3)}, {format}, {format}
+                ) +
+                frontend::describe('P', "") + frontend::execute("") + frontend::sync();
+            client.ask(statement + frontend::sync());
+            direct.ask(statement + frontend::sync());
+            auto const wanted = direct.ask(run);
+            wait_until(
+                [&] {
+                    double const before = hits(daemon);
+                    auto const got = client.ask(run);
+                    EXPECT_EQ(types(got), types(wanted));
+                    EXPECT_EQ(first(got, 'D').body, first(wanted, 'D').body);
+                    EXPECT_EQ(first(got, 'T').body, first(wanted, 'T').body);
+                    return hits(daemon) > before;
+                },
+                "a hit",
+                std::chrono::seconds(10)
+            );
+            auto const close = frontend::close('S', name) + frontend::sync();
+            client.ask(close);
+            direct.ask(close);
+        }
+    }
+}
+
+TEST_F(cache, ParametersArePartOfTheKey) {
+    daemon_process const daemon(cache_configuration());
+    write_around("UPDATE items SET value = id * 10");
+    pq_connection client(daemon.dsn("shop"));
+    ASSERT_TRUE(client.prepare("s", "SELECT value FROM items WHERE id = $1").ok());
+    for (int turn = 0; turn < 4; ++turn) {
+        for (int id = 1; id <= 10; ++id) {
+            EXPECT_EQ(
+                client.execute_prepared("s", {std::to_string(id)}).value(0, 0),
+                std::to_string(id * 10)
+            );
+        }
+    }
+    EXPECT_GE(hits(daemon), 10);
+}
+
+// Statements of a test's parameter, which " ;; " parts.
+std::vector<std::string> statements(std::string const& text) {
+    std::vector<std::string> out;
+    for (std::size_t at = 0; at <= text.size();) {
+        auto const end = std::min(text.find(" ;; ", at), text.size());
+        out.push_back(text.substr(at, end - at));
+        at = end + 4;
+    }
+    return out;
+}
+
+// Each of these must make a cached answer disappear before it is acknowledged.
+class cache_writes : public testing::TestWithParam<std::string> {
+protected:
+    void SetUp() override { refill_shop(); }
+};
+
+TEST_P(cache_writes, MakeTheCachedAnswerDisappear) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    std::string const sum = "SELECT coalesce(sum(value), 0) || ':' || count(*) FROM items";
+    auto const before = cached(daemon, reader, sum);
+    auto writer = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    for (auto const& one : statements(GetParam())) {
+        writer.send(frontend::query(one));
+        for (;;) {
+            auto const reply = writer.read();
+            ASSERT_TRUE(reply);
+            ASSERT_NE(reply->type, 'E') << reply->field('M');
+            if (reply->type == 'G') {
+                writer.send(frontend::copy_data("100\t5\n") + frontend::copy_done());
+            }
+            if (reply->type == 'Z') {
+                break;
+            }
+        }
+    }
+    auto const truth = shared_postgres().scalar(sum, "shop");
+    ASSERT_NE(truth, before) << "the statement changes nothing";
+    EXPECT_EQ(reader.scalar(sum), truth);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Simple,
+    cache_writes,
+    testing::Values(
+        "INSERT INTO items VALUES (11, 5)",
+        "UPDATE items SET value = value + 1",
+        "update ONLY public.items as i set value = 3 where i.id = 4",
+        "DELETE FROM items WHERE id > 5",
+        "TRUNCATE items",
+        "COPY items FROM STDIN",
+        "MERGE INTO items USING (SELECT 1 AS id) AS s ON items.id = s.id WHEN MATCHED THEN UPDATE "
+        "SET value = 9",
+        "INSERT INTO items VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET value = 77",
+        "WITH gone AS (DELETE FROM items WHERE id = 1 RETURNING id) SELECT id FROM gone",
+        "SELECT 1; UPDATE items SET value = 5; SELECT 2",
+        "BEGIN; UPDATE items SET value = 6; COMMIT",
+        "BEGIN ;; UPDATE items SET value = 6 ;; COMMIT",
+        "BEGIN ;; SAVEPOINT a ;; UPDATE items SET value = 6 ;; RELEASE a ;; COMMIT",
+        "BEGIN ;; UPDATE items SET value = 6 ;; COMMIT AND CHAIN",
+        "UPDATE items SET value = 11; COMMIT; BEGIN; SELECT 1",
+        "DO $$ BEGIN UPDATE items SET value = 8; END $$",
+        "PREPARE w AS UPDATE items SET value = value + 1 ;; EXECUTE w",
+        "EXPLAIN (ANALYZE, COSTS OFF) UPDATE items SET value = 4",
+        "COPY (DELETE FROM items WHERE id = 2 RETURNING id) TO STDOUT",
+        "BEGIN ;; DECLARE c CURSOR FOR SELECT * FROM items FOR UPDATE ;; FETCH 1 FROM c ;; UPDATE "
+        "items SET value = 50 WHERE CURRENT OF c ;; "
+        "COMMIT",
+        "CREATE TABLE items_new AS SELECT id, value + 1 AS value FROM items; DROP TABLE items; "
+        "ALTER TABLE items_new RENAME TO items",
+        "ALTER TABLE items ALTER COLUMN value TYPE bigint USING value + 1",
+        "/* a comment */ UPDATE /* another */ items -- and one more\n SET value = 12"
+    )
+);
+
+TEST_F(cache, WritesByTheExtendedProtocolMakeItDisappear) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    pq_connection writer(daemon.dsn("shop"));
+    ASSERT_TRUE(writer.prepare("w", "UPDATE items SET value = $1 WHERE id = 1").ok());
+    for (int n = 1; n <= 5; ++n) {
+        cached(daemon, reader, value_of_one);
+        ASSERT_TRUE(writer.execute_prepared("w", {std::to_string(n)}).ok());
+        EXPECT_EQ(reader.scalar(value_of_one), std::to_string(n));
+        cached(daemon, reader, value_of_one);
+        ASSERT_TRUE(
+            writer
+                .execute_with("UPDATE items SET value = $1 WHERE id = 1", {std::to_string(100 + n)})
+                .ok()
+        );
+        EXPECT_EQ(reader.scalar(value_of_one), std::to_string(100 + n));
+    }
+}
+
+TEST_F(cache, PipelineThatWritesAndReadsSeesItsOwnWrite) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const run = [](std::string const& sql) {
+        return frontend::parse("", sql) + frontend::bind("", "") + frontend::execute("");
+    };
+    client.send(
+        run("UPDATE items SET value = 21 WHERE id = 1") + run(value_of_one) + frontend::sync()
+    );
+    EXPECT_EQ(first(client.read_until('Z'), 'D').columns()[0], "21");
+    client.send(
+        run("UPDATE items SET value = 22 WHERE id = 1") + frontend::sync() + run(value_of_one) +
+        frontend::sync()
+    );
+    EXPECT_EQ(first(client.read_until('Z', 2), 'D').columns()[0], "22");
+    client.send(
+        frontend::query("UPDATE items SET value = 23 WHERE id = 1") + frontend::query(value_of_one)
+    );
+    EXPECT_EQ(first(client.read_until('Z', 2), 'D').columns()[0], "23");
+    EXPECT_EQ(reader.scalar(value_of_one), "23");
+}
+
+TEST_F(cache, TransactionReadsItsOwnWritesAndOthersDoNot) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection inside(daemon.dsn("shop"));
+    pq_connection outside(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, outside, value_of_one), "0");
+    inside.must("BEGIN");
+    inside.must("UPDATE items SET value = 9 WHERE id = 1");
+    EXPECT_EQ(inside.scalar(value_of_one), "9");
+    EXPECT_EQ(outside.scalar(value_of_one), "0");
+    EXPECT_EQ(outside.scalar(value_of_one), "0");
+    inside.must("COMMIT");
+    EXPECT_EQ(outside.scalar(value_of_one), "9");
+    EXPECT_EQ(cached(daemon, outside, value_of_one), "9");
+}
+
+TEST_F(cache, RolledBackWriteShowsNothing) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection inside(daemon.dsn("shop"));
+    pq_connection outside(daemon.dsn("shop"));
+    inside.must("BEGIN; UPDATE items SET value = 9 WHERE id = 1");
+    EXPECT_EQ(inside.scalar(value_of_one), "9");
+    inside.must("ROLLBACK");
+    EXPECT_EQ(inside.scalar(value_of_one), "0");
+    EXPECT_EQ(cached(daemon, outside, value_of_one), "0");
+}
+
+TEST_F(cache, SnapshotOfAnOldTransactionIsNotStored) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection old(daemon.dsn("shop"));
+    pq_connection now(daemon.dsn("shop"));
+    old.must("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    EXPECT_EQ(old.scalar(value_of_one), "0");
+    now.must("UPDATE items SET value = 5 WHERE id = 1");
+    EXPECT_EQ(cached(daemon, now, value_of_one), "5");
+    EXPECT_EQ(old.scalar(value_of_one), "0");
+    old.must("COMMIT");
+    EXPECT_EQ(old.scalar(value_of_one), "5");
+}
+
+TEST_F(cache, WriteWhileAReadIsOnItsWayLeavesNoOldAnswerBehind) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection other(daemon.dsn("shop"));
+    cached(daemon, other, value_of_one);
+    // The read takes its snapshot before the write and ends after it.
+    auto slow = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    std::string const sum =
+        "SELECT sum(value) FROM items a, (SELECT count(*) FROM items b, items c, items d, items e, "
+        "items f, items g) s";
+    slow.send(frontend::query(sum));
+    other.must("UPDATE items SET value = 1");
+    slow.read_until('Z');
+    EXPECT_EQ(other.scalar(sum), "10");
+    EXPECT_EQ(other.scalar(sum), "10");
+}
+
+TEST_F(cache, EntryEndsWithItsTime) {
+    daemon_process const daemon(cache_configuration("{name: short, ttl: 300ms}"));
+    pq_connection reader(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    write_around("UPDATE items SET value = 7 WHERE id = 1");
+    wait_until(
+        [&] { return reader.scalar(value_of_one) == "7"; },
+        "the end of the entry's time",
+        std::chrono::seconds(5)
+    );
+}
+
+TEST_F(cache, NothingIsCachedWithoutARule) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 8, overflow: 0"}));
+    pq_connection reader(daemon.dsn("shop"));
+    for (int n = 0; n < 5; ++n) {
+        write_around("UPDATE items SET value = " + std::to_string(n) + " WHERE id = 1");
+        EXPECT_EQ(reader.scalar(value_of_one), std::to_string(n));
+    }
+    EXPECT_EQ(hits(daemon), 0);
+}
+
+TEST_F(cache, RulesAdmitByTablePatternUserAndApplication) {
+    daemon_process const daemon(cache_configuration(
+        "{name: by_table, tables: [items], users: [postgres], applications: [listing], ttl: 1h}, "
+        "{name: by_pattern, pattern: \"FROM log\", databases: [shop], ttl: 1h}"
+    ));
+    pq_connection listing(daemon.dsn("shop") + " application_name=listing");
+    pq_connection other(daemon.dsn("shop") + " application_name=other");
+    cached(daemon, listing, value_of_one);
+    cached(daemon, other, "SELECT count(*) FROM log");
+    for (int n = 0; n < 4; ++n) {
+        EXPECT_FALSE(ask(daemon, other, value_of_one).from_memory);
+        EXPECT_FALSE(ask(daemon, listing, "SELECT count(*) FROM items, pg_class").from_memory);
+    }
+    EXPECT_GE(
+        daemon.metric("pgweir_cache_requests_total", {"rule=\"by_table\"", "result=\"hit\""}), 1
+    );
+    EXPECT_GE(
+        daemon.metric("pgweir_cache_requests_total", {"rule=\"by_pattern\"", "result=\"hit\""}), 1
+    );
+}
+
+TEST_F(cache, LargeResultsAreNotKept) {
+    daemon_process const daemon(cache_configuration("{name: small, ttl: 1h, max_result: 2KiB}"));
+    pq_connection reader(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    for (int n = 0; n < 4; ++n) {
+        EXPECT_FALSE(
+            ask(daemon, reader, "SELECT repeat('x', 4000) FROM items WHERE id = 1").from_memory
+        );
+    }
+}
+
+TEST_F(cache, MemoryStaysBelowItsLimit) {
+    settings const parts = {.pool = "mode: transaction, size: 2, overflow: 0"};
+    daemon_process const daemon(replaced(
+        cache_configuration("{name: everything, ttl: 1h}", "", parts),
+        "memory: 64MiB",
+        "memory: 1MiB"
+    ));
+    pq_connection reader(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    for (int n = 0; n < 1000; ++n) {
+        reader.must("SELECT repeat('x', 10000), " + std::to_string(n) + " FROM items WHERE id = 1");
+    }
+    EXPECT_LE(daemon.metric("pgweir_cache_bytes"), 1 << 20);
+    EXPECT_GT(daemon.metric("pgweir_cache_evictions_total"), 0);
+    cached(daemon, reader, value_of_one);
+}
+
+TEST_F(cache, OneUsersEntryIsNotAnothersPermission) {
+    shared_postgres().execute(
+        "DO $$ BEGIN CREATE ROLE poor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    );
+    daemon_process const daemon(cache_configuration());
+    pq_connection rich(daemon.dsn("shop"));
+    pq_connection poor(daemon.dsn("shop", "poor"));
+    EXPECT_EQ(cached(daemon, rich, value_of_one), "0");
+    EXPECT_EQ(poor.execute(value_of_one).sqlstate(), "42501");
+    EXPECT_EQ(poor.execute(value_of_one).sqlstate(), "42501");
+}
+
+TEST_F(cache, TwoNamesOfOneDatabaseShareItsVersions) {
+    daemon_process const daemon(cache_configuration(
+        "{name: everything, ttl: 1h}",
+        "",
+        {.pool = "mode: transaction, size: 4, overflow: 0",
+         .rest = "  other_name: {upstream: \"host=127.0.0.1 port={pg} dbname=shop\"}\n"}
+    ));
+    pq_connection reader(daemon.dsn("shop"));
+    pq_connection writer(daemon.dsn("other_name"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    writer.must("UPDATE items SET value = 4 WHERE id = 1");
+    EXPECT_EQ(reader.scalar(value_of_one), "4");
+}
+
+TEST_F(cache, InvalidateTellsHowManyAndMakesThemDisappear) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    pq_connection console(daemon.dsn("pgweir"));
+    for (std::string const command :
+         {"INVALIDATE TABLE items",
+          "INVALIDATE RULE everything",
+          "INVALIDATE DATABASE shop",
+          "INVALIDATE ALL"}) {
+        cached(daemon, reader, value_of_one);
+        auto const value = std::to_string(command.size());
+        write_around("UPDATE items SET value = " + value + " WHERE id = 1");
+        ASSERT_NE(reader.scalar(value_of_one), value);
+        auto const answered = console.execute(command);
+        ASSERT_TRUE(answered.ok()) << answered.message();
+        EXPECT_EQ(reader.scalar(value_of_one), value) << command;
+    }
+    EXPECT_FALSE(console.execute("INVALIDATE TABLE").ok());
+}
+
+TEST_F(cache, NocacheHintGoesToTheServer) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, reader, value_of_one), "0");
+    write_around("UPDATE items SET value = 7 WHERE id = 1");
+    EXPECT_EQ(reader.scalar(std::string("/* pgweir: nocache */ ") + value_of_one), "7");
+}
+
+TEST_F(cache, ExplainTellsTheVerdictAndItsReason) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    pq_connection console(daemon.dsn("pgweir"));
+    auto const text = [&](std::string const& sql) {
+        auto const rows = console.must("EXPLAIN CACHE " + sql);
+        std::string all;
+        for (int row = 0; row < rows.rows(); ++row) {
+            for (int column = 0; column < rows.columns(); ++column) {
+                all += rows.value(row, column) + " ";
+            }
+            all += "\n";
+        }
+        return all;
+    };
+    EXPECT_NE(text("SELECT value FROM items").find("items"), std::string::npos);
+    EXPECT_NE(text("SELECT value FROM items").find("everything"), std::string::npos);
+    auto const volatile_call = text("SELECT random() FROM items");
+    EXPECT_NE(volatile_call.find("random"), std::string::npos) << volatile_call;
+    EXPECT_NE(text("UPDATE items SET value = 1").find("items"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir::test

@@ -1,0 +1,205 @@
+#include "tests/integration/cache_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace weir::test {
+namespace {
+
+class insight : public testing::Test {
+protected:
+    void SetUp() override { refill_shop(); }
+};
+
+// What a daemon has seen that shows every kind of metric: hits, writes, errors, waits.
+void make_traffic(daemon_process const& daemon) {
+    pq_connection client(daemon.dsn("shop"));
+    cached(daemon, client, "SELECT value FROM items WHERE id = 1");
+    client.must("UPDATE items SET value = 1");
+    client.must("BEGIN; INSERT INTO log (text) VALUES ('x'); COMMIT");
+    client.execute("SELECT 1 / 0");
+    client.prepare("s", "SELECT 1");
+    client.execute_prepared("s");
+    pq_connection::attempt(daemon.dsn("no_such_database"));
+}
+
+TEST_F(insight, MetricsPassPromtool) {
+    daemon_process const daemon(cache_configuration());
+    make_traffic(daemon);
+    write_file(daemon.dir() / "metrics", daemon.get("/metrics").body);
+    auto const done = run_to_end(
+        {.command =
+             {"bash", "-c", "promtool check metrics < " + (daemon.dir() / "metrics").string()}}
+    );
+    EXPECT_EQ(done.status, 0) << done.output;
+    EXPECT_EQ(done.output, "");
+}
+
+TEST_F(insight, MetricsHaveTheNamesThatAreDocumented) {
+    daemon_process const daemon(cache_configuration());
+    make_traffic(daemon);
+    auto const text = daemon.get("/metrics").body;
+    for (std::string const name :
+         {"clients{",
+          "client_logins_total{",
+          "server_connections{",
+          "pool_size{",
+          "pool_overflow_connections{",
+          "pool_waiting_clients{",
+          "pool_wait_seconds_bucket{",
+          "pool_wait_timeouts_total",
+          "server_connect_seconds_bucket{",
+          "queries_total{",
+          "query_seconds_bucket{",
+          "transactions_total",
+          "bytes_total{",
+          "cache_requests_total{",
+          "cache_entries",
+          "cache_bytes",
+          "cache_invalidations_total{",
+          "slow_queries_total",
+          "errors_total{",
+          "prepared_statements",
+          "config_reloads_total",
+          "event_loop_lag_seconds_bucket{",
+          "build_info{"}) {
+        EXPECT_NE(text.find("\npgweir_" + name), std::string::npos) << name;
+    }
+    EXPECT_NE(text.find("\nprocess_"), std::string::npos);
+}
+
+TEST_F(insight, CountersFollowTheTraffic) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT 1");
+    double const queries = daemon.metric("pgweir_queries_total", {"database=\"shop\""});
+    double const transactions = daemon.metric("pgweir_transactions_total", {"database=\"shop\""});
+    double const errors =
+        daemon.metric("pgweir_errors_total", {"sqlstate_class=\"22\"", "origin=\"server\""});
+    for (int n = 0; n < 5; ++n) {
+        client.must("SELECT " + std::to_string(n));
+    }
+    client.execute("SELECT 1 / 0");
+    EXPECT_EQ(daemon.metric("pgweir_queries_total", {"database=\"shop\""}), queries + 6);
+    EXPECT_EQ(daemon.metric("pgweir_transactions_total", {"database=\"shop\""}), transactions + 6);
+    EXPECT_EQ(
+        daemon.metric("pgweir_errors_total", {"sqlstate_class=\"22\"", "origin=\"server\""}),
+        errors + 1
+    );
+}
+
+TEST_F(insight, HealthAndReadinessAndUnknownPaths) {
+    daemon_process const daemon(configuration());
+    EXPECT_EQ(daemon.get("/health").status, 200);
+    wait_until([&] { return daemon.get("/ready").status == 200; }, "readiness");
+    EXPECT_EQ(daemon.get("/no/such/path").status, 404);
+}
+
+TEST_F(insight, JsonAnswersAreJson) {
+    daemon_process const daemon(cache_configuration());
+    make_traffic(daemon);
+    for (std::string const path : {"/stats.json", "/cache/stats", "/slow"}) {
+        auto const got = daemon.get(path);
+        EXPECT_EQ(got.status, 200) << path;
+        write_file(daemon.dir() / "answer.json", got.body);
+        auto const done =
+            run_to_end({.command = {WEIR_PYTHON, "-m", "json.tool", daemon.dir() / "answer.json"}});
+        EXPECT_EQ(done.status, 0) << path << "\n" << done.output << got.body;
+    }
+}
+
+// Checks each line of the slow log by Python's own reader of JSON.
+constexpr char const* slow_log_check = R"(
+import json, sys
+wanted = {"ts", "level", "event", "request_id", "client", "database", "user", "application", "fingerprint", "query", "duration_ms",
+          "wait_ms", "server_ms", "rows", "bytes", "cache"}
+lines = [json.loads(line) for line in open(sys.argv[1])]
+slow = [line for line in lines if line["event"] == "slow_query" and "pg_sleep" in line["query"]]
+assert len(slow) == 1, lines
+line = slow[0]
+assert wanted <= set(line), wanted - set(line)
+assert line["database"] == "shop" and line["user"] == "postgres" and line["application"] == "reports", line
+assert line["duration_ms"] >= 150 and line["server_ms"] >= 150 and line["wait_ms"] < line["duration_ms"], line
+assert "hunter2" not in json.dumps(line) and "0.2" not in line["query"], line
+assert line["rows"] == 1, line
+)";
+
+TEST_F(insight, SlowLogIsJsonWithoutParameters) {
+    daemon_process const daemon(
+        configuration({.rest = "slow_log: {threshold: 150ms, file: \"{dir}/slow.log\"}\n"})
+    );
+    pq_connection client(daemon.dsn("shop") + " application_name=reports");
+    client.must("SELECT 'fast'");
+    client.must("SELECT pg_sleep(0.2), 'hunter2' AS secret");
+    auto const file = daemon.dir() / "slow.log";
+    wait_until(
+        [&] { return read_file(file).find("pg_sleep") != std::string::npos; },
+        "a line in the slow log"
+    );
+    auto const done = run_to_end({.command = {WEIR_PYTHON, "-c", slow_log_check, file}});
+    EXPECT_EQ(done.status, 0) << done.output << read_file(file);
+    EXPECT_EQ(daemon.metric("pgweir_slow_queries_total", {"database=\"shop\""}), 1);
+}
+
+TEST_F(insight, SlowLogTellsWaitingFromServing) {
+    daemon_process const daemon(configuration(
+        {.pool = "mode: transaction, size: 1, overflow: 0",
+         .rest = "slow_log: {threshold: 100ms, file: \"{dir}/slow.log\"}\n"}
+    ));
+    auto holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    holder.send(frontend::query("SELECT pg_sleep(0.4)"));
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = "
+                       "'SELECT pg_sleep(0.4)'"
+                   ) == "1";
+        },
+        "the holder's query to run"
+    );
+    auto waiter = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    waiter.ask(frontend::query("SELECT 'waited'"));
+    holder.read_until('Z');
+    auto const file = daemon.dir() / "slow.log";
+    wait_until(
+        [&] {
+            auto const done = run_to_end(
+                {.command =
+                     {WEIR_PYTHON,
+                      "-c",
+                      "import json, sys\n"
+                      "lines = [json.loads(line) for line in open(sys.argv[1])]\n"
+                      "assert any(line['wait_ms'] > 100 and line['server_ms'] < 100 for line in "
+                      "lines), lines",
+                      file}}
+            );
+            return done.status == 0;
+        },
+        [&] { return "a line whose time is waiting: " + read_file(file); },
+        std::chrono::seconds(10)
+    );
+}
+
+TEST_F(insight, SlowLogIsReopenedForLogrotate) {
+    daemon_process daemon(
+        configuration({.rest = "slow_log: {threshold: 0, file: \"{dir}/slow.log\"}\n"})
+    );
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT 'first'");
+    auto const file = daemon.dir() / "slow.log";
+    wait_until([&] { return !read_file(file).empty(); }, "a line in the slow log");
+    std::filesystem::rename(file, daemon.dir() / "slow.log.1");
+    daemon.process().signal(SIGUSR1);
+    wait_until(
+        [&] {
+            client.must("SELECT 'second'");
+            return !read_file(file).empty();
+        },
+        "a line in the new file"
+    );
+}
+
+}  // namespace
+}  // namespace weir::test
