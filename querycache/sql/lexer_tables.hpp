@@ -188,8 +188,8 @@ constexpr std::array<word_entry, word_slots> make_word_table() {
 }
 inline constexpr std::array<word_entry, word_slots> word_table = make_word_table();
 
-// Heads decide alone as long as no two known words share size and first eight bytes; the two longer
-// than eight are compared in full by find_role's caller-visible result.
+// Up to eight bytes size and head decide; the three known words that are longer are compared in
+// full.
 inline word_role find_role(const char* word, std::size_t size, std::uint64_t head) {
     if (size > longest_known_word) return word_role::none;
     for (std::size_t slot = word_slot(head); word_table[slot].size != 0;
