@@ -46,11 +46,11 @@ double cache_row::saved_ms() const {
 }
 
 cache::cache(const cache_limits& limits)
-    : store_(limits.memory, shard_count(limits)),
-      budget_(limits.capture_memory),
+    : budget_(limits.capture_memory),
       max_result_(limits.max_result),
       mode_(limits.mode),
-      rules_(rule_set::none()) {}
+      rules_(rule_set::none()),
+      store_(limits.memory, shard_count(limits)) {}
 
 cache::~cache() = default;
 

@@ -143,17 +143,19 @@ private:
     ) const;
 
     hash_secret secret_;
-    store store_;
     capture_budget budget_;
     reason_counters reasons_;
     std::atomic<std::size_t> max_result_;
     std::atomic<consistency> mode_;
 
-    mutable std::mutex mutex_;  ///< guards the members below
+    mutable std::mutex mutex_;  ///< guards rules_, databases_ and in_doubt_
     std::shared_ptr<const rule_set> rules_;
     std::vector<std::unique_ptr<database_state>> databases_;
     std::vector<in_doubt> in_doubt_;
     std::atomic<std::uint64_t> rules_serial_{1};
+
+    // After the databases, to go before them: its entries point to their slots.
+    store store_;
 };
 
 }  // namespace weir::querycache

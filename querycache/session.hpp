@@ -43,9 +43,11 @@ struct statement_context {
     bool clock_word = false;           ///< the lexer saw 'now', 'today', ... in a literal
     bool nocache = false;              ///< a hint comment forbids it
     sql::reason_set call_reasons = 0;  ///< sql::call_reasons(), of this very text
-    std::optional<std::chrono::milliseconds> hint_ttl;  ///< `ttl=` hint; only shortens or lengthens
-                                                        ///< what a rule admits
-    std::optional<bypass_reason> refused;  ///< the caller's own reason, e.g. pinned or pipelined
+    std::optional<std::chrono::milliseconds> hint_ttl =
+        std::nullopt;  ///< `ttl=` hint; only shortens or lengthens
+                       ///< what a rule admits
+    std::optional<bypass_reason> refused =
+        std::nullopt;  ///< the caller's own reason, e.g. pinned or pipelined
 };
 
 /// What becomes of a statement.
