@@ -1,0 +1,204 @@
+#include "querycache/catalog.hpp"
+
+#include "tests/unit/querycache/world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::querycache {
+namespace {
+
+using test::make_catalog;
+using test::some_rows;
+using test::t_oid;
+
+TEST(Catalog, ResolvesAnUnqualifiedNameThatIsUnique) {
+    const auto c = make_catalog(1);
+    const auto found = c->resolve({"", "t"});
+    ASSERT_NE(found.relation, nullptr);
+    EXPECT_EQ(found.relation->id, t_oid);
+}
+
+TEST(Catalog, RefusesAnUnqualifiedNameOfTwoSchemas) {
+    const auto c = make_catalog(1);
+    EXPECT_EQ(c->resolve({"", "twice"}).relation, nullptr);
+    EXPECT_EQ(c->resolve({"", "twice"}).reason, bypass_reason::ambiguous_name);
+    EXPECT_EQ(c->resolve({"other", "twice"}).relation->id, 20010U);
+}
+
+TEST(Catalog, TellsUnknownNamesFromAmbiguousOnes) {
+    const auto c = make_catalog(1);
+    EXPECT_EQ(c->resolve({"", "nothing"}).reason, bypass_reason::unknown_relation);
+    EXPECT_EQ(c->resolve({"nowhere", "t"}).reason, bypass_reason::unknown_relation);
+}
+
+TEST(Catalog, CountsSystemTablesAsNamesToo) {
+    auto rows = some_rows();
+    rows.relations.push_back(test::table(30000, "pg_class"));
+    const auto c = make_catalog(1, std::move(rows));
+    EXPECT_EQ(c->resolve({"", "pg_class"}).reason, bypass_reason::ambiguous_name);
+}
+
+TEST(Catalog, AllowsReadingAnOrdinaryTable) {
+    const auto c = make_catalog(1);
+    EXPECT_EQ(c->why_not_readable(*c->find(t_oid)), std::nullopt);
+    auto unlogged = *c->find(t_oid);
+    unlogged.persistence = 'u';
+    EXPECT_EQ(c->why_not_readable(unlogged), std::nullopt);
+}
+
+TEST(Catalog, RefusesReadingWhateverHidesMoreThanItself) {
+    struct {
+        bypass_reason reason;
+        void (*change)(relation_row&);
+    } const cases[] = {
+        {bypass_reason::view, [](relation_row& r) { r.kind = 'v'; }},
+        {bypass_reason::materialized_view, [](relation_row& r) { r.kind = 'm'; }},
+        {bypass_reason::partition, [](relation_row& r) { r.kind = 'p'; }},
+        {bypass_reason::partition, [](relation_row& r) { r.is_partition = true; }},
+        {bypass_reason::foreign_table, [](relation_row& r) { r.kind = 'f'; }},
+        {bypass_reason::sequence, [](relation_row& r) { r.kind = 'S'; }},
+        {bypass_reason::other_relation, [](relation_row& r) { r.kind = 'x'; }},
+        {bypass_reason::temporary_table, [](relation_row& r) { r.persistence = 't'; }},
+        {bypass_reason::inheritance, [](relation_row& r) { r.has_parents = true; }},
+        {bypass_reason::inheritance, [](relation_row& r) { r.has_children = true; }},
+        {bypass_reason::row_security, [](relation_row& r) { r.row_security = true; }},
+        {bypass_reason::trigger, [](relation_row& r) { r.has_triggers = true; }},
+        {bypass_reason::rewrite_rule, [](relation_row& r) { r.has_rules = true; }},
+        {bypass_reason::system_catalog, [](relation_row& r) { r.schema = "pg_catalog"; }},
+        {bypass_reason::system_catalog, [](relation_row& r) { r.schema = "information_schema"; }}};
+    const auto c = make_catalog(1);
+    for (const auto& one : cases) {
+        auto changed = *c->find(t_oid);
+        one.change(changed);
+        EXPECT_EQ(c->why_not_readable(changed), one.reason) << to_string(one.reason);
+    }
+}
+
+TEST(Catalog, RefusesBothEndsOfAForeignKeyWithAnAction) {
+    const auto c = make_catalog(1);
+    for (const char* name : {"p", "c"}) {
+        EXPECT_EQ(
+            c->why_not_readable(*c->resolve({"", name}).relation), bypass_reason::foreign_key_action
+        );
+    }
+    for (const char* name : {"q", "r"}) {
+        EXPECT_EQ(c->why_not_readable(*c->resolve({"", name}).relation), std::nullopt) << name;
+    }
+}
+
+TEST(WriteClosure, OfAPlainTableIsTheTable) {
+    const auto closure = make_catalog(1)->writes({{"", "t"}});
+    EXPECT_FALSE(closure.everything);
+    EXPECT_TRUE(closure.plain);
+    EXPECT_EQ(closure.relations, std::vector<oid>{t_oid});
+}
+
+TEST(WriteClosure, FollowsForeignKeysWithAnActionTransitively) {
+    auto rows = some_rows();
+    rows.foreign_keys.push_back({20008, 20006, 'a', 'n'});  // r -> c ON UPDATE SET NULL
+    rows.foreign_keys.push_back({20005, 20008, 'd', 'a'});  // and back to p: a cycle
+    const auto closure = make_catalog(1, std::move(rows))->writes({{"", "p"}});
+    EXPECT_FALSE(closure.everything);
+    EXPECT_FALSE(closure.plain);
+    EXPECT_EQ(closure.relations, (std::vector<oid>{20005, 20006, 20008}));
+}
+
+TEST(WriteClosure, DoesNotFollowForeignKeysWithoutAction) {
+    EXPECT_EQ(make_catalog(1)->writes({{"", "q"}}).relations, std::vector<oid>{20007});
+}
+
+TEST(WriteClosure, IsEverythingForWhatRunsCodeOrIsNotKnown) {
+    const auto c = make_catalog(1);
+    for (const char* name : {"tr", "twice", "nothing"}) {
+        EXPECT_TRUE(c->writes({{"", "t"}, {"", name}}).everything) << name;
+    }
+    void (*const changes[])(relation_row&) = {
+        [](relation_row& r) { r.kind = 'v'; },
+        [](relation_row& r) { r.kind = 'p'; },
+        [](relation_row& r) { r.is_partition = true; },
+        [](relation_row& r) { r.has_parents = true; },
+        [](relation_row& r) { r.has_children = true; },
+        [](relation_row& r) { r.has_rules = true; },
+        [](relation_row& r) { r.row_security = true; },
+        [](relation_row& r) { r.runs_functions = true; }};
+    for (const auto change : changes) {
+        auto rows = some_rows();
+        change(rows.relations[0]);
+        EXPECT_TRUE(make_catalog(1, std::move(rows))->writes({{"", "t"}}).everything);
+    }
+}
+
+TEST(WriteClosure, IsEverythingWhenACascadeReachesATrigger) {
+    auto rows = some_rows();
+    rows.foreign_keys.push_back({20004, 20006, 'c', 'a'});
+    EXPECT_TRUE(make_catalog(1, std::move(rows))->writes({{"", "p"}}).everything);
+}
+
+TEST(Catalog, KnowsUserFunctionsFromPostgreSQLs) {
+    const auto c = make_catalog(1);
+    EXPECT_TRUE(c->has_user_function("", "wf"));
+    EXPECT_TRUE(c->has_user_function("public", "wf"));
+    EXPECT_FALSE(c->has_user_function("other", "wf"));
+    EXPECT_FALSE(c->has_user_function("", "lower"));
+    EXPECT_TRUE(c->has_builtin_function("lower"));
+}
+
+TEST(Catalog, TakesATypeForAnEnumerationOnlyIfAllOfTheNameAre) {
+    auto rows = some_rows();
+    rows.types = {{"public", "mood", 'e'}, {"public", "size", 'e'}, {"other", "size", 'd'}};
+    const auto c = make_catalog(1, std::move(rows));
+    EXPECT_TRUE(c->is_enumeration("", "mood"));
+    EXPECT_FALSE(c->is_enumeration("", "size"));
+    EXPECT_TRUE(c->is_enumeration("public", "size"));
+    EXPECT_FALSE(c->is_enumeration("", "nothing"));
+}
+
+TEST(Catalog, NoticesUnsafeOperatorsOfABuiltinName) {
+    auto rows = some_rows();
+    rows.unsafe_operators = {"===="};
+    const auto odd = make_catalog(1, rows);
+    EXPECT_TRUE(odd->has_unsafe_operator("===="));
+    EXPECT_FALSE(odd->has_unsafe_builtin_name());
+    rows.unsafe_operators = {"+"};
+    EXPECT_TRUE(make_catalog(1, rows)->has_unsafe_builtin_name());
+}
+
+TEST(Catalog, DigestIgnoresTheOrderOfRowsAndNothingElse) {
+    auto rows = some_rows();
+    const auto digest = make_catalog(1, rows)->digest();
+    std::reverse(rows.relations.begin(), rows.relations.end());
+    EXPECT_EQ(make_catalog(2, rows)->digest(), digest);
+    rows.relations[0].has_triggers = !rows.relations[0].has_triggers;
+    EXPECT_NE(make_catalog(1, rows)->digest(), digest);
+}
+
+TEST(DatabaseState, IsDueForALoadUntilASnapshotOfTheNewestVersionIsThere) {
+    database_state db({1, 2}, "shop");
+    EXPECT_TRUE(db.needs_refresh());
+    EXPECT_TRUE(db.install(make_catalog(db.catalog_version())));
+    EXPECT_FALSE(db.needs_refresh());
+    const auto before = db.catalog_version();
+    db.versions().catalog()->bump(bump_cause::ddl);
+    EXPECT_TRUE(db.needs_refresh());
+    EXPECT_FALSE(db.install(make_catalog(before))) << "loaded before the DDL";
+    EXPECT_TRUE(db.install(make_catalog(db.catalog_version())));
+    EXPECT_FALSE(db.needs_refresh());
+}
+
+TEST(DatabaseState, OutdatesAllWhenSomeoneElseChangedTheCatalog) {
+    database_state db({1, 2}, "shop");
+    db.install(make_catalog(db.catalog_version()));
+    const auto version = db.catalog_version();
+    const auto serial = db.snapshot_serial();
+    db.install(make_catalog(version));
+    EXPECT_EQ(db.catalog_version(), version) << "nothing new, nothing lost";
+    EXPECT_EQ(db.snapshot_serial(), serial);
+    auto rows = some_rows();
+    rows.relations.pop_back();
+    EXPECT_TRUE(db.install(make_catalog(version, std::move(rows))));
+    EXPECT_GT(db.catalog_version(), version);
+    EXPECT_FALSE(db.needs_refresh());
+}
+
+}  // namespace
+}  // namespace weir::querycache

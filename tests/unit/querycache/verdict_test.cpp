@@ -1,0 +1,241 @@
+#include "querycache/verdict.hpp"
+
+#include "tests/unit/querycache/world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::querycache {
+namespace {
+
+using test::reading;
+using test::rule_named;
+using test::rules_of;
+using test::some_rows;
+using test::statement_class;
+using test::statement_of;
+using test::t_oid;
+using test::writing;
+
+class VerdictOnStatement : public ::testing::Test {
+protected:
+    VerdictOnStatement() { load(some_rows()); }
+
+    void load(catalog_rows rows) {
+        snapshot = test::make_catalog(database.catalog_version(), std::move(rows));
+        database.install(snapshot);
+    }
+    verdict judge(const sql::statement& facts) {
+        session = rules->for_session("shop", "app", "");
+        return bind(facts, database, database.snapshot().get(), *rules, session);
+    }
+    std::string reason(const sql::statement& facts) {
+        const auto v = judge(facts);
+        return v.reason ? std::string(to_string(*v.reason)) : "";
+    }
+    static sql::statement calling(
+        std::string name,
+        sql::function_call::kind what = sql::function_call::kind::function,
+        bool unknown_writer = true
+    ) {
+        auto facts = reading({"t"});
+        facts.functions.push_back({what, "", std::move(name), 1});
+        facts.writes_unknown = facts.calls_decide = unknown_writer;
+        return facts;
+    }
+
+    database_state database{{1, 2}, "shop"};
+    std::shared_ptr<catalog> snapshot;
+    std::shared_ptr<const rule_set> rules = rules_of({rule_named("all")});
+    session_rules session;
+};
+
+TEST_F(VerdictOnStatement, AdmitsAPlainReadAndNamesItsTables) {
+    const auto v = judge(reading({"t", "u"}));
+    EXPECT_FALSE(v.reason);
+    ASSERT_NE(v.rule, nullptr);
+    ASSERT_EQ(v.reads.size(), 2U);
+    EXPECT_EQ(v.reads[0], database.versions().slot(t_oid));
+    EXPECT_TRUE(v.writes.empty());
+    EXPECT_EQ(v.generation, database.catalog_version());
+}
+
+TEST_F(VerdictOnStatement, RefusesWithoutARule) {
+    rules = rule_set::none();
+    EXPECT_EQ(reason(reading({"t"})), "no_rule");
+}
+
+TEST_F(VerdictOnStatement, RefusesEveryTextReason) {
+    constexpr auto last = static_cast<unsigned>(sql::text_reason::too_complex);
+    for (unsigned bit = 1; bit <= last; ++bit) {
+        auto facts = reading({"t"});
+        facts.reasons = sql::reason_set{1} << bit;
+        EXPECT_EQ(reason(facts), to_string(static_cast<bypass_reason>(bit)));
+    }
+    EXPECT_EQ(reason(writing({"t"})), "not_a_read");
+}
+
+TEST_F(VerdictOnStatement, RefusesWhatWasOnlyLexed) {
+    auto facts = reading({"t"});
+    facts.parsed = false;
+    EXPECT_EQ(reason(facts), "not_parsed");
+}
+
+TEST_F(VerdictOnStatement, RefusesTablesThatTheCatalogDoesNotClear) {
+    EXPECT_EQ(reason(reading({"tr"})), "trigger");
+    EXPECT_EQ(reason(reading({"c"})), "foreign_key_action");
+    EXPECT_EQ(reason(reading({"twice"})), "ambiguous_name");
+    EXPECT_EQ(reason(reading({"nothing"})), "unknown_relation");
+    EXPECT_EQ(reason(reading({"pg_class"})), "system_catalog");
+    EXPECT_EQ(reason(reading({"t", "tr"})), "trigger");
+}
+
+TEST_F(VerdictOnStatement, ListsAllReasons) {
+    auto facts = reading({"tr", "nothing"});
+    facts.reasons = sql::reason_bit(sql::text_reason::locking);
+    const std::vector<bypass_reason> all{
+        bypass_reason::locking, bypass_reason::unknown_relation, bypass_reason::trigger};
+    EXPECT_EQ(judge(facts).reasons, all);
+}
+
+TEST_F(VerdictOnStatement, RefusesBeforeAndDuringALoad) {
+    const auto facts = reading({"t"});
+    database.versions().catalog()->bump(bump_cause::ddl);
+    EXPECT_EQ(reason(facts), "catalog_refreshing");
+    const auto v = bind(facts, database, nullptr, *rules, session);
+    EXPECT_EQ(v.reason, bypass_reason::catalog_missing);
+}
+
+TEST_F(VerdictOnStatement, AllowsOnlyFunctionsThatDependOnTheirArguments) {
+    EXPECT_EQ(reason(calling("lower", {}, false)), "");
+    EXPECT_EQ(reason(calling("now", {}, false)), "function_not_allowed");
+    EXPECT_EQ(reason(calling("wf")), "user_function");
+}
+
+TEST_F(VerdictOnStatement, DistrustsABuiltinNameThatAUserHasToo) {
+    auto rows = some_rows();
+    rows.functions.push_back({"public", "lower", 'i', true});
+    load(std::move(rows));
+    const auto v = judge(calling("lower", {}, false));
+    EXPECT_EQ(v.reason, bypass_reason::user_function);
+    EXPECT_TRUE(v.writes.everything);
+}
+
+TEST_F(VerdictOnStatement, TakesAUserFunctionForAWriterOfEverything) {
+    const auto v = judge(calling("wf"));
+    EXPECT_TRUE(v.writes.everything);
+    EXPECT_TRUE(v.writes.catalog);
+}
+
+TEST_F(VerdictOnStatement, BelievesARuleThatVouches) {
+    auto r = rule_named("r");
+    r.functions = {"wf"};
+    rules = rules_of({r});
+    const auto v = judge(calling("wf"));
+    EXPECT_FALSE(v.reason);
+    EXPECT_TRUE(v.writes.empty());
+}
+
+TEST_F(VerdictOnStatement, BelievesDeclaredEffects) {
+    rules = rules_of({rule_named("all")}, {{"wf", {"u"}}});
+    const auto v = judge(calling("wf"));
+    EXPECT_FALSE(v.writes.everything);
+    ASSERT_EQ(v.writes.slots.size(), 1U);
+    EXPECT_EQ(v.writes.slots[0], database.versions().slot(test::u_oid));
+    EXPECT_TRUE(v.reason) << "what writes is not answered from memory";
+}
+
+TEST_F(VerdictOnStatement, JudgesTypesAndOperators) {
+    using kind = sql::function_call::kind;
+    auto rows = some_rows();
+    rows.types = {{"public", "mood", 'e'}, {"public", "dom", 'd'}};
+    rows.unsafe_operators = {"<<<<"};
+    load(rows);
+    EXPECT_EQ(reason(calling("mood", kind::type)), "");
+    EXPECT_EQ(reason(calling("dom", kind::type)), "user_type");
+    EXPECT_EQ(reason(calling("@@@@", kind::operation)), "") << "of C code, immutable";
+    EXPECT_EQ(reason(calling("<<<<", kind::operation)), "user_operator");
+    rows.has_unsafe_casts = true;
+    load(rows);
+    EXPECT_EQ(reason(reading({"t"})), "user_cast");
+    EXPECT_TRUE(judge(writing({"t"})).writes.everything);
+}
+
+TEST_F(VerdictOnStatement, AWriteMarksItsTableAndWhatCascades) {
+    const auto plain = judge(writing({"t"}));
+    EXPECT_FALSE(plain.writes.everything);
+    EXPECT_EQ(plain.writes.slots.size(), 1U);
+    EXPECT_TRUE(plain.writes.zero_rows_are_nothing);
+    const auto cascade = judge(writing({"p"}));
+    EXPECT_EQ(cascade.writes.slots.size(), 2U);
+    EXPECT_FALSE(cascade.writes.zero_rows_are_nothing);
+}
+
+TEST_F(VerdictOnStatement, AWriteOfUnknownExtentMarksEverything) {
+    auto cascading_truncate = writing({"t"});
+    cascading_truncate.writes_unknown = true;
+    EXPECT_TRUE(judge(cascading_truncate).writes.everything);
+    EXPECT_TRUE(judge(writing({"tr"})).writes.everything);
+    EXPECT_TRUE(judge(writing({"tr"})).writes.hidden_code);
+    EXPECT_TRUE(judge(writing({"nothing"})).writes.everything);
+    EXPECT_TRUE(judge(writing({"twice"})).writes.everything);
+}
+
+TEST_F(VerdictOnStatement, AWriteUnderAnOldSnapshotMarksEverything) {
+    database.versions().catalog()->bump(bump_cause::ddl);
+    EXPECT_TRUE(judge(writing({"t"})).writes.everything);
+    EXPECT_FALSE(judge(writing({"t"})).writes.catalog);
+}
+
+TEST_F(VerdictOnStatement, DdlAndTheUnknownMarkTheCatalogToo) {
+    for (const auto kind : {statement_class::ddl, statement_class::unknown}) {
+        const auto v = judge(statement_of(kind));
+        EXPECT_TRUE(v.writes.everything);
+        EXPECT_TRUE(v.writes.catalog);
+    }
+    EXPECT_TRUE(unknown_statement().writes.everything);
+    EXPECT_TRUE(unknown_statement().writes.catalog);
+    const auto prepared = judge(test::transaction(sql::transaction_control::commit_prepared));
+    EXPECT_TRUE(prepared.writes.everything);
+    EXPECT_TRUE(prepared.writes.catalog);
+}
+
+TEST_F(VerdictOnStatement, WhatTouchesNoDataMarksNothing) {
+    for (const auto kind :
+         {statement_class::noop, statement_class::session, statement_class::transaction}) {
+        EXPECT_TRUE(judge(statement_of(kind)).writes.empty());
+    }
+}
+
+TEST_F(VerdictOnStatement, IsRememberedUntilTheCatalogOrTheRulesChange) {
+    binding_memo memo(4);
+    const auto facts = test::share(reading({"t"}));
+    const auto of = [&]() -> const verdict& {
+        const auto list = memo.rules_for(rules, "shop", "app", "");
+        return memo.find(facts, database, rules, list);
+    };
+    const auto* first = &of();
+    EXPECT_EQ(&of(), first);
+    EXPECT_FALSE(of().reason);
+    database.versions().catalog()->bump(bump_cause::ddl);
+    EXPECT_EQ(of().reason, bypass_reason::catalog_refreshing);
+    auto rows = some_rows();
+    rows.relations[0].has_triggers = true;
+    load(std::move(rows));
+    EXPECT_EQ(of().reason, bypass_reason::trigger);
+    load(some_rows());
+    EXPECT_FALSE(of().reason) << "changed by someone else, found by a poll";
+    rules = rule_set::none();
+    EXPECT_EQ(of().reason, bypass_reason::no_rule);
+}
+
+TEST_F(VerdictOnStatement, MemoStaysBounded) {
+    binding_memo memo(16);
+    const auto list = memo.rules_for(rules, "shop", "app", "");
+    for (int i = 0; i < 100; ++i) {
+        (void)memo.find(test::share(reading({"t"})), database, rules, list);
+        EXPECT_LE(memo.size(), 16U);
+    }
+}
+
+}  // namespace
+}  // namespace weir::querycache
