@@ -1,0 +1,268 @@
+#include "daemon/console/columns.hpp"
+
+#include <array>
+
+namespace weir::daemon::console::columns {
+
+namespace {
+
+constexpr column words(std::string_view name) {
+    return {name, protocol::text_oid};
+}
+constexpr column count(std::string_view name) {
+    return {name, protocol::int8_oid};
+}
+constexpr column small(std::string_view name) {
+    return {name, protocol::int4_oid};
+}
+constexpr column real(std::string_view name) {
+    return {name, protocol::float8_oid};
+}
+
+constexpr std::array pools_columns{
+    words("database"),
+    words("user"),
+    small("cl_active"),
+    small("cl_waiting"),
+    small("cl_active_cancel_req"),
+    small("cl_waiting_cancel_req"),
+    small("sv_active"),
+    small("sv_active_cancel"),
+    small("sv_being_canceled"),
+    small("sv_idle"),
+    small("sv_used"),
+    small("sv_tested"),
+    small("sv_login"),
+    small("maxwait"),
+    small("maxwait_us"),
+    words("pool_mode"),
+    words("load_balance_hosts"),
+    // Ours.
+    small("sv_open"),
+    small("pool_size"),
+    small("overflow"),
+    small("paused"),
+    words("last_error"),
+};
+
+constexpr std::array clients_columns{
+    words("type"),
+    words("user"),
+    words("database"),
+    words("replication"),
+    words("state"),
+    words("addr"),
+    small("port"),
+    words("local_addr"),
+    small("local_port"),
+    words("connect_time"),
+    words("request_time"),
+    small("wait"),
+    small("wait_us"),
+    small("close_needed"),
+    words("ptr"),
+    words("link"),
+    small("remote_pid"),
+    words("tls"),
+    words("application_name"),
+    small("prepared_statements"),
+    count("id"),
+    // Ours.
+    small("process_id"),
+    small("thread"),
+    words("pinned_by"),
+};
+
+constexpr std::array servers_columns{
+    words("type"),
+    words("user"),
+    words("database"),
+    words("replication"),
+    words("state"),
+    words("addr"),
+    small("port"),
+    words("local_addr"),
+    small("local_port"),
+    words("connect_time"),
+    words("request_time"),
+    small("wait"),
+    small("wait_us"),
+    small("close_needed"),
+    words("ptr"),
+    words("link"),
+    small("remote_pid"),
+    words("tls"),
+    words("application_name"),
+    small("prepared_statements"),
+    count("id"),
+    // Ours.
+    small("thread"),
+};
+
+constexpr std::array databases_columns{
+    words("name"),
+    words("host"),
+    small("port"),
+    words("database"),
+    words("force_user"),
+    small("pool_size"),
+    small("min_pool_size"),
+    small("reserve_pool_size"),
+    small("server_lifetime"),
+    words("pool_mode"),
+    words("load_balance_hosts"),
+    small("max_connections"),
+    small("current_connections"),
+    small("max_client_connections"),
+    small("current_client_connections"),
+    small("paused"),
+    small("disabled"),
+};
+
+constexpr std::array users_columns{
+    words("name"),
+    small("pool_size"),
+    small("reserve_pool_size"),
+    words("pool_mode"),
+    small("max_user_connections"),
+    small("current_connections"),
+    small("max_user_client_connections"),
+    small("current_client_connections"),
+};
+
+constexpr std::array lists_columns{words("list"), small("items")};
+
+constexpr std::array stats_columns{
+    words("database"),
+    count("total_server_assignment_count"),
+    count("total_xact_count"),
+    count("total_query_count"),
+    count("total_received"),
+    count("total_sent"),
+    count("total_xact_time"),
+    count("total_query_time"),
+    count("total_wait_time"),
+    count("total_client_parse_count"),
+    count("total_server_parse_count"),
+    count("total_bind_count"),
+    count("total_client_login_count"),
+    count("avg_server_assignment_count"),
+    count("avg_xact_count"),
+    count("avg_query_count"),
+    count("avg_recv"),
+    count("avg_sent"),
+    count("avg_xact_time"),
+    count("avg_query_time"),
+    count("avg_wait_time"),
+    count("avg_client_parse_count"),
+    count("avg_server_parse_count"),
+    count("avg_bind_count"),
+    count("avg_client_login_count"),
+};
+
+constexpr std::array stats_totals_columns{
+    words("database"),
+    count("server_assignment_count"),
+    count("xact_count"),
+    count("query_count"),
+    count("bytes_received"),
+    count("bytes_sent"),
+    count("xact_time"),
+    count("query_time"),
+    count("wait_time"),
+    count("client_parse_count"),
+    count("server_parse_count"),
+    count("bind_count"),
+    count("client_login_count"),
+};
+
+constexpr std::array stats_averages_columns{
+    words("database"),
+    count("server_assignment_count"),
+    count("xact_count"),
+    count("query_count"),
+    count("bytes_received"),
+    count("bytes_sent"),
+    count("xact_time"),
+    count("query_time"),
+    count("wait_time"),
+    count("avg_client_parse_count"),
+    count("avg_server_parse_count"),
+    count("avg_bind_count"),
+    count("avg_client_login_count"),
+};
+
+constexpr std::array totals_columns{words("name"), count("value")};
+constexpr std::array state_columns{words("key"), words("value")};
+constexpr std::array config_columns{
+    words("key"), words("value"), words("default"), words("changeable")};
+constexpr std::array version_columns{words("version")};
+constexpr std::array memory_columns{
+    words("name"), count("size"), count("used"), count("free"), count("memtotal")};
+constexpr std::array help_columns{words("command"), words("for"), words("what")};
+
+constexpr std::array pins_columns{
+    count("id"),
+    words("database"),
+    words("user"),
+    words("application_name"),
+    words("addr"),
+    small("port"),
+    words("reason"),
+    words("state"),
+    words("link"),
+    small("server_process_id"),
+};
+
+constexpr std::array cache_columns{
+    words("rule"),
+    count("entries"),
+    count("bytes"),
+    count("hits"),
+    count("misses"),
+    count("bypasses"),
+    count("stores"),
+    count("invalidations"),
+    real("hit_ratio"),
+    real("avg_hit_us"),
+    real("avg_miss_us"),
+    real("saved_ms"),
+};
+
+constexpr std::array cache_tables_columns{
+    words("database"),
+    words("table"),
+    count("version"),
+    small("pending"),
+    small("dependants"),
+    count("invalidations"),
+    words("last_cause"),
+};
+
+constexpr std::array cache_reasons_columns{words("reason"), count("count"), words("last_query")};
+constexpr std::array explanation_columns{words("item"), words("value")};
+
+}  // namespace
+
+constinit const list pools{pools_columns};
+constinit const list clients{clients_columns};
+constinit const list servers{servers_columns};
+constinit const list databases{databases_columns};
+constinit const list users{users_columns};
+constinit const list lists{lists_columns};
+constinit const list stats{stats_columns};
+constinit const list stats_totals{stats_totals_columns};
+constinit const list stats_averages{stats_averages_columns};
+constinit const list totals{totals_columns};
+constinit const list state{state_columns};
+constinit const list config{config_columns};
+constinit const list version{version_columns};
+constinit const list memory{memory_columns};
+constinit const list help{help_columns};
+constinit const list pins{pins_columns};
+constinit const list cache{cache_columns};
+constinit const list cache_tables{cache_tables_columns};
+constinit const list cache_reasons{cache_reasons_columns};
+constinit const list explanation{explanation_columns};
+
+}  // namespace weir::daemon::console::columns

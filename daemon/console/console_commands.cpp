@@ -1,0 +1,530 @@
+#include "daemon/cache_databases.hpp"
+#include "daemon/config/show.hpp"
+#include "daemon/console/answer_slot.hpp"
+#include "daemon/console/console_phase.hpp"
+#include "daemon/console/driver_settings.hpp"
+#include "daemon/control.hpp"
+#include "daemon/insight/log.hpp"
+#include "daemon/insight/process_facts.hpp"
+#include "daemon/net/worker.hpp"
+#include "daemon/pool_directory.hpp"
+#include "daemon/session/relay.hpp"
+#include "daemon/version.hpp"
+#include "protocol/sqlstate.hpp"
+#include "querycache/sql/lexed_statement.hpp"
+#include "querycache/sql/parser_pool.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+namespace sql = querycache::sql;
+using console::command_id;
+using console::make_error;
+using console::number;
+using console::result;
+using console::row;
+using console::sightings;
+using console::text;
+
+// EXPLAIN CACHE waits this long for the catalog of a database that nobody has used yet.
+constexpr std::chrono::seconds catalog_patience{3};
+
+std::vector<console::pool_sighting> look_at_pools(const pool_directory& pools) {
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<console::pool_sighting> seen;
+    for (const auto& one : pools.all()) {
+        const auto target = one->target();
+        seen.push_back(
+            {one->database(),
+             one->user(),
+             one->figures(now),
+             one->options(),
+             target ? target->addresses.size() : 0,
+             one->last_error()}
+        );
+    }
+    return seen;
+}
+
+result rollback_answer() {
+    result r;
+    r.notices.push_back(
+        {"WARNING", "console commands take effect at once: nothing was undone", "", ""}
+    );
+    return r;
+}
+
+result constant_answer(const console::command& what) {
+    result r = result::of_rows({{text(what.constant)}});
+    if (what.entry->id == command_id::select_constant) r.tag = "SELECT 1";
+    return r;
+}
+
+/// Ends a client of an administrator's will. A client in the middle of a reply is not told why: the
+/// text could end up inside of a row.
+void end_client(client_session& session) {
+    const auto* const linked = dynamic_cast<const relay*>(session.phase());
+    if (linked == nullptr || linked->current() != relay::state::linked) {
+        client_error why = shutting_down();
+        why.detail = "An administrator closed this connection.";
+        write_error(session.output().writable(), why);
+        session.close_after_flush("closed by an administrator");
+        return;
+    }
+    session.close("closed by an administrator");
+}
+
+std::vector<row> memory_rows() {
+    const auto facts = insight::read_process_facts();
+    return {
+        {text("process"),
+         number(facts.resident_bytes),
+         number(1),
+         number(0),
+         number(facts.resident_bytes)}};
+}
+
+std::vector<row> config_rows(const config::config& configuration) {
+    std::vector<row> rows;
+    for (const auto& one : config::render_config(configuration)) {
+        rows.push_back(
+            {text(one.key),
+             text(one.value),
+             text(one.default_value),
+             text(one.changeable ? "yes" : "no")}
+        );
+    }
+    return rows;
+}
+
+}  // namespace
+
+services& console_phase::shared() const {
+    return session_->home().shared();
+}
+
+console::answer_slot console_phase::slot() const {
+    return {session_->home(), session_->id(), ticket_};
+}
+
+void console_phase::run_blocking(std::function<result()> make) {
+    boost::asio::post(shared().blocking, [to = slot(), make = std::move(make)] {
+        to.give(make());
+    });
+}
+
+void console_phase::gather(std::function<result(const sightings&)> make) {
+    console::look_everywhere(
+        shared().daemon,
+        [&blocking = shared().blocking, to = slot(), make = std::move(make)](sightings seen) {
+            boost::asio::post(blocking, [to, make, seen = std::move(seen)] {
+                to.give(make(seen));
+            });
+        }
+    );
+}
+
+std::optional<result> console_phase::run(const command& what) {
+    if (what.entry->allowed == console::audience::admins) {
+        log_info("console command: user={} command=\"{} {}\"", user_, what.entry->name, what.rest);
+    }
+    const auto configuration = shared().daemon.configuration();
+    const auto& pools = shared().pools;
+    auto& cache = shared().cache;
+    const auto gathered = [&](auto rows) {
+        gather([rows](const sightings& seen) { return result::of_rows(rows(seen)); });
+        return std::optional<result>{};
+    };
+    const auto blocking = [&](auto rows) {
+        run_blocking([rows] { return result::of_rows(rows()); });
+        return std::optional<result>{};
+    };
+    switch (what.entry->id) {
+        case command_id::show_help:
+            return show_help();
+        case command_id::show_pools:
+            return gathered([&pools](const sightings& seen) {
+                return console::pool_rows(look_at_pools(pools), seen);
+            });
+        case command_id::show_clients:
+            return gathered([](const sightings& seen) { return console::client_rows(seen, {}); });
+        case command_id::show_servers:
+            return gathered([](const sightings& seen) { return console::server_rows(seen, {}); });
+        case command_id::show_pins:
+            return gathered([](const sightings& seen) { return console::pin_rows(seen); });
+        case command_id::show_databases:
+            return gathered([&pools, configuration](const sightings& seen) {
+                return console::database_rows(*configuration, look_at_pools(pools), seen);
+            });
+        case command_id::show_users:
+            return gathered([&pools, configuration](const sightings& seen) {
+                return console::user_rows(*configuration, look_at_pools(pools), seen);
+            });
+        case command_id::show_lists:
+            return gathered([&pools, configuration](const sightings& seen) {
+                return console::list_rows(*configuration, look_at_pools(pools), seen);
+            });
+        case command_id::show_stats:
+        case command_id::show_stats_totals:
+        case command_id::show_stats_averages:
+        case command_id::show_totals:
+            return show_stats(what.entry->id);
+        case command_id::show_state:
+            return blocking([&pools] { return console::state_rows(look_at_pools(pools)); });
+        case command_id::show_config:
+            return blocking([configuration] { return config_rows(*configuration); });
+        case command_id::show_version:
+            return result::of_rows({{text("pgweir " + std::string{version})}});
+        case command_id::show_memory:
+            return blocking([] { return memory_rows(); });
+        case command_id::show_cache:
+            return blocking([&cache] { return console::cache_rows(cache.show_cache()); });
+        case command_id::show_cache_tables:
+            return blocking([&cache] { return console::cache_table_rows(cache.show_tables()); });
+        case command_id::show_cache_reasons:
+            return blocking([&cache] { return console::cache_reason_rows(cache.show_reasons()); });
+        case command_id::explain_cache:
+            return explain(what);
+        case command_id::invalidate_table:
+        case command_id::invalidate_rule:
+        case command_id::invalidate_database:
+        case command_id::invalidate_all:
+            run_blocking([&cache, what, configuration] {
+                return console::invalidate(cache, what, *configuration);
+            });
+            return {};
+        case command_id::reload:
+            return reload();
+        case command_id::pause:
+            return pause(what);
+        case command_id::resume:
+            return resume(what);
+        case command_id::reconnect:
+            return reconnect(what);
+        case command_id::kill:
+            return kill(what);
+        case command_id::kill_client:
+            return kill_client(what);
+        case command_id::shutdown:
+            return shut_down(what);
+        case command_id::set:
+            return console::answer_set(what.arguments, *configuration);
+        case command_id::begin:
+        case command_id::commit:
+            return result{};
+        case command_id::rollback:
+            return rollback_answer();
+        case command_id::show_parameter:
+        case command_id::select_constant:
+            return constant_answer(what);
+        case command_id::unsupported:
+            break;  // parse_command() has refused it
+    }
+    return result{};
+}
+
+result console_phase::show_help() const {
+    result r;
+    std::string usage;
+    for (const auto& one : console::command_table()) {
+        std::string form{one.name};
+        if (!one.arguments.empty()) form += ' ' + std::string{one.arguments};
+        usage += "\n\t" + form;
+        const bool admins_only = one.allowed == console::audience::admins;
+        r.rows.push_back({text(form), text(admins_only ? "admins" : "all"), text(one.what)});
+    }
+    r.notices.push_back({"NOTICE", "Console usage", usage, ""});
+    return r;
+}
+
+std::optional<result> console_phase::show_stats(command_id which) {
+    boost::asio::post(shared().blocking, [&counters = shared().counters, to = slot(), which] {
+        to.give([which,
+                 totals = counters.totals(),
+                 started_at = insight::read_process_facts().start_time_seconds](console_phase& self
+                ) { return self.take_stats(which, totals, started_at); });
+    });
+    return {};
+}
+
+result console_phase::take_stats(
+    command_id which, const insight::counter_totals& totals, double started_at
+) {
+    using clock = std::chrono::system_clock;
+    const auto now = clock::now();
+    const auto counters = console::count_stats(totals.databases());
+    if (!stats_) {
+        const auto since_epoch =
+            std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>{started_at});
+        stats_.emplace(clock::time_point{since_epoch});
+    }
+    const auto& since = stats_->look(now, counters);
+    if (which == command_id::show_totals) {
+        return result::of_rows(console::total_rows(counters, since, now));
+    }
+    auto part = console::stats_part::all;
+    if (which == command_id::show_stats_totals) part = console::stats_part::totals;
+    if (which == command_id::show_stats_averages) part = console::stats_part::averages;
+    return result::of_rows(console::stats_rows(counters, since, now, part));
+}
+
+// --- EXPLAIN CACHE ---
+
+std::optional<result> console_phase::explain(const command& what) {
+    auto parsed = console::parse_explain(what, *shared().daemon.configuration(), user_);
+    if (auto* error = std::get_if<client_error>(&parsed))
+        return result::of_error(std::move(*error));
+    const auto request = std::get<console::explain_request>(std::move(parsed));
+
+    auto& lexer = session_->home().lexer();
+    const auto& lexed = lexer.run(request.sql);
+    const auto reasons = sql::call_reasons(lexed);
+    const auto ttl_hint = lexed.hint_ttl;
+    if (lexed.too_complex || lexed.malformed || lexed.invalid_utf8) {
+        const auto facts = sql::lex_statement(lexed, lexer.skeleton());
+        result r = explain_parsed(request, facts, reasons, ttl_hint);
+        if (awaited_) return {};
+        return r;
+    }
+    shared().parsers.submit(
+        request.sql,
+        [to = slot(), request, reasons, ttl_hint](std::shared_ptr<const sql::statement> facts) {
+            to.give([request, reasons, ttl_hint, facts](console_phase& self) {
+                return self.explain_parsed(request, facts, reasons, ttl_hint);
+            });
+        }
+    );
+    return {};
+}
+
+result console_phase::explain_parsed(
+    const console::explain_request& request,
+    const std::shared_ptr<const sql::statement>& facts,
+    sql::reason_set call_reasons,
+    std::chrono::milliseconds ttl_hint
+) {
+    const auto give_up = std::chrono::steady_clock::now() + catalog_patience;
+    const auto try_it = [this, request, facts, call_reasons, ttl_hint, give_up](time_point now
+                        ) -> std::optional<result> {
+        services& all = shared();
+        const auto configuration = all.daemon.configuration();
+        const auto* const entry = configuration->find_database(request.database);
+        querycache::database_state* known = nullptr;
+        if (entry != nullptr) {
+            const auto pools = all.pools.of_database(request.database);
+            const auto target =
+                pools.empty()
+                    ? make_connect_target(*configuration, *entry, request.database, request.user)
+                    : pools.front()->target();
+            known = all.cached.find(request.database, *configuration, target);
+        }
+        if ((known == nullptr || !known->snapshot()) && now < give_up) return {};
+        if (known == nullptr) {
+            return result::of_rows(console::explanation_rows(request, *facts, call_reasons));
+        }
+        const auto explained =
+            all.cache.explain(*facts, *known, {request.database, request.user, "", ""});
+        return result::of_rows(console::explanation_rows(request, explained, call_reasons, ttl_hint)
+        );
+    };
+    if (auto now = try_it(std::chrono::steady_clock::now())) return std::move(*now);
+    wait_for(try_it);
+    return {};
+}
+
+// --- what changes the daemon ---
+
+std::optional<result> console_phase::reload() {
+    shared().daemon.reload([to = slot()](std::string problems) {
+        if (problems.empty()) {
+            to.give(result{});
+            return;
+        }
+        to.give(result::of_error(make_error(
+            "F0000",  // config_file_error
+            "the configuration was not applied",
+            "Correct the file and RELOAD again; until then everything runs as before.",
+            std::move(problems)
+        )));
+    });
+    return {};
+}
+
+console_phase::pool_list console_phase::pools_named(const command& what, result& refused) const {
+    const auto& pools = shared().pools;
+    if (what.arguments.empty()) return pools.all();
+    const std::string& name = what.arguments[0].text;
+    const auto configuration = shared().daemon.configuration();
+    if (configuration->find_database(name) == nullptr) {
+        refused.error = make_error(
+            sqlstate::invalid_catalog_name,
+            "database \"" + name + "\" is not configured",
+            "SHOW DATABASES lists them."
+        );
+        return {};
+    }
+    auto found = pools.of_database(name);
+    if (found.empty()) {
+        refused.notices.push_back(
+            {"NOTICE",
+             "database \"" + name + "\" has no pool: no client has logged in to it yet",
+             "A pool is made at the first login, and is not paused then.",
+             ""}
+        );
+    }
+    return found;
+}
+
+std::optional<result> console_phase::pause(const command& what) {
+    result early;
+    const auto pools = pools_named(what, early);
+    if (early.error || pools.empty()) return early;
+    for (const auto& one : pools)
+        one->pause();
+    // A client that goes away leaves the pools paused: maintenance must not end with a dropped
+    // shell.
+    wait_for([pools](time_point now) -> std::optional<result> {
+        const bool busy = std::any_of(pools.begin(), pools.end(), [now](const auto& one) {
+            const auto f = one->figures(now);
+            return f.active + f.tested + f.being_canceled > 0;
+        });
+        if (busy) return {};
+        return result{};
+    });
+    on_cancel_ = [pools] {
+        for (const auto& one : pools)
+            one->resume();
+        return result::of_error(make_error(
+            sqlstate::query_canceled,
+            "PAUSE was canceled",
+            "The pools are in use again; PAUSE once more to try again."
+        ));
+    };
+    return {};
+}
+
+std::optional<result> console_phase::resume(const command& what) {
+    result early;
+    for (const auto& one : pools_named(what, early))
+        one->resume();
+    return early;
+}
+
+std::optional<result> console_phase::reconnect(const command& what) {
+    result early;
+    for (const auto& one : pools_named(what, early))
+        one->retire_all();
+    return early;
+}
+
+std::optional<result> console_phase::kill(const command& what) {
+    result early;
+    const auto pools = pools_named(what, early);
+    if (early.error || pools.empty()) return early;
+    for (const auto& one : pools) {
+        one->pause();
+        one->retire_all();
+    }
+    const std::string database = what.arguments.empty() ? "" : what.arguments[0].text;
+    for (worker* const one : shared().daemon.workers()) {
+        one->loop().post([one, database] {
+            for (auto& [id, client] : std::unordered_map(one->clients())) {
+                const auto* const linked = dynamic_cast<const relay*>(client->phase());
+                if (linked == nullptr) continue;  // logging in, or a console
+                if (!database.empty() && linked->database() != database) continue;
+                end_client(*client);
+            }
+        });
+    }
+    wait_for([pools](time_point now) -> std::optional<result> {
+        const bool open = std::any_of(pools.begin(), pools.end(), [now](const auto& one) {
+            return one->figures(now).open > 0;
+        });
+        if (open) return {};
+        return result{};
+    });
+    on_cancel_ = [] {
+        return result::of_error(make_error(
+            sqlstate::query_canceled,
+            "KILL is no longer waited for",
+            "Clients and servers are being closed all the same; RESUME ends the pause."
+        ));
+    };
+    return {};
+}
+
+std::optional<result> console_phase::kill_client(const command& what) {
+    const std::string& given = what.arguments[0].text;
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), id);
+    if (error != std::errc{} || end != given.data() + given.size()) {
+        return result::of_error(make_error(
+            sqlstate::syntax_error,
+            "KILL_CLIENT needs a number, not \"" + given + "\"",
+            "The number is the column id of SHOW CLIENTS."
+        ));
+    }
+    struct search {
+        std::atomic<std::size_t> left;
+        std::atomic<bool> found{false};
+    };
+    const auto& workers = shared().daemon.workers();
+    auto all = std::make_shared<search>();
+    all->left = workers.size();
+    for (worker* const one : workers) {
+        one->loop().post([one, id, all, to = slot()] {
+            const auto client = one->clients().find(id);
+            if (client != one->clients().end()) {
+                all->found = true;
+                end_client(*client_ptr{client->second});
+            }
+            if (--all->left > 0) return;
+            if (all->found) {
+                to.give(result{});
+                return;
+            }
+            to.give(result::of_error(make_error(
+                sqlstate::undefined_object,
+                "no client has the id " + std::to_string(id),
+                "The column id of SHOW CLIENTS lists them; it may have left already."
+            )));
+        });
+    }
+    return {};
+}
+
+std::optional<result> console_phase::shut_down(const command& what) {
+    stop_mode mode = stop_mode::fast;
+    if (!what.arguments.empty()) {
+        const auto& how = what.arguments[0];
+        if (how.is("wait_for_clients")) {
+            return result::of_error(make_error(
+                sqlstate::feature_not_supported,
+                "SHUTDOWN WAIT_FOR_CLIENTS is not in this version yet",
+                "SHUTDOWN WAIT_FOR_SERVERS closes each client at the end of its transaction."
+            ));
+        }
+        if (!how.is("wait_for_servers")) {
+            return result::of_error(make_error(
+                sqlstate::syntax_error,
+                "SHUTDOWN does not know \"" + how.text + "\"",
+                "The form is: SHUTDOWN [WAIT_FOR_SERVERS]."
+            ));
+        }
+        mode = stop_mode::drain;
+    }
+    // Posted, so that the answer goes out first.
+    session_->home().loop().post([&daemon = shared().daemon, mode] { daemon.stop(mode); });
+    return result{};
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,70 @@
+#include "daemon/console/driver_settings.hpp"
+
+#include "daemon/config/nearest.hpp"
+#include "protocol/sqlstate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace weir::daemon::console {
+
+namespace {
+
+// What libpq, psycopg, pgjdbc, npgsql, node-postgres, asyncpg and Go's drivers are known to set.
+// The last four are the forms with a syntax of their own: SET TIME ZONE, NAMES, TRANSACTION,
+// SCHEMA.
+constexpr std::array<std::string_view, 20> accepted{
+    "application_name",
+    "bytea_output",
+    "client_encoding",
+    "client_min_messages",
+    "datestyle",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "extra_float_digits",
+    "idle_in_transaction_session_timeout",
+    "intervalstyle",
+    "lock_timeout",
+    "search_path",
+    "standard_conforming_strings",
+    "statement_timeout",
+    "timezone",
+    "time",
+    "names",
+    "transaction",
+    "schema",
+    "characteristics",
+};
+
+}  // namespace
+
+result answer_set(const std::vector<word>& arguments, const config::config& configuration) {
+    std::size_t at = 0;
+    if (arguments.size() > 1 && (arguments[0].is("session") || arguments[0].is("local"))) at = 1;
+    const std::string& name = arguments[at].folded;
+    if (std::find(accepted.begin(), accepted.end(), name) != accepted.end()) return {};
+
+    std::vector<std::string_view> known;
+    for (const auto& one : configuration.settings) {
+        known.push_back(one.key);
+        if (one.key != name) continue;
+        return result::of_error(make_error(
+            "55P02",  // cant_change_runtime_param
+            "option \"" + name + "\" is not changed by SET",
+            one.is_live ? "Change it in " + configuration.file + " and RELOAD."
+                        : "Change it in " + configuration.file + " and restart pgweir."
+        ));
+    }
+    std::string hint = "SHOW CONFIG lists the options; they are changed in the file and by RELOAD.";
+    if (const auto near = config::nearest(name, known); !near.empty()) {
+        hint = "Did you mean " + std::string{near} + "? " + hint;
+    }
+    return result::of_error(make_error(
+        protocol::sqlstate::undefined_object,
+        "unrecognized option \"" + name.substr(0, 100) + "\"",
+        std::move(hint)
+    ));
+}
+
+}  // namespace weir::daemon::console

@@ -1,0 +1,319 @@
+#include "daemon/console/show_cache.hpp"
+
+#include "daemon/config/nearest.hpp"
+#include "protocol/sqlstate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+namespace weir::daemon::console {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+namespace sql = querycache::sql;
+
+value decimal(double v) {
+    std::array<char, 64> shown{};
+    const auto written =
+        std::to_chars(shown.data(), shown.data() + shown.size(), v, std::chars_format::fixed, 3);
+    return std::string{shown.data(), written.ptr};
+}
+
+std::string hexadecimal(std::uint64_t v) {
+    char shown[17];
+    std::snprintf(shown, sizeof shown, "%016llx", static_cast<unsigned long long>(v));
+    return shown;
+}
+
+result count_of(std::size_t entries) {
+    result r;
+    r.tag = "INVALIDATE " + std::to_string(entries);
+    return r;
+}
+
+result invalidate_table(querycache::cache& cache, const std::string& table) {
+    result r = count_of(cache.invalidate_table(table));
+    if (!cache.knows_table(table)) {
+        // Not an error: a script must not fail because the catalog is not loaded yet.
+        r.notices.push_back(
+            {"WARNING",
+             "no database known to the cache has a table \"" + table + "\"",
+             "No entry can depend on it.",
+             "Tables are named t or schema.t, in lower case unless quoted; SHOW CACHE TABLES lists "
+             "them."}
+        );
+    }
+    return r;
+}
+
+result invalidate_rule(querycache::cache& cache, const std::string& rule) {
+    if (cache.knows_rule(rule)) return count_of(cache.invalidate_rule(rule));
+    const auto rules = cache.rules();
+    std::vector<std::string_view> known;
+    for (const auto& one : rules->rules())
+        known.push_back(one.source.name);
+    std::string hint = "SHOW CACHE lists the rules.";
+    if (const auto near = config::nearest(rule, known); !near.empty()) {
+        hint = "Did you mean " + std::string{near} + "? " + hint;
+    }
+    return result::of_error(
+        make_error(sqlstate::undefined_object, "no cache rule \"" + rule + "\"", std::move(hint))
+    );
+}
+
+client_error unknown_database(const std::string& name, const config::config& configuration) {
+    std::vector<std::string_view> known;
+    for (const auto& [one, entry] : configuration.databases)
+        known.push_back(one);
+    std::string hint = "SHOW DATABASES lists them.";
+    if (const auto near = config::nearest(name, known); !near.empty()) {
+        hint = "Did you mean " + std::string{near} + "? " + hint;
+    }
+    return make_error(
+        sqlstate::invalid_catalog_name,
+        "database \"" + name + "\" is not configured",
+        std::move(hint)
+    );
+}
+
+result invalidate_database(
+    querycache::cache& cache, const std::string& name, const config::config& configuration
+) {
+    const auto* const entry = configuration.find_database(name);
+    if (entry == nullptr) return result::of_error(unknown_database(name, configuration));
+    // Two clusters may have databases of one name: dropping too much does no harm.
+    const auto server_name = entry->server_dbname(name);
+    std::size_t entries = 0;
+    bool is_known = false;
+    for (auto* const one : cache.databases()) {
+        if (one->name() != server_name) continue;
+        is_known = true;
+        entries += cache.invalidate_database(*one);
+    }
+    result r = count_of(entries);
+    if (!is_known) {
+        r.notices.push_back(
+            {"NOTICE",
+             "nothing of database \"" + name + "\" has been cached since the start",
+             "",
+             ""}
+        );
+    }
+    return r;
+}
+
+std::vector<std::string> words_of(sql::reason_set reasons) {
+    std::vector<std::string> found;
+    for (auto i = 0U; i <= static_cast<unsigned>(sql::text_reason::clock_word); ++i) {
+        const auto reason = static_cast<sql::text_reason>(i);
+        if ((reasons & sql::reason_bit(reason)) != 0) {
+            found.emplace_back(to_string(querycache::from_text(reason)));
+        }
+    }
+    return found;
+}
+
+std::string join(const std::vector<std::string>& parts) {
+    std::string all;
+    for (const auto& one : parts)
+        all += (all.empty() ? "" : ", ") + one;
+    return all;
+}
+
+std::vector<std::string> names_of(const std::vector<sql::relation_name>& relations) {
+    std::vector<std::string> names;
+    for (const auto& one : relations)
+        names.push_back(one.schema.empty() ? one.name : one.schema + "." + one.name);
+    return names;
+}
+
+row item(std::string_view name, std::string shown) {
+    return {text(name), std::move(shown)};
+}
+
+std::string_view word_of(sql::statement_class kind) {
+    switch (kind) {
+        case sql::statement_class::noop:
+            return "noop";
+        case sql::statement_class::read:
+            return "read";
+        case sql::statement_class::transaction:
+            return "transaction";
+        case sql::statement_class::session:
+            return "session";
+        case sql::statement_class::write:
+            return "write";
+        case sql::statement_class::ddl:
+            return "ddl";
+        case sql::statement_class::unknown:
+            return "unknown";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::vector<row> cache_rows(const std::vector<querycache::cache_row>& rules) {
+    std::vector<row> rows;
+    for (const auto& one : rules) {
+        rows.push_back({
+            text(one.rule),
+            number(one.entries),
+            number(one.bytes),
+            number(one.totals.hits),
+            number(one.totals.misses),
+            number(one.totals.bypasses),
+            number(one.totals.stores),
+            number(one.totals.invalidations),
+            decimal(one.hit_ratio()),
+            decimal(one.avg_hit_us()),
+            decimal(one.avg_miss_us()),
+            decimal(one.saved_ms()),
+        });
+    }
+    return rows;
+}
+
+std::vector<row> cache_table_rows(const std::vector<querycache::table_row>& tables) {
+    std::vector<row> rows;
+    for (const auto& one : tables) {
+        rows.push_back({
+            text(one.database),
+            text(one.table),
+            number(one.version),
+            number(one.pending),
+            number(one.dependants),
+            number(one.invalidations),
+            one.last_cause.empty() ? value{} : text(one.last_cause),
+        });
+    }
+    return rows;
+}
+
+std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& reasons) {
+    std::vector<row> rows;
+    for (const auto& one : reasons) {
+        rows.push_back({
+            text(to_string(one.reason)),
+            number(one.count),
+            one.last_query.empty() ? value{} : text(one.last_query),
+        });
+    }
+    return rows;
+}
+
+result invalidate(
+    querycache::cache& cache, const command& what, const config::config& configuration
+) {
+    if (what.entry->id == command_id::invalidate_all) return count_of(cache.invalidate_all());
+    if (what.entry->id == command_id::invalidate_table) {
+        return invalidate_table(cache, what.arguments[0].folded);
+    }
+    if (what.entry->id == command_id::invalidate_rule) {
+        return invalidate_rule(cache, what.arguments[0].text);
+    }
+    return invalidate_database(cache, what.arguments[0].text, configuration);
+}
+
+std::variant<explain_request, client_error> parse_explain(
+    const command& what, const config::config& configuration, const std::string& asking_user
+) {
+    constexpr std::string_view form = "The form is: EXPLAIN CACHE [DATABASE name] [USER name] sql.";
+    explain_request request;
+    const auto& words = what.arguments;
+    std::size_t at = 0;
+    for (; at + 1 < words.size(); at += 2) {
+        if (words[at].is("database")) {
+            request.database = words[at + 1].text;
+        } else if (words[at].is("user")) {
+            request.user = words[at + 1].text;
+        } else {
+            break;
+        }
+    }
+    if (at >= words.size()) {
+        return make_error(
+            sqlstate::syntax_error, "EXPLAIN CACHE needs a statement", std::string{form}
+        );
+    }
+    request.sql = what.rest.substr(words[at].begin - words[0].begin);
+
+    const auto& databases = configuration.databases;
+    if (request.database.empty()) {
+        if (databases.size() != 1 || databases.begin()->first == "*") {
+            return make_error(
+                sqlstate::syntax_error,
+                "EXPLAIN CACHE needs a database, since not exactly one is configured",
+                std::string{form}
+            );
+        }
+        request.database = databases.begin()->first;
+    }
+    const auto* const entry = configuration.find_database(request.database);
+    if (entry == nullptr) return unknown_database(request.database, configuration);
+    if (request.user.empty()) request.user = asking_user;
+    return request;
+}
+
+std::vector<row> explanation_rows(
+    const explain_request& request,
+    const querycache::explanation& explained,
+    sql::reason_set call_reasons,
+    std::chrono::milliseconds ttl_hint
+) {
+    std::vector<row> rows;
+    auto reasons = explained.reasons;
+    for (auto& one : words_of(call_reasons)) {
+        if (std::find(reasons.begin(), reasons.end(), one) == reasons.end()) {
+            reasons.push_back(std::move(one));
+        }
+    }
+    rows.push_back(item("verdict", reasons.empty() ? "cached" : "not cached"));
+    for (const auto& one : reasons)
+        rows.push_back(item("reason", one));
+    rows.push_back(item("class", explained.statement_class));
+    rows.push_back(item("tables read", join(explained.tables_read)));
+    auto written = join(explained.tables_written);
+    if (explained.writes_everything) written += written.empty() ? "(all)" : ", (all)";
+    rows.push_back(item("tables written", std::move(written)));
+    rows.push_back(item("rule", explained.rule));
+    if (ttl_hint.count() >= 0) {
+        rows.push_back(item("ttl hint", std::to_string(ttl_hint.count()) + "ms"));
+    }
+    for (const auto& one : explained.key_parts)
+        rows.push_back(item("key", one));
+    rows.push_back(item("database", request.database));
+    rows.push_back(item("user", request.user));
+    rows.push_back(item("normalised", explained.normalised));
+    rows.push_back(item("fingerprint", hexadecimal(explained.fingerprint)));
+    return rows;
+}
+
+std::vector<row> explanation_rows(
+    const explain_request& request, const sql::statement& facts, sql::reason_set call_reasons
+) {
+    std::vector<row> rows;
+    rows.push_back(item("verdict", "not cached"));
+    rows.push_back(item(
+        "reason",
+        "the cache does not know the database: no rule names it, or its catalog could not be read "
+        "(the log tells)"
+    ));
+    for (const auto& one : words_of(facts.reasons | call_reasons))
+        rows.push_back(item("reason", one));
+    rows.push_back(item("class", std::string{word_of(facts.kind)}));
+    rows.push_back(item("tables read", join(names_of(facts.reads))));
+    rows.push_back(
+        item("tables written", facts.writes_unknown ? "(all)" : join(names_of(facts.writes)))
+    );
+    rows.push_back(item("database", request.database));
+    rows.push_back(item("user", request.user));
+    rows.push_back(item("normalised", facts.normalised));
+    rows.push_back(item("fingerprint", hexadecimal(facts.fingerprint)));
+    return rows;
+}
+
+}  // namespace weir::daemon::console

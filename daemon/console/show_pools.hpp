@@ -1,0 +1,58 @@
+// The rows of SHOW for clients, servers, pools, databases and users. Values in, rows out; any
+// thread.
+#pragma once
+
+#include "daemon/config/config.hpp"
+#include "daemon/console/result.hpp"
+#include "daemon/console/sightings.hpp"
+#include "pool/pool.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace weir::daemon::console {
+
+/// A pool as the console sees it.
+struct pool_sighting {
+    std::string database;
+    std::string user;
+    pool::pool_figures figures;
+    pool::pool_options options;
+    std::size_t hosts = 1;
+    std::string last_error;
+};
+
+/// Both clocks at one moment, to tell a steady time as a time of day.
+struct clocks {
+    time_point steady = std::chrono::steady_clock::now();
+    std::chrono::system_clock::time_point wall = std::chrono::system_clock::now();
+    /// "2026-01-31 23:59:59 UTC" in local time, as in PgBouncer.
+    [[nodiscard]] std::string tell(time_point when) const;
+};
+
+[[nodiscard]] std::vector<row> pool_rows(
+    const std::vector<pool_sighting>& pools, const sightings& seen
+);
+/// Without clients that have not logged in yet.
+[[nodiscard]] std::vector<row> client_rows(const sightings& seen, const clocks& now);
+[[nodiscard]] std::vector<row> server_rows(const sightings& seen, const clocks& now);
+[[nodiscard]] std::vector<row> pin_rows(const sightings& seen);
+[[nodiscard]] std::vector<row> database_rows(
+    const config::config& configuration,
+    const std::vector<pool_sighting>& pools,
+    const sightings& seen
+);
+[[nodiscard]] std::vector<row> user_rows(
+    const config::config& configuration,
+    const std::vector<pool_sighting>& pools,
+    const sightings& seen
+);
+[[nodiscard]] std::vector<row> list_rows(
+    const config::config& configuration,
+    const std::vector<pool_sighting>& pools,
+    const sightings& seen
+);
+[[nodiscard]] std::vector<row> state_rows(const std::vector<pool_sighting>& pools);
+
+}  // namespace weir::daemon::console
