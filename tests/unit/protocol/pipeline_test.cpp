@@ -256,6 +256,16 @@ TEST(PipelineMakeHere, VanishesWithTheRestOfAFailedPipeline) {
     s.fails('E', 1, {2}).made({}).ready('I', 3).made({4});
 }
 
+TEST(PipelineMakeHere, OvertakesNoUnsettledFailure) {
+    // A made Sync behind a sent request breaks push()'s rule; the server still skips, and that must
+    // stay visible.
+    script s;
+    s.push({bind}).push({sync}, make_here).push({parse}).fails('E', 1).made({});
+    EXPECT_TRUE(s.pipe.in_failed_extended());
+    EXPECT_EQ(s.pipe.head()->kind, sync);
+    EXPECT_FALSE(s.pipe.is_idle());
+}
+
 TEST(PipelineMakeHere, IsNoAnswerToTheServer) {
     script s;
     s.push({parse}, make_here);
