@@ -1,0 +1,53 @@
+#include "daemon/cache_rules.hpp"
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace weir::daemon {
+
+std::shared_ptr<const querycache::rule_set> make_rules(
+    const config::config& configuration, const querycache::rule_set* before, std::string& problem
+) {
+    std::vector<querycache::rule> rules;
+    for (const auto& from : configuration.cache.rules) {
+        querycache::rule to;
+        to.name = from.name;
+        to.databases = from.databases;
+        to.users = from.users;
+        to.applications = from.applications;
+        to.tables = from.tables;
+        to.pattern = from.pattern;
+        to.fingerprint = from.fingerprint;
+        to.ttl = from.ttl;
+        to.max_result = from.max_result_bytes;
+        to.share = from.share == config::rule_share::database ? querycache::sharing::database
+                                                              : querycache::sharing::user;
+        to.functions = from.functions;
+        rules.push_back(std::move(to));
+    }
+    auto compiled = querycache::rule_set::compile(std::move(rules), {}, before);
+    if (auto* const errors = std::get_if<1>(&compiled)) {
+        for (const auto& error : *errors) {
+            problem += "cache.rules[" + std::to_string(error.rule) + "]." + error.field + ": " +
+                       error.what + "; " + error.remedy + "\n";
+        }
+        return querycache::rule_set::none();
+    }
+    return std::get<0>(std::move(compiled));
+}
+
+querycache::cache_limits make_cache_limits(
+    const config::config& configuration, std::size_t threads
+) {
+    querycache::cache_limits limits;
+    limits.memory = configuration.cache.memory_bytes;
+    limits.max_result = configuration.cache.max_result_bytes;
+    limits.mode = configuration.cache.consistency == config::cache_consistency::linearizable
+                      ? querycache::consistency::linearizable
+                      : querycache::consistency::after_commit;
+    limits.threads = threads;
+    return limits;
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,553 @@
+#include "daemon/daemon.hpp"
+
+#include "daemon/cache_rules.hpp"
+#include "daemon/config/load.hpp"
+#include "daemon/config/show.hpp"
+#include "daemon/error_reply.hpp"
+#include "daemon/http/endpoints.hpp"
+#include "daemon/insight/log.hpp"
+#include "daemon/insight/stats_json.hpp"
+#include "daemon/session/relay.hpp"
+#include "daemon/version.hpp"
+#include "pool/errc.hpp"
+
+#include <boost/asio/post.hpp>
+#include <systemd/sd-daemon.h>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <latch>
+#include <thread>
+
+namespace weir::daemon {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+std::size_t thread_count(const config::config& configuration) {
+    if (configuration.threads > 0) return static_cast<std::size_t>(configuration.threads);
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+insight::slow_log_options make_slow_options(const config::config& configuration) {
+    const auto& from = configuration.slow_log;
+    return {std::chrono::nanoseconds{from.threshold}, from.file, from.sample};
+}
+
+log_options make_log_options(const config::config& configuration) {
+    log_options options;
+    switch (configuration.log.level) {
+        case config::log_level::trace:
+        case config::log_level::debug:
+            options.level = log_level::debug;
+            break;
+        case config::log_level::info:
+            options.level = log_level::info;
+            break;
+        case config::log_level::warning:
+            options.level = log_level::warning;
+            break;
+        case config::log_level::error:
+            options.level = log_level::error;
+            break;
+    }
+    options.format =
+        configuration.log.format == config::log_format::json ? log_format::json : log_format::text;
+    options.file = configuration.log.file;
+    return options;
+}
+
+insight::connect_failure classify(std::error_code error) {
+    if (error == pool::errc::connect_timeout) return insight::connect_failure::timed_out;
+    if (error == pool::errc::server_lost) return insight::connect_failure::lost;
+    if (error == pool::errc::server_error) return insight::connect_failure::authentication;
+    if (error == pool::errc::connect_failed) return insight::connect_failure::refused;
+    return insight::connect_failure::other;
+}
+
+// Each client and each server needs a descriptor; the soft limit is often 1024.
+void raise_descriptor_limit(const config::config& configuration) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const auto wanted = static_cast<rlim_t>(configuration.listen.max_clients) + 256;
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted) {
+        log_warning(
+            "the limit of open files is {} (was {}), listen.max_clients = {} may need {}: raise "
+            "LimitNOFILE",
+            limit.rlim_max,
+            before,
+            configuration.listen.max_clients,
+            wanted
+        );
+    }
+}
+
+}  // namespace
+
+running_daemon::running_daemon(config::config_ptr configuration)
+    : config_{std::move(configuration)},
+      slow_{make_slow_options(*config_)},
+      cache_{make_cache_limits(*config_, thread_count(*config_))},
+      parsers_{1},
+      blocking_{2},
+      signals_{main_},
+      sweeper_{main_},
+      drain_timer_{main_} {
+    cached_ = std::make_unique<cache_databases>(cache_, [this](const std::string& database) {
+        announce(database);
+    });
+    // The loops must exist before the directory, the directory before the workers that use it: so
+    // the services come first, with references to what is filled in next.
+    std::vector<pool::event_loop*> loops;
+    const std::size_t count = thread_count(*config_);
+    pools_ = std::make_unique<pool_directory>(*this);
+    services_ = std::make_unique<services>(services{
+        cancels_,
+        statements_,
+        cache_,
+        parsers_,
+        counters_,
+        slow_,
+        *pools_,
+        users_,
+        *cached_,
+        *this,
+        blocking_,
+        client_count_,
+        [this](pool::cancel_target target) {
+            if (target.worker >= workers_.size()) return;
+            workers_[target.worker]->with_session(target.client, [](client_session& session) {
+                if (const client_phase_ptr phase = session.phase()) phase->on_cancel();
+            });
+        }});
+    for (unsigned i = 0; i < count; ++i) {
+        workers_.push_back(std::make_unique<worker>(i, *services_, config_));
+        worker_list_.push_back(workers_.back().get());
+        loops.push_back(&workers_.back()->loop());
+    }
+    pools_->set_loops(std::move(loops));
+}
+
+running_daemon::~running_daemon() = default;
+
+config::config_ptr running_daemon::configuration() const {
+    std::lock_guard guard{config_lock_};
+    return config_;
+}
+
+int running_daemon::run() {
+    std::signal(SIGPIPE, SIG_IGN);
+    if (const auto problem = set_up_log(make_log_options(*config_))) log_error("{}", *problem);
+    raise_descriptor_limit(*config_);
+    std::string rule_problem;
+    cache_.set_rules(make_rules(*config_, nullptr, rule_problem));
+    if (!rule_problem.empty()) log_error("{}", rule_problem);
+    if (const auto problem = slow_.start()) log_error("{}", *problem);
+    listen();
+    start_http();
+    for (const auto& one : workers_)
+        one->start();
+    for (const auto& one : listeners_)
+        one->start();
+    await_signal();
+    sweep();
+    log_info(
+        "pgweir {} serves on {} with {} threads, pid {}",
+        version,
+        listeners_.empty() ? "nothing" : listeners_.front()->name(),
+        workers_.size(),
+        ::getpid()
+    );
+    ::sd_notify(0, "READY=1\nSTATUS=serving");
+    main_.run();
+
+    ::sd_notify(0, "STOPPING=1");
+    for (const auto& one : listeners_)
+        one->close();
+    if (http_) http_->stop();
+    cached_->stop();
+    parsers_.stop();
+    blocking_.join();
+    for (const auto& one : workers_)
+        one->stop();
+    slow_.stop();
+    const auto totals = counters_.totals();
+    std::uint64_t queries = 0;
+    for (const auto& pool : totals.pools)
+        queries += pool.query_count();
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    for (const auto& row : cache_.show_cache()) {
+        hits += row.totals.hits;
+        misses += row.totals.misses;
+    }
+    log_info(
+        "pgweir ends: {} clients, {} queries, {} cache hits, {} misses",
+        totals.workers.clients_connected,
+        queries,
+        hits,
+        misses
+    );
+    return exit_status_;
+}
+
+// --- listening ---
+
+void running_daemon::listen() {
+    // Listeners live on the first worker's loop; connections go round all of them.
+    auto& loop = workers_.front()->loop();
+    const auto handler = [this](accepted_socket socket) { accepted(std::move(socket)); };
+    const int inherited = ::sd_listen_fds(1);
+    for (int i = 0; i < inherited; ++i) {
+        listeners_.push_back(listener::adopt(loop, SD_LISTEN_FDS_START + i, handler));
+    }
+    if (inherited > 0) return;
+    for (const auto& host : config_->listen.hosts) {
+        if (host == "*") {
+            listeners_.push_back(
+                listener::listen_tcp(loop, "0.0.0.0", config_->listen.port, handler)
+            );
+            try {
+                listeners_.push_back(listener::listen_tcp(loop, "::", config_->listen.port, handler)
+                );
+            } catch (const std::system_error& no_ipv6) {
+                log_warning("not listening on IPv6: {}", no_ipv6.what());
+            }
+        } else {
+            listeners_.push_back(listener::listen_tcp(
+                loop, host == "localhost" ? "127.0.0.1" : host, config_->listen.port, handler
+            ));
+        }
+    }
+    if (!config_->listen.unix_socket_dir.empty()) {
+        listeners_.push_back(listener::listen_unix(
+            loop,
+            config_->listen.unix_socket_dir + "/.s.PGSQL." + std::to_string(config_->listen.port),
+            handler
+        ));
+    }
+}
+
+void running_daemon::accepted(accepted_socket socket) {
+    const int limit = workers_.front()->configuration()->listen.max_clients;
+    if (client_count_.fetch_add(1, std::memory_order_relaxed) >= limit) {
+        client_count_.fetch_sub(1, std::memory_order_relaxed);
+        std::string reply;
+        const auto error = too_many_clients("listen.max_clients", limit);
+        write_error(reply, error);
+        // One try: a stranger must not cost more than this.
+        (void)::send(socket.descriptor, reply.data(), reply.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ::close(socket.descriptor);
+        auto& counters = workers_.front()->counters();
+        counters.client_login_ended(insight::login_result::too_many_clients);
+        counters.error_sent(error.sqlstate, insight::error_origin::pgweir);
+        return;
+    }
+    const std::size_t turn = next_worker_.fetch_add(1, std::memory_order_relaxed);
+    workers_[turn % workers_.size()]->adopt(std::move(socket));
+}
+
+// --- reload ---
+
+void running_daemon::reload(std::function<void(std::string problems)> done) {
+    boost::asio::post(main_, [this, done = std::move(done)] { done(apply_file()); });
+}
+
+std::string running_daemon::apply_file() {
+    ::sd_notifyf(0, "RELOADING=1");
+    auto loaded = config::load(configuration()->file);
+    std::string problems;
+    for (const auto& found : loaded.problems)
+        problems += config::to_string(found) + "\n";
+    if (!loaded.value) {
+        log_error("configuration not reloaded:\n{}", problems);
+        counters_.config_reloaded(false);
+    } else {
+        for (const auto& change : config::diff(*configuration(), *loaded.value)) {
+            if (change.needs_restart) {
+                log_warning(
+                    "reload: {} needs a restart; it stays {}", change.key, change.old_value
+                );
+            } else {
+                log_info("reload: {}: {} -> {}", change.key, change.old_value, change.new_value);
+            }
+        }
+        apply(loaded.value);
+        counters_.config_reloaded(true);
+        problems.clear();
+        log_info("configuration reloaded");
+    }
+    ::sd_notify(0, "READY=1");
+    return problems;
+}
+
+void running_daemon::apply(config::config_ptr next) {
+    {
+        std::lock_guard guard{config_lock_};
+        config_ = next;
+    }
+    if (const auto problem = set_up_log(make_log_options(*next))) log_error("{}", *problem);
+    slow_.configure(make_slow_options(*next));
+    slow_.reopen();
+    cache_.set_limits(make_cache_limits(*next, workers_.size()));
+    pools_->reconfigure(*next);
+    // First every worker watches all writes, then the rules apply: nothing that was written unseen
+    // can be stored.
+    for (worker* one : worker_list_)
+        one->set_config(next);
+    announce("");
+    std::string problem;
+    const auto before = cache_.rules();
+    cache_.set_rules(make_rules(*next, before.get(), problem));
+    if (!problem.empty()) log_error("{}", problem);
+}
+
+void running_daemon::announce(const std::string& database) {
+    std::latch adopted{static_cast<std::ptrdiff_t>(workers_.size())};
+    for (worker* one : worker_list_) {
+        one->loop().post([one, &database, &adopted] {
+            for (const auto& [id, client] : one->clients()) {
+                auto* const session = dynamic_cast<relay*>(client->phase());
+                if (session != nullptr && (database.empty() || session->database() == database)) {
+                    session->adopt_cache();
+                }
+            }
+            adopted.count_down();
+        });
+    }
+    adopted.wait();
+}
+
+// --- signals and the end ---
+
+void running_daemon::await_signal() {
+    for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1})
+        signals_.add(number);
+    signals_.async_wait([this](boost::system::error_code error, int number) {
+        if (error) return;
+        on_signal(number);
+    });
+}
+
+void running_daemon::on_signal(int number) {
+    switch (number) {
+        case SIGHUP:
+            if (const auto problem = reopen_log()) log_error("{}", *problem);
+            (void)apply_file();
+            break;
+        case SIGUSR1:
+            if (const auto problem = reopen_log()) log_error("{}", *problem);
+            slow_.reopen();
+            break;
+        case SIGTERM:
+            stop(draining_ ? stop_mode::fast : stop_mode::drain);
+            break;
+        default:
+            stop(stop_mode::fast);
+            return;
+    }
+    signals_.async_wait([this](boost::system::error_code error, int next) {
+        if (!error) on_signal(next);
+    });
+}
+
+void running_daemon::stop(stop_mode mode) {
+    boost::asio::post(main_, [this, mode] {
+        if (mode == stop_mode::fast) {
+            main_.stop();
+        } else if (!draining_) {
+            begin_drain();
+        }
+    });
+}
+
+void running_daemon::begin_drain() {
+    draining_ = true;
+    log_info(
+        "draining: clients leave at the end of their transactions; a second signal ends at once"
+    );
+    ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
+    auto& loop = workers_.front()->loop();
+    for (const auto& one : listeners_)
+        loop.post([one] { one->close(); });
+    for (worker* one : worker_list_)
+        one->drain();
+    check_drained();
+}
+
+void running_daemon::check_drained() {
+    std::size_t left = 0;
+    for (const worker* one : worker_list_)
+        left += one->client_count();
+    if (left == 0) {
+        main_.stop();
+        return;
+    }
+    drain_timer_.expires_after(std::chrono::milliseconds{50});
+    drain_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) check_drained();
+    });
+}
+
+void running_daemon::sweep() {
+    sweeper_.expires_after(std::chrono::seconds{1});
+    sweeper_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        cache_.sweep(steady_clock::now());
+        sweep();
+    });
+}
+
+// --- pool events ---
+
+void running_daemon::server_connected(
+    const pool::pool&, unsigned loop, std::chrono::nanoseconds duration
+) {
+    workers_[loop]->counters().server_connected(duration);
+}
+
+void running_daemon::server_connect_failed(
+    const pool::pool& owner, unsigned loop, std::error_code error, std::string_view text
+) {
+    workers_[loop]->counters().server_connect_failed(classify(error));
+    log_error("pool {}/{}: {}", owner.database(), owner.user(), text);
+}
+
+void running_daemon::server_closed(
+    const pool::pool& owner, unsigned loop, std::string_view reason
+) {
+    workers_[loop]->counters().server_disconnected();
+    log_debug("pool {}/{}: server closed: {}", owner.database(), owner.user(), reason);
+}
+
+void running_daemon::wait_timed_out(
+    const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration
+) {
+    workers_[loop]->counters().pool(owner.database(), owner.user()).wait_timed_out(duration);
+}
+
+void running_daemon::run_blocking(
+    pool::event_loop& loop, std::function<void()> work, std::function<void()> done
+) {
+    // One holder that both steps share: copies of `done` would carry counts that are not atomic
+    // across threads.
+    struct job {
+        std::function<void()> work, done;
+    };
+    auto held = std::make_shared<job>(job{std::move(work), std::move(done)});
+    boost::asio::post(blocking_, [&loop, held] {
+        held->work();
+        loop.post([held] { std::exchange(held->done, nullptr)(); });
+    });
+}
+
+// --- HTTP ---
+
+void running_daemon::start_http() {
+    if (!config_->http.enabled) return;
+    http::endpoint_sources sources;
+    sources.metrics = [this] { return insight::metrics_text(metrics_input()); };
+    sources.ready = [this] { return not_ready_reasons(); };
+    sources.stats = [this] { return insight::stats_json(metrics_input()); };
+    sources.cache_stats = [this] { return insight::cache_stats_json(gauges().cache); };
+    sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
+    sources.version = version;
+    http_ = std::make_unique<http::server>(http::make_routes(std::move(sources)));
+    if (const auto problem = http_->start(config_->http.host, config_->http.port)) {
+        throw std::runtime_error(*problem);
+    }
+}
+
+std::vector<std::string> running_daemon::not_ready_reasons() const {
+    std::vector<std::string> reasons;
+    if (draining_) reasons.push_back("pgweir is draining");
+    const auto now = steady_clock::now();
+    for (const auto& one : pools_->all()) {
+        const auto figures = one->figures(now);
+        const std::string name = one->database() + "/" + one->user();
+        if (figures.paused) reasons.push_back("pool " + name + " is paused");
+        const std::string error = one->last_error();
+        if (figures.active + figures.idle == 0 && !error.empty()) {
+            reasons.push_back("pool " + name + " has no server: " + error);
+        }
+    }
+    return reasons;
+}
+
+insight::gauge_snapshot running_daemon::gauges() const {
+    insight::gauge_snapshot snapshot;
+    const auto now = steady_clock::now();
+    for (const auto& one : pools_->all()) {
+        const auto figures = one->figures(now);
+        const auto options = one->options();
+        insight::pool_gauges gauge;
+        gauge.database = one->database();
+        gauge.user = one->user();
+        gauge.servers.login = figures.login;
+        gauge.servers.idle = figures.idle;
+        gauge.servers.active = figures.active + figures.being_canceled;
+        gauge.servers.tested = figures.tested;
+        gauge.size = static_cast<std::uint64_t>(options.size);
+        gauge.overflow = figures.open > gauge.size ? figures.open - gauge.size : 0;
+        gauge.waiting = figures.waiting;
+        gauge.max_wait = figures.max_wait;
+        snapshot.clients.waiting += figures.waiting;
+        snapshot.clients.active += figures.active;
+        snapshot.pools.push_back(std::move(gauge));
+    }
+    const auto connected = static_cast<std::uint64_t>(std::max(0, client_count_.load()));
+    const auto busy = snapshot.clients.waiting + snapshot.clients.active;
+    snapshot.clients.idle = connected > busy ? connected - busy : 0;
+    for (const auto& row : cache_.show_cache()) {
+        snapshot.cache.rules.push_back(
+            {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses}
+        );
+        snapshot.cache.stores += row.totals.stores;
+        snapshot.cache.saved += std::chrono::nanoseconds{row.totals.saved_ns};
+    }
+    for (const auto& row : cache_.show_reasons()) {
+        snapshot.cache.bypasses.push_back(
+            {std::string{querycache::to_string(row.reason)}, row.count}
+        );
+    }
+    const auto totals = cache_.totals();
+    snapshot.cache.entries = totals.entries;
+    snapshot.cache.bytes = totals.bytes;
+    snapshot.cache.capacity_bytes = totals.capacity;
+    snapshot.cache.evictions = {
+        {"space", totals.evictions_space},
+        {"expired", totals.evictions_expired},
+        {"outdated", totals.evictions_outdated},
+        {"admin", totals.evictions_admin}};
+    std::map<std::string, std::uint64_t> causes;
+    for (const auto& row : cache_.show_tables()) {
+        if (!row.last_cause.empty()) causes[row.last_cause] += row.invalidations;
+    }
+    for (const auto& [cause, count] : causes)
+        snapshot.cache.invalidations.push_back({cause, count});
+    return snapshot;
+}
+
+insight::metrics_input running_daemon::metrics_input() const {
+    insight::metrics_input input;
+    input.counters = counters_.totals();
+    input.gauges = gauges();
+    input.process = insight::read_process_facts();
+    input.slow_log = slow_.counts();
+    input.log_lines_lost = log_lines_lost();
+    input.version = version;
+    input.commit = commit;
+    return input;
+}
+
+}  // namespace weir::daemon

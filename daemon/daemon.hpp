@@ -1,0 +1,111 @@
+// The daemon: makes everything, starts it, and ends it in an order in which nothing is used after
+// its end. Its own thread (the main one) handles signals, reloads and the service manager; clients
+// live on the workers.
+#pragma once
+
+#include "daemon/cache_databases.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/config/problem.hpp"
+#include "daemon/control.hpp"
+#include "daemon/credentials.hpp"
+#include "daemon/http/server.hpp"
+#include "daemon/insight/counters.hpp"
+#include "daemon/insight/gauges.hpp"
+#include "daemon/insight/metrics.hpp"
+#include "daemon/insight/slow_log.hpp"
+#include "daemon/net/listener.hpp"
+#include "daemon/net/worker.hpp"
+#include "daemon/pool_directory.hpp"
+#include "daemon/services.hpp"
+#include "pool/cancel_registry.hpp"
+#include "pool/pool.hpp"
+#include "querycache/cache.hpp"
+#include "querycache/sql/parser_pool.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace weir::daemon {
+
+class running_daemon final : public control, public pool::pool_events {
+public:
+    explicit running_daemon(config::config_ptr configuration);
+    ~running_daemon();
+
+    /// Listens, serves, and returns the exit status when a signal or the console has ended it.
+    /// Errors: std::system_error from listening, with the address in its text.
+    int run();
+
+    // control
+    void reload(std::function<void(std::string problems)> done) override;
+    void stop(stop_mode mode) override;
+    const std::vector<worker*>& workers() const override { return worker_list_; }
+    config::config_ptr configuration() const override;
+
+private:
+    // pool_events; on the loop where it happened
+    void server_connected(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)
+        override;
+    void server_connect_failed(
+        const pool::pool& owner, unsigned loop, std::error_code error, std::string_view text
+    ) override;
+    void server_closed(const pool::pool& owner, unsigned loop, std::string_view reason) override;
+    void wait_timed_out(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)
+        override;
+    void run_blocking(
+        pool::event_loop& loop, std::function<void()> work, std::function<void()> done
+    ) override;
+
+    void listen();
+    void accepted(accepted_socket accepted);
+    void start_http();
+    void await_signal();
+    void on_signal(int number);
+    std::string apply_file();
+    void apply(config::config_ptr next);
+    void announce(const std::string& database);
+    void begin_drain();
+    void check_drained();
+    void sweep();
+    insight::gauge_snapshot gauges() const;
+    insight::metrics_input metrics_input() const;
+    std::vector<std::string> not_ready_reasons() const;
+
+    mutable std::mutex config_lock_;
+    config::config_ptr config_;  // guarded by config_lock_
+
+    insight::counter_registry counters_;
+    insight::slow_log slow_;
+    querycache::cache cache_;
+    querycache::sql::parser_pool parsers_;
+    boost::asio::thread_pool blocking_;
+    pool::cancel_registry cancels_;
+    pool::statement_registry statements_;
+    credentials users_;
+    std::atomic<int> client_count_{0};
+    std::atomic<bool> draining_{false};
+    std::unique_ptr<pool_directory> pools_;
+    std::unique_ptr<cache_databases> cached_;
+    std::unique_ptr<services> services_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<worker*> worker_list_;
+    std::unique_ptr<http::server> http_;
+
+    boost::asio::io_context main_{1};
+    boost::asio::signal_set signals_;
+    boost::asio::steady_timer sweeper_;
+    boost::asio::steady_timer drain_timer_;
+    std::vector<std::shared_ptr<listener>> listeners_;
+    std::atomic<std::size_t> next_worker_{0};
+    int exit_status_ = 0;
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,64 @@
+#include "daemon/error_reply.hpp"
+
+#include "protocol/error_fields.hpp"
+#include "protocol/sqlstate.hpp"
+
+namespace weir::daemon {
+
+namespace sqlstate = protocol::sqlstate;
+
+void write_error(std::string& out, const client_error& error) {
+    protocol::error_fields fields;
+    fields.severity = error.level == severity::fatal ? "FATAL" : "ERROR";
+    fields.code = error.sqlstate;
+    fields.message = error.message;
+    fields.detail = error.detail;
+    fields.hint = error.hint;
+    protocol::write_error_response(out, fields);
+}
+
+client_error make_error(severity level, const pool::lease_error& error) {
+    return {level, error.sqlstate, error.message, error.detail, error.hint};
+}
+
+client_error protocol_violation(std::string_view what) {
+    return {
+        severity::fatal,
+        sqlstate::protocol_violation,
+        "protocol violation: " + std::string{what},
+        "",
+        "Only the PostgreSQL frontend/backend protocol, version 3, is spoken on this port."};
+}
+
+client_error shutting_down() {
+    return {
+        severity::fatal,
+        sqlstate::admin_shutdown,
+        "terminating connection due to administrator command",
+        "pgweir is shutting down.",
+        "Connect again in a moment."};
+}
+
+client_error too_many_clients(std::string_view limit, int value) {
+    return {
+        severity::fatal,
+        sqlstate::too_many_connections,
+        "too many clients: " + std::string{limit} + " is " + std::to_string(value),
+        "",
+        "Raise " + std::string{limit} + " or let the application keep fewer connections."};
+}
+
+client_error login_refused(
+    std::string_view code, std::string_view user, std::string_view database
+) {
+    return {
+        severity::fatal,
+        code,
+        "login failed for user \"" + std::string{user} + "\" on database \"" +
+            std::string{database} + "\"",
+        "The user or the database is not known here, or the password is wrong.",
+        "Compare databases and auth.users_file in pgweir's configuration with what the application "
+        "sends."};
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,66 @@
+// A listening socket, TCP or unix: accepts and hands each descriptor on. Knows nothing of what is
+// spoken on it. One thread: that of the loop it was made on.
+#pragma once
+
+#include "pool/event_loop.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace weir::daemon {
+
+/// An accepted connection before it belongs to a loop. Owns the descriptor.
+struct accepted_socket {
+    int descriptor = -1;
+    bool is_unix = false;
+    std::string address;  ///< of the peer; "unix" for unix sockets
+    std::uint16_t port = 0;
+};
+
+/// Accepts on one address until close(). Running out of descriptors pauses it for a moment instead
+/// of spinning.
+class listener : public std::enable_shared_from_this<listener> {
+public:
+    using on_accept = std::function<void(accepted_socket)>;
+
+    /// Errors: throws std::system_error with the address in its text (start-up only).
+    static std::shared_ptr<listener> listen_tcp(
+        pool::event_loop& loop, const std::string& host, std::uint16_t port, on_accept handler
+    );
+    /// Creates PATH (mode 0777, as PostgreSQL does) and replaces a socket that nobody listens on.
+    static std::shared_ptr<listener> listen_unix(
+        pool::event_loop& loop, const std::string& path, on_accept handler
+    );
+    /// Takes over a descriptor that systemd opened.
+    static std::shared_ptr<listener> adopt(
+        pool::event_loop& loop, int descriptor, on_accept handler
+    );
+
+    ~listener();
+    void start();
+    /// Stops accepting; a unix socket's file is removed. On the loop's thread.
+    void close();
+
+    const std::string& name() const { return name_; }
+
+private:
+    listener(pool::event_loop& loop, int descriptor, std::string name, on_accept handler);
+    void wait();
+    void accept_ready();
+
+    pool::event_loop& loop_;
+    boost::asio::generic::stream_protocol::socket
+        socket_;  // only waited on; accept() is called on its descriptor
+    boost::asio::steady_timer pause_;
+    std::string name_;
+    std::string unix_path_;
+    on_accept handler_;
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,161 @@
+#include "daemon/net/worker.hpp"
+
+#include "daemon/pool_directory.hpp"
+#include "daemon/session/login_phase.hpp"
+#include "protocol/crypto.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+
+#include <pthread.h>
+
+#include <cstring>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+constexpr std::chrono::milliseconds tick_interval{100};
+// A client that was told why it is closed has this long to read it.
+constexpr std::chrono::milliseconds farewell{2'000};
+
+std::uint64_t next_client_id() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
+
+querycache::sql::hash_key random_hash_key() {
+    querycache::sql::hash_key key;
+    const std::string bytes = protocol::random_bytes(key.secret.size());
+    std::memcpy(key.secret.data(), bytes.data(), key.secret.size());
+    return key;
+}
+
+}  // namespace
+
+worker::worker(unsigned index, services& shared, config::config_ptr configuration)
+    : shared_{shared},
+      loop_{index},
+      configuration_{std::move(configuration)},
+      counters_{shared.counters.add_worker()},
+      observer_{counters_, shared.slow},
+      memo_key_{random_hash_key()},
+      ticker_{loop_.context()} {}
+
+worker::~worker() = default;
+
+void worker::start() {
+    tick_due_ = std::chrono::steady_clock::now();
+    schedule_tick();
+    thread_ = std::thread([this] {
+        const auto guard = boost::asio::make_work_guard(loop_.context());
+        loop_.context().run();
+    });
+    ::pthread_setname_np(thread_.native_handle(), ("pgweir-" + std::to_string(index())).c_str());
+}
+
+void worker::stop() {
+    if (!thread_.joinable()) return;
+    loop_.post([this] {
+        stopping_ = true;
+        ticker_.cancel();
+        for (auto& [id, client] : std::unordered_map(clients_))
+            client->close("the daemon stops");
+        closing_.clear();
+        shared_.pools.close_servers(loop_);
+        // What was posted before this runs first, then the loop ends although sockets might be
+        // left.
+        loop_.post([this] { loop_.context().stop(); });
+    });
+    thread_.join();
+}
+
+void worker::adopt(accepted_socket accepted) {
+    loop_.post([this, accepted = std::move(accepted)]() mutable {
+        client_ptr client{new client_session(*this, std::move(accepted), next_client_id())};
+        if (stopping_) {
+            client->close("the daemon stops");
+            return;
+        }
+        clients_.emplace(client->id(), client);
+        client_count_.store(clients_.size(), std::memory_order_relaxed);
+        counters_.client_connected();
+        client->enter(client_phase_ptr{new login_phase(*client)});
+        client->start();
+    });
+}
+
+void worker::set_config(config::config_ptr configuration) {
+    loop_.post([this, configuration = std::move(configuration)]() mutable {
+        configuration_ = std::move(configuration);
+    });
+}
+
+void worker::drain() {
+    loop_.post([this] {
+        draining_ = true;
+        for (auto& [id, client] : std::unordered_map(clients_)) {
+            if (const client_phase_ptr phase = client->phase()) phase->on_drain();
+        }
+    });
+}
+
+void worker::with_session(std::uint64_t id, std::function<void(client_session&)> work) {
+    loop_.post([this, id, work = std::move(work)] {
+        const auto found = clients_.find(id);
+        if (found == clients_.end()) return;
+        const client_ptr keep = found->second;
+        work(*keep);
+    });
+}
+
+void worker::set_ticking(client_session& session, bool on) {
+    if (on) {
+        ticking_.emplace(session.id(), client_ptr{&session});
+    } else {
+        ticking_.erase(session.id());
+    }
+}
+
+void worker::forget(client_session& session) {
+    ticking_.erase(session.id());
+    if (clients_.erase(session.id()) == 0) return;
+    client_count_.store(clients_.size(), std::memory_order_relaxed);
+    shared_.client_count.fetch_sub(1, std::memory_order_relaxed);
+    counters_.client_disconnected();
+}
+
+void worker::close_soon(client_session& session) {
+    closing_.emplace_back(std::chrono::steady_clock::now() + farewell, client_ptr{&session});
+}
+
+void worker::schedule_tick() {
+    tick_due_ += tick_interval;
+    ticker_.expires_at(tick_due_);
+    ticker_.async_wait([this](boost::system::error_code error) {
+        if (!error && !stopping_) tick();
+    });
+}
+
+void worker::tick() {
+    const auto now = std::chrono::steady_clock::now();
+    counters_.loop_lagged(now - tick_due_);
+    if (now - tick_due_ > std::chrono::seconds{1}) tick_due_ = now;  // a suspended machine
+    shared_.pools.tick(loop_, now);
+    for (auto& [due, client] : std::exchange(closing_, {})) {
+        if (client->is_closed()) continue;
+        if (now >= due) {
+            client->close("the client does not read");
+        } else {
+            closing_.emplace_back(due, client);
+        }
+    }
+    // Only phases with a deadline need this; a walk over thousands of idle clients ten times a
+    // second is not free.
+    for (auto& [id, client] : std::unordered_map(ticking_)) {
+        if (const client_phase_ptr phase = client->phase()) phase->on_tick(now);
+    }
+    schedule_tick();
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,96 @@
+// One event loop's thread with all that lives on it: its clients, its memo of statement facts, its
+// counters. A client lives and dies on its worker. Other threads talk to a worker through post()
+// and with values only.
+#pragma once
+
+#include "daemon/config/config.hpp"
+#include "daemon/insight/counters.hpp"
+#include "daemon/insight/observer.hpp"
+#include "daemon/net/listener.hpp"
+#include "daemon/services.hpp"
+#include "daemon/session/client_session.hpp"
+#include "pool/event_loop.hpp"
+#include "querycache/sql/lexer.hpp"
+#include "querycache/sql/memo.hpp"
+#include "querycache/verdict.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::daemon {
+
+class worker {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    worker(unsigned index, services& shared, config::config_ptr configuration);
+    ~worker();
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+
+    /// Starts the thread; stop() closes all clients, ends the loop and joins it.
+    void start();
+    void stop();
+
+    // --- any thread ---
+    pool::event_loop& loop() { return loop_; }
+    unsigned index() const { return loop_.index(); }
+    void adopt(accepted_socket accepted);
+    void set_config(config::config_ptr configuration);
+    void drain();
+    /// Runs `work` on the worker with the session of that id, if it still lives.
+    void with_session(std::uint64_t id, std::function<void(client_session&)> work);
+    std::size_t client_count() const { return client_count_.load(std::memory_order_relaxed); }
+
+    // --- the worker's thread only ---
+    services& shared() { return shared_; }
+    const config::config_ptr& configuration() const { return configuration_; }
+    insight::worker_counters& counters() { return counters_; }
+    insight::observer& observer() { return observer_; }
+    querycache::sql::lexer& lexer() { return lexer_; }
+    querycache::sql::statement_memo& memo() { return memo_; }
+    querycache::binding_memo& bindings() { return bindings_; }
+    const querycache::sql::hash_key& memo_key() const { return memo_key_; }
+    const std::unordered_map<std::uint64_t, client_ptr>& clients() const { return clients_; }
+    bool is_draining() const { return draining_; }
+
+    /// The session is closed: it leaves the list, and is destroyed when nothing is under way for
+    /// it.
+    void forget(client_session& session);
+    /// Closes the session after a moment, whether its last bytes were taken or not.
+    void close_soon(client_session& session);
+    /// While on, the session's phase gets on_tick(): for the few clients that have a deadline.
+    void set_ticking(client_session& session, bool on);
+
+private:
+    void schedule_tick();
+    void tick();
+
+    services& shared_;
+    pool::event_loop loop_;
+    config::config_ptr configuration_;
+    insight::worker_counters& counters_;
+    insight::observer observer_;
+    querycache::sql::lexer lexer_;
+    querycache::sql::statement_memo memo_;
+    querycache::sql::hash_key memo_key_;
+    querycache::binding_memo bindings_;
+    std::unordered_map<std::uint64_t, client_ptr> clients_;
+    std::unordered_map<std::uint64_t, client_ptr> ticking_;
+    std::vector<std::pair<time_point, client_ptr>> closing_;
+    std::atomic<std::size_t> client_count_{0};
+    boost::asio::steady_timer ticker_;
+    time_point tick_due_{};
+    bool draining_ = false;
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace weir::daemon

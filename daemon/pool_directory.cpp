@@ -1,0 +1,136 @@
+#include "daemon/pool_directory.hpp"
+
+namespace weir::daemon {
+
+pool::pool_options make_pool_options(const config::pool_options& from) {
+    pool::pool_options to;
+    to.mode = from.mode == config::pool_mode::session ? pool::pool_mode::session
+                                                      : pool::pool_mode::transaction;
+    to.size = from.size;
+    to.overflow = from.overflow;
+    to.overflow_idle = from.overflow_idle;
+    to.wait_timeout = from.wait_timeout;
+    to.connect_timeout = from.connect_timeout;
+    to.idle_timeout = from.idle_timeout;
+    to.lifetime = from.lifetime;
+    to.check_after_idle = from.check_after_idle;
+    to.reset_query = from.reset_query;
+    to.max_prepared = static_cast<std::size_t>(from.max_prepared);
+    return to;
+}
+
+pool::connect_target_ptr make_connect_target(
+    const config::config& configuration,
+    const config::database_options& entry,
+    const std::string& database,
+    const std::string& user
+) {
+    auto target = std::make_shared<pool::connect_target>();
+    for (const auto& host : entry.upstream.hosts) {
+        target->addresses.push_back({host.hostaddr.empty() ? host.host : host.hostaddr, host.port});
+    }
+    target->database = std::string{entry.server_dbname(database)};
+    target->options = entry.upstream.options;
+    if (!entry.user.empty()) {
+        target->user = entry.user;
+        target->secret = entry.password;
+        return target;
+    }
+    target->user = user;
+    target->secret = entry.password;
+    const auto known = configuration.auth.users.find(user);
+    if (target->secret.empty() && known != configuration.auth.users.end() &&
+        known->second.kind != config::secret_kind::scram_sha_256) {
+        target->secret = known->second.value;
+    }
+    return target;
+}
+
+pool_directory::pool_directory(pool::pool_events& events) : events_{events} {}
+
+pool_directory::pool_ptr pool_directory::find_or_make(
+    const config::config& configuration,
+    const config::database_options& entry,
+    const std::string& database,
+    const std::string& user
+) {
+    std::lock_guard guard{lock_};
+    auto& place = pools_[{database, user}];
+    if (!place) {
+        place = std::make_shared<pool::pool>(
+            database,
+            user,
+            make_pool_options(configuration.resolve(database, user)),
+            make_connect_target(configuration, entry, database, user),
+            loops_,
+            events_
+        );
+    }
+    return place;
+}
+
+std::vector<pool_directory::pool_ptr> pool_directory::all() const {
+    std::lock_guard guard{lock_};
+    std::vector<pool_ptr> found;
+    found.reserve(pools_.size());
+    for (const auto& [name, one] : pools_)
+        found.push_back(one);
+    return found;
+}
+
+std::vector<pool_directory::pool_ptr> pool_directory::of_database(const std::string& database
+) const {
+    std::vector<pool_ptr> found;
+    for (auto& one : all()) {
+        if (one->database() == database) found.push_back(std::move(one));
+    }
+    return found;
+}
+
+void pool_directory::reconfigure(const config::config& configuration) {
+    for (const auto& one : all()) {
+        const auto* entry = configuration.find_database(one->database());
+        if (entry == nullptr) {
+            pool::lease_error gone;
+            gone.sqlstate = "57P01";
+            gone.message =
+                "database \"" + one->database() + "\" was taken out of the configuration";
+            gone.hint = "Connect to a database that the configuration names.";
+            one->shut_down(gone);
+            std::lock_guard guard{lock_};
+            pools_.erase({one->database(), one->user()});
+            leaving_.push_back(one);
+            continue;
+        }
+        one->reconfigure(
+            make_pool_options(configuration.resolve(one->database(), one->user())),
+            make_connect_target(configuration, *entry, one->database(), one->user())
+        );
+    }
+}
+
+std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
+    std::lock_guard guard{lock_};
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(leaving_, [&](const pool_ptr& one) { return one->figures(now).open == 0; });
+    std::vector<pool_ptr> found = leaving_;
+    for (const auto& [name, one] : pools_)
+        found.push_back(one);
+    return found;
+}
+
+void pool_directory::tick(pool::event_loop& loop, std::chrono::steady_clock::time_point now) {
+    for (const auto& one : with_leaving())
+        one->tick(loop, now);
+}
+
+void pool_directory::close_servers(pool::event_loop& loop) {
+    for (const auto& one : with_leaving()) {
+        for (pool::server_connection* server :
+             std::vector<pool::server_connection*>(one->servers_on(loop))) {
+            server->close("the daemon stops");
+        }
+    }
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,68 @@
+// All pools by (database, user): makes them at a client's first login and keeps them in step with
+// the configuration. Thread-safe; a login looks here once, a query never.
+#pragma once
+
+#include "daemon/config/config.hpp"
+#include "pool/pool.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::daemon {
+
+class pool_directory {
+public:
+    using pool_ptr = std::shared_ptr<pool::pool>;
+
+    explicit pool_directory(pool::pool_events& events);
+    /// Once, before the first login: pools spread over these.
+    void set_loops(std::vector<pool::event_loop*> loops) { loops_ = std::move(loops); }
+
+    /// The pool of a client's database and user, made when it is not there. `database` must be one
+    /// of `configuration`.
+    pool_ptr find_or_make(
+        const config::config& configuration,
+        const config::database_options& entry,
+        const std::string& database,
+        const std::string& user
+    );
+
+    /// All pools, in order of database and user.
+    std::vector<pool_ptr> all() const;
+    std::vector<pool_ptr> of_database(const std::string& database) const;
+
+    /// Gives every pool its new numbers; pools whose database is gone shut down and are forgotten.
+    void reconfigure(const config::config& configuration);
+
+    void tick(pool::event_loop& loop, std::chrono::steady_clock::time_point now);
+    /// Closes all servers that live on `loop`; for the end. On the loop's thread.
+    void close_servers(pool::event_loop& loop);
+
+private:
+    std::vector<pool_ptr> with_leaving();
+
+    using pool_name = std::pair<std::string, std::string>;
+
+    std::vector<pool::event_loop*> loops_;
+    pool::pool_events& events_;
+    mutable std::mutex lock_;
+    std::map<pool_name, pool_ptr> pools_;  // guarded by lock_
+    std::vector<pool_ptr> leaving_;        // guarded by lock_; shut down, but with servers in use
+};
+
+/// The numbers and the place of one pool, from the configuration.
+pool::pool_options make_pool_options(const config::pool_options& options);
+pool::connect_target_ptr make_connect_target(
+    const config::config& configuration,
+    const config::database_options& entry,
+    const std::string& database,
+    const std::string& user
+);
+
+}  // namespace weir::daemon

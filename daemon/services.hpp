@@ -1,0 +1,55 @@
+// What all event loops share, by reference: made by the daemon before the first loop runs, gone
+// after the last has stopped. Each member is thread-safe by itself. Nothing else in the daemon is
+// shared between threads.
+#pragma once
+
+#include "daemon/config/config.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace weir::pool {
+class cancel_registry;
+struct cancel_target;
+class statement_registry;
+}  // namespace weir::pool
+namespace weir::querycache {
+class cache;
+namespace sql {
+class parser_pool;
+}
+}  // namespace weir::querycache
+
+namespace weir::daemon {
+
+namespace insight {
+class counter_registry;
+class slow_log;
+}  // namespace insight
+
+class pool_directory;
+class credentials;
+class cache_databases;
+class control;
+
+struct services {
+    pool::cancel_registry& cancels;
+    pool::statement_registry& statements;
+    querycache::cache& cache;
+    querycache::sql::parser_pool& parsers;
+    insight::counter_registry& counters;
+    insight::slow_log& slow;
+    pool_directory& pools;
+    credentials& users;
+    cache_databases& cached;
+    control& daemon;
+    boost::asio::thread_pool& blocking;  // PBKDF2, file reading
+    std::atomic<int>& client_count;
+    /// Finds the client's worker and cancels what it runs.
+    std::function<void(pool::cancel_target)> pass_cancel;
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,149 @@
+#include "daemon/session/client_session.hpp"
+
+#include "daemon/net/worker.hpp"
+
+#include <boost/asio/buffer.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+// An idle client costs this much for its buffer; the large one is attached while data flows.
+constexpr std::size_t small_buffer = 1024;
+constexpr std::size_t large_buffer = 64 * 1024;
+}  // namespace
+
+client_session::client_session(worker& home, accepted_socket accepted, std::uint64_t id)
+    : worker_{home},
+      id_{id},
+      socket_{
+          home.loop().context(),
+          boost::asio::generic::stream_protocol(
+              accepted.is_unix ? AF_UNIX : AF_INET, accepted.is_unix ? 0 : IPPROTO_TCP
+          ),
+          accepted.descriptor},
+      address_{std::move(accepted.address)},
+      port_{accepted.port},
+      is_unix_{accepted.is_unix},
+      input_{small_buffer, large_buffer},
+      connected_at_{std::chrono::steady_clock::now()} {}
+
+client_session::~client_session() = default;
+
+std::string client_session::endpoint_text() const {
+    return is_unix_ ? "unix" : address_ + ":" + std::to_string(port_);
+}
+
+bool client_session::peer_is_same_user() {
+    ucred who{};
+    socklen_t length = sizeof who;
+    return is_unix_ &&
+           ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
+           who.uid == ::geteuid();
+}
+
+void client_session::start() {
+    start_reading();
+}
+
+void client_session::enter(client_phase_ptr next) {
+    phase_ = std::move(next);
+    worker_.loop().post([self = client_ptr{this}, phase = phase_] {
+        if (!self->closed_ && self->phase_ == phase) phase->on_start();
+    });
+}
+
+void client_session::start_reading() {
+    if (reading_ || closed_ || closing_ || !phase_->wants_input()) return;
+    const auto space = input_.prepare();
+    if (space.empty())
+        return;  // the phase sees no whole message in a full buffer: it will grow it or close
+    reading_ = true;
+    socket_.async_read_some(
+        boost::asio::buffer(space.data(), space.size()),
+        [self = client_ptr{this}](boost::system::error_code error, std::size_t count) {
+            self->handle_read(error, count);
+        }
+    );
+}
+
+void client_session::resume_reading() {
+    start_reading();
+}
+
+void client_session::handle_read(const boost::system::error_code& error, std::size_t count) {
+    reading_ = false;
+    if (closed_) return;
+    if (error) {
+        close("the client closed the connection");
+        return;
+    }
+    input_.commit(count);
+    if (closing_) return;
+    const client_phase_ptr phase = phase_;  // it may end the session, and with it itself
+    phase->on_input();
+    start_reading();
+}
+
+bool client_session::flush() {
+    if (waiting_to_write_ || closed_) return !closed_;
+    std::error_code error;
+    switch (output_.flush(socket_.native_handle(), error)) {
+        case pool::output_queue::result::done:
+            if (closing_) close(close_reason_);
+            return !closed_;
+        case pool::output_queue::result::blocked:
+            wait_writable();
+            return true;
+        case pool::output_queue::result::failed:
+            close(error.message());
+            return false;
+    }
+    return false;
+}
+
+void client_session::wait_writable() {
+    waiting_to_write_ = true;
+    socket_.async_wait(
+        boost::asio::socket_base::wait_write,
+        [self = client_ptr{this}](boost::system::error_code error) {
+            self->handle_write_ready(error);
+        }
+    );
+}
+
+void client_session::handle_write_ready(const boost::system::error_code& error) {
+    waiting_to_write_ = false;
+    if (closed_ || error) return;
+    const client_phase_ptr phase = phase_;
+    if (flush() && !waiting_to_write_ && !closing_) phase->on_writable();
+}
+
+void client_session::close_after_flush(std::string_view reason) {
+    if (closed_ || closing_) return;
+    closing_ = true;
+    close_reason_ = reason;
+    if (waiting_to_write_) {
+        worker_.close_soon(*this);
+        return;
+    }
+    if (flush() && !closed_) worker_.close_soon(*this);
+}
+
+void client_session::close(std::string_view reason) {
+    if (closed_) return;
+    const client_ptr keep{this};
+    closed_ = true;
+    const client_phase_ptr phase = std::exchange(phase_, nullptr);
+    if (phase) phase->on_closed(reason);
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    worker_.forget(*this);
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,92 @@
+// A connection accepted from an application: its socket, its buffers and the phase it is in. The
+// driver reads, hands the bytes to the phase and sends what the phase has written; it decides
+// nothing. One thread: its worker's.
+#pragma once
+
+#include "daemon/net/listener.hpp"
+#include "daemon/session/client_phase.hpp"
+#include "pool/input_buffer.hpp"
+#include "pool/output_queue.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weir::daemon {
+
+class worker;
+
+class client_session final
+    : public boost::intrusive_ref_counter<client_session, boost::thread_unsafe_counter> {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    client_session(worker& home, accepted_socket accepted, std::uint64_t id);
+    ~client_session();
+
+    /// Starts with the login phase.
+    void start();
+
+    worker& home() { return worker_; }
+    std::uint64_t id() const { return id_; }
+    const std::string& address() const { return address_; }
+    std::uint16_t port() const { return port_; }
+    bool is_unix() const { return is_unix_; }
+    /// Over a unix socket: the client runs as the operating-system user that the daemon runs as.
+    bool peer_is_same_user();
+    time_point connected_at() const { return connected_at_; }
+    std::string endpoint_text() const;
+
+    pool::input_buffer& input() { return input_; }
+    pool::output_queue& output() { return output_; }
+
+    /// Sends what is in output(); when the socket is full the phase's on_writable() follows later.
+    /// On an error the session closes and false is returned.
+    bool flush();
+    bool is_write_blocked() const { return waiting_to_write_; }
+
+    /// Reads more unless the phase wants none; called by phases when they want input again.
+    void resume_reading();
+
+    /// The next phase takes over; it is started from the loop, not inside this call.
+    void enter(client_phase_ptr next);
+    client_phase* phase() { return phase_.get(); }
+
+    /// Sends what is left if the socket takes it, closes and tells the phase. Idempotent. `reason`
+    /// goes to the log.
+    void close(std::string_view reason);
+    /// close() as soon as everything in output() is sent, or after a moment when the client does
+    /// not read.
+    void close_after_flush(std::string_view reason);
+    bool is_closed() const { return closed_; }
+
+private:
+    void start_reading();
+    void handle_read(const boost::system::error_code& error, std::size_t count);
+    void handle_write_ready(const boost::system::error_code& error);
+    void wait_writable();
+
+    worker& worker_;
+    const std::uint64_t id_;
+    boost::asio::generic::stream_protocol::socket socket_;
+    std::string address_;
+    std::uint16_t port_;
+    bool is_unix_;
+    bool reading_ = false;
+    bool waiting_to_write_ = false;
+    bool closing_ = false;  // close_after_flush() was called
+    bool closed_ = false;
+    pool::input_buffer input_;
+    pool::output_queue output_;
+    client_phase_ptr phase_;
+    time_point connected_at_;
+    std::string close_reason_;
+};
+using client_ptr = boost::intrusive_ptr<client_session>;
+
+}  // namespace weir::daemon

@@ -1,0 +1,462 @@
+#include "daemon/session/login_phase.hpp"
+
+#include "daemon/console/console_phase.hpp"
+#include "daemon/credentials.hpp"
+#include "daemon/insight/log.hpp"
+#include "daemon/net/worker.hpp"
+#include "daemon/pool_directory.hpp"
+#include "daemon/session/relay.hpp"
+#include "pool/cancel_registry.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/sqlstate.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+using config::auth_type;
+using config::secret_kind;
+using insight::login_result;
+
+constexpr std::chrono::seconds login_timeout{60};  // PgBouncer's client_login_timeout
+
+std::uint32_t big_endian(std::string_view four_bytes) {
+    std::uint32_t value = 0;
+    for (const char byte : four_bytes)
+        value = value << 8 | static_cast<unsigned char>(byte);
+    return value;
+}
+
+}  // namespace
+
+login_phase::login_phase(client_session& session) : session_{&session} {}
+
+void login_phase::on_start() {
+    deadline_ = std::chrono::steady_clock::now() + login_timeout;
+    session_->home().set_ticking(*session_, true);
+    on_input();
+}
+
+void login_phase::on_tick(time_point now) {
+    if (now < deadline_) return;
+    refuse(
+        {severity::fatal,
+         sqlstate::protocol_violation,
+         "login timed out",
+         "The client said nothing that completes a login for 60 s.",
+         ""},
+        login_result::timed_out
+    );
+}
+
+void login_phase::on_drain() {
+    if (session_ != nullptr) refuse(shutting_down(), login_result::shutting_down);
+}
+
+void login_phase::on_closed(std::string_view) {
+    if (session_ != nullptr && step_ != step::finished) {
+        session_->home().counters().client_login_ended(login_result::disconnected);
+    }
+    session_ = nullptr;
+}
+
+void login_phase::on_input() {
+    while (session_ != nullptr && step_ != step::finished && step_ != step::deriving_secret) {
+        const bool progress =
+            step_ == step::awaiting_startup ? read_startup() : read_authentication();
+        if (!progress) return;
+    }
+}
+
+bool login_phase::read_startup() {
+    auto& input = session_->input();
+    protocol::startup_packet packet;
+    const std::error_code error = protocol::parse_startup_packet(input.unread(), packet);
+    if (error) {
+        const bool version = error == protocol::errc::unsupported_protocol_version;
+        client_error reply = protocol_violation("start-up packet: " + error.message());
+        if (version) {
+            reply.sqlstate = sqlstate::feature_not_supported;
+            reply.message = protocol::unsupported_version_text(packet.protocol_version);
+        } else if (error == protocol::errc::missing_user) {
+            reply.sqlstate = sqlstate::invalid_authorization_specification;
+            reply.message = "no PostgreSQL user name specified in startup packet";
+        }
+        refuse(reply, login_result::malformed);
+        return false;
+    }
+    if (packet.kind == protocol::startup_kind::incomplete) {
+        input.grow_to(std::min<std::size_t>(input.unread().size() + 1024, 16 * 1024));
+        return false;
+    }
+    input.consume(packet.size);
+    switch (packet.kind) {
+        case protocol::startup_kind::incomplete:
+            return false;
+        case protocol::startup_kind::ssl_request:
+        case protocol::startup_kind::gssenc_request:
+            if (++encryption_requests_ > 2) {
+                refuse(
+                    protocol_violation("encryption was asked for again"), login_result::malformed
+                );
+                return false;
+            }
+            session_->output().add_copy("N");
+            return session_->flush();
+        case protocol::startup_kind::cancel_request:
+            on_cancel_request(packet);
+            return false;
+        case protocol::startup_kind::startup:
+            on_startup(std::move(packet));
+            return true;
+    }
+    return false;
+}
+
+void login_phase::on_cancel_request(const protocol::startup_packet& packet) {
+    step_ = step::finished;
+    worker& home = session_->home();
+    if (packet.secret_key.size() == 4) {
+        const auto target =
+            home.shared().cancels.find(packet.process_id, big_endian(packet.secret_key));
+        if (target) home.shared().pass_cancel(*target);
+    }
+    // No answer, whether the key was right or not: that is the protocol.
+    session_->close("cancel request");
+}
+
+void login_phase::on_startup(protocol::startup_packet packet) {
+    user_ = packet.find("user");
+    database_ = packet.find("database");
+    worker& home = session_->home();
+    if (home.is_draining()) {
+        refuse(shutting_down(), login_result::shutting_down);
+        return;
+    }
+    const std::string_view replication = packet.find("replication");
+    if (!replication.empty() && replication != "off" && replication != "false" &&
+        replication != "0" && replication != "no") {
+        refuse(
+            {severity::fatal,
+             sqlstate::feature_not_supported,
+             "replication connections are not supported yet",
+             "",
+             "Connect to PostgreSQL directly for replication."},
+            login_result::unsupported
+        );
+        return;
+    }
+    if (packet.needs_negotiation()) {
+        protocol::write_negotiate_protocol_version(
+            session_->output().writable(), packet.unknown_options
+        );
+    }
+    parameters_ = std::move(packet.parameters);
+    const auto& users = home.configuration()->auth.users;
+    if (const auto known = users.find(user_); known != users.end()) secret_ = known->second;
+    choose_authentication();
+}
+
+void login_phase::choose_authentication() {
+    const auto& configuration = *session_->home().configuration();
+    if (is_console() && session_->is_unix() && session_->peer_is_same_user() &&
+        (user_ == "pgweir" || user_ == "pgbouncer")) {
+        authenticated();
+        return;
+    }
+    switch (configuration.auth.type) {
+        case auth_type::trust:
+            // Without a users file everybody is known; with one, only who is in it.
+            if (!configuration.auth.users_file.empty() && !secret_) {
+                refuse_credentials();
+                return;
+            }
+            authenticated();
+            return;
+        case auth_type::plain:
+            ask_for_password(auth_type::plain);
+            return;
+        case auth_type::md5:
+            if (secret_ && secret_->kind == secret_kind::scram_sha_256) {
+                start_scram();
+            } else {
+                ask_for_password(auth_type::md5);
+            }
+            return;
+        case auth_type::scram_sha_256:
+            start_scram();
+            return;
+        case auth_type::cert:
+        case auth_type::hba:
+        case auth_type::any:
+            // The configuration refuses these; a client must not get in if that check were ever
+            // lost.
+            refuse_credentials();
+            return;
+    }
+}
+
+void login_phase::ask_for_password(config::auth_type how) {
+    std::string& out = session_->output().writable();
+    asks_cleartext_ = how == auth_type::plain;
+    if (asks_cleartext_) {
+        protocol::write_authentication_cleartext_password(out);
+    } else {
+        const std::string salt = protocol::random_bytes(salt_.size());
+        std::copy(salt.begin(), salt.end(), salt_.begin());
+        protocol::write_authentication_md5_password(out, salt_);
+    }
+    step_ = step::awaiting_password;
+    session_->flush();
+}
+
+void login_phase::start_scram() {
+    const std::array<std::string_view, 1> mechanisms{protocol::scram_sha_256_mechanism};
+    protocol::write_authentication_sasl(session_->output().writable(), mechanisms);
+    step_ = step::awaiting_sasl_initial;
+    session_->flush();
+}
+
+bool login_phase::read_authentication() {
+    auto& input = session_->input();
+    const std::string_view bytes = input.unread();
+    protocol::frame_header header;
+    switch (protocol::parse_frontend_header(bytes, true, header)) {
+        case protocol::header_result::incomplete:
+            return false;
+        case protocol::header_result::malformed:
+            refuse(
+                protocol_violation(
+                    "expected a password, got message type " +
+                    std::to_string(static_cast<unsigned char>(header.type)) + " of length " +
+                    std::to_string(header.length)
+                ),
+                login_result::malformed
+            );
+            return false;
+        case protocol::header_result::complete:
+            break;
+    }
+    if (bytes.size() < header.size()) {
+        input.grow_to(header.size());
+        return false;
+    }
+    const std::string body{bytes.substr(protocol::frame_header_size, header.body_size())};
+    input.consume(header.size());
+    if (header.type == 'X') {
+        session_->close("the client left during the login");
+        return false;
+    }
+    switch (step_) {
+        case step::awaiting_password:
+            on_password(body);
+            break;
+        case step::awaiting_sasl_initial:
+            on_sasl_initial(body);
+            break;
+        case step::awaiting_sasl_response:
+            on_sasl_response(body);
+            break;
+        case step::awaiting_startup:
+        case step::deriving_secret:
+        case step::finished:
+            break;
+    }
+    return true;
+}
+
+void login_phase::on_password(std::string_view body) {
+    protocol::password_message message;
+    if (protocol::decode(body, message)) {
+        refuse(protocol_violation("password message"), login_result::malformed);
+        return;
+    }
+    bool right = false;
+    if (secret_ && !message.password.empty()) {
+        std::string stored = secret_->value;
+        if (asks_cleartext_) {
+            switch (secret_->kind) {
+                case secret_kind::plain:
+                    right = protocol::constant_time_equal(stored, message.password);
+                    break;
+                case secret_kind::md5:
+                    right = protocol::constant_time_equal(
+                        stored, protocol::md5_password(user_, message.password)
+                    );
+                    break;
+                case secret_kind::scram_sha_256:  // would need PBKDF2 on the loop: use scram
+                                                  // instead
+                case secret_kind::none:
+                    break;
+            }
+        } else if (secret_->kind == secret_kind::plain || secret_->kind == secret_kind::md5) {
+            if (secret_->kind == secret_kind::plain) stored = protocol::md5_password(user_, stored);
+            const std::string expected = protocol::md5_response(stored, salt_);
+            right = !expected.empty() && protocol::constant_time_equal(expected, message.password);
+        }
+    }
+    if (right) {
+        authenticated();
+    } else {
+        refuse_credentials();
+    }
+}
+
+void login_phase::on_sasl_initial(std::string_view body) {
+    protocol::sasl_initial_response message;
+    if (protocol::decode(body, message) || message.mechanism != protocol::scram_sha_256_mechanism) {
+        refuse(protocol_violation("SASL mechanism is not SCRAM-SHA-256"), login_result::malformed);
+        return;
+    }
+    sasl_first_ = message.data;
+    auto& users = session_->home().shared().users;
+    protocol::scram_secret secret;
+    if (!secret_ || secret_->kind == secret_kind::none || secret_->kind == secret_kind::md5) {
+        continue_scram(users.mock(user_), protocol::scram_account::mock);
+    } else if (secret_->kind == secret_kind::scram_sha_256) {
+        if (protocol::parse_scram_secret(secret_->value, secret)) {
+            continue_scram(users.mock(user_), protocol::scram_account::mock);
+        } else {
+            continue_scram(std::move(secret), protocol::scram_account::known);
+        }
+    } else if (auto made = users.derived(user_, secret_->value)) {
+        continue_scram(std::move(*made), protocol::scram_account::known);
+    } else {
+        step_ = step::deriving_secret;
+        services& shared = session_->home().shared();
+        // Only values travel: this phase lives on its own thread.
+        boost::asio::post(
+            shared.blocking,
+            [&shared,
+             home = &session_->home(),
+             id = session_->id(),
+             user = user_,
+             password = secret_->value] {
+                protocol::scram_secret derived;
+                const auto failed = protocol::derive_scram_secret(
+                    password,
+                    protocol::random_bytes(protocol::default_scram_salt_size),
+                    protocol::default_scram_iterations,
+                    derived
+                );
+                if (!failed) shared.users.remember(user, password, derived);
+                home->with_session(id, [failed = bool{failed}, derived](client_session& session) {
+                    auto* const phase = dynamic_cast<login_phase*>(session.phase());
+                    if (phase == nullptr || phase->step_ != step::deriving_secret) return;
+                    phase->continue_scram(
+                        derived,
+                        failed ? protocol::scram_account::mock : protocol::scram_account::known
+                    );
+                    phase->on_input();
+                });
+            }
+        );
+    }
+}
+
+void login_phase::continue_scram(protocol::scram_secret secret, protocol::scram_account account) {
+    scram_ = std::make_unique<protocol::scram_server>(
+        std::move(secret), account, protocol::make_scram_nonce()
+    );
+    std::string reply;
+    if (scram_->on_client_first(sasl_first_, reply)) {
+        refuse(protocol_violation("SCRAM client-first-message"), login_result::malformed);
+        return;
+    }
+    protocol::write_authentication_sasl_continue(session_->output().writable(), reply);
+    step_ = step::awaiting_sasl_response;
+    session_->flush();
+}
+
+void login_phase::on_sasl_response(std::string_view body) {
+    std::string reply;
+    if (scram_->on_client_final(body, reply)) {
+        refuse_credentials();
+        return;
+    }
+    protocol::write_authentication_sasl_final(session_->output().writable(), reply);
+    authenticated();
+}
+
+void login_phase::authenticated() {
+    worker& home = session_->home();
+    const auto& configuration = *home.configuration();
+    client_session& session = *session_;
+    if (is_console()) {
+        const auto listed = [&](const std::vector<std::string>& names) {
+            return std::find(names.begin(), names.end(), user_) != names.end();
+        };
+        const bool local = session.is_unix() && session.peer_is_same_user();
+        const bool admin = listed(configuration.admin.users) || local;
+        if (!admin && !listed(configuration.admin.stats_users)) {
+            refuse(
+                {severity::fatal,
+                 sqlstate::insufficient_privilege,
+                 "user \"" + user_ + "\" may not use the admin console",
+                 "",
+                 "Name the user in admin.users or admin.stats_users, or connect over the unix "
+                 "socket as the operating-system user that runs pgweir."},
+                login_result::refused
+            );
+            return;
+        }
+        step_ = step::finished;
+        home.set_ticking(session, false);
+        home.counters().client_login_ended(login_result::ok);
+        protocol::write_authentication_ok(session.output().writable());
+        session.enter(client_phase_ptr{new console_phase(session, user_, database_, admin)});
+        return;
+    }
+    const auto* const entry = configuration.find_database(database_);
+    if (entry == nullptr) {
+        refuse(
+            login_refused(sqlstate::invalid_catalog_name, user_, database_),
+            login_result::unknown_database
+        );
+        return;
+    }
+    step_ = step::finished;
+    home.set_ticking(session, false);
+    auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
+    protocol::write_authentication_ok(session.output().writable());
+    session.enter(client_phase_ptr{
+        new relay(session, std::move(pool), user_, database_, std::move(parameters_))});
+}
+
+void login_phase::refuse_credentials() {
+    const bool known_database =
+        session_->home().configuration()->find_database(database_) != nullptr;
+    log_warning(
+        "login refused: client={} user={} database={}{}: wrong password or unknown user",
+        session_->endpoint_text(),
+        user_,
+        database_,
+        known_database || is_console() ? "" : " (not configured)"
+    );
+    refuse(
+        login_refused(sqlstate::invalid_password, user_, database_), login_result::bad_credentials
+    );
+}
+
+void login_phase::refuse(const client_error& error, insight::login_result result) {
+    step_ = step::finished;
+    worker& home = session_->home();
+    home.set_ticking(*session_, false);
+    home.counters().client_login_ended(result);
+    home.counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
+    log_info("login ended: client={}: {}", session_->endpoint_text(), error.message);
+    write_error(session_->output().writable(), error);
+    session_->close_after_flush(error.message);
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,253 @@
+// A logged-in client of a pool: takes its messages to a server and the replies back, and gives the
+// server away again as soon as the pool's rule allows. The hot path of the daemon. Who a reply
+// belongs to is the pipeline's knowledge, what may be answered from memory the cache's, what may be
+// reused reusable()'s; here the pieces meet.
+//   relay.cpp          link, release, cancel, end
+//   relay_requests.cpp client -> server
+//   relay_replies.cpp  server -> client
+// One thread: the client's worker.
+#pragma once
+
+#include "daemon/error_reply.hpp"
+#include "daemon/insight/observer.hpp"
+#include "daemon/session/client_phase.hpp"
+#include "daemon/session/client_session.hpp"
+#include "daemon/session/statement_facts.hpp"
+#include "pool/cancel_registry.hpp"
+#include "pool/pool.hpp"
+#include "pool/prepared_statements.hpp"
+#include "pool/reusable.hpp"
+#include "pool/server_connection.hpp"
+#include "pool/session_settings.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/query.hpp"
+#include "protocol/startup.hpp"
+#include "querycache/session.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+
+namespace weir::daemon {
+
+class worker;
+
+class relay final : public client_phase, public pool::server_user {
+public:
+    /// What the client does, as SHOW CLIENTS prints it.
+    enum class state : std::uint8_t {
+        greeting,  ///< waits for a server that tells what to greet the client with
+        idle,      ///< no server, nothing owed
+        waiting,   ///< in the pool's queue
+        linked,    ///< has a server
+        closed,
+    };
+
+    relay(
+        client_session& session,
+        std::shared_ptr<pool::pool> pool,
+        std::string user,
+        std::string database,
+        protocol::startup_parameters parameters
+    );
+    ~relay() override;
+
+    // client_phase
+    void on_start() override;
+    void on_input() override;
+    void on_writable() override;
+    void on_closed(std::string_view reason) override;
+    void on_cancel() override;
+    void on_drain() override;
+    void on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) override;
+    bool wants_input() const override;
+
+    // lease_waiter
+    void on_lease(pool::server_ptr server) override;
+    void on_lease_failed(const pool::lease_error& error) override;
+
+    // server_user
+    void on_server_input(pool::server_connection& server) override;
+    void on_server_writable(pool::server_connection& server) override;
+    void on_server_lost(pool::server_connection& server, std::string_view reason) override;
+
+    /// The cache of this client's database has become known, or the rules have changed.
+    void adopt_cache();
+
+    state current() const { return state_; }
+    const std::string& user() const { return user_; }
+    const std::string& database() const { return database_; }
+    std::string_view application() const;
+    const pool::server_ptr& server() const { return server_; }
+    pool::left_behind pins() const { return left_; }
+    std::uint32_t process_id() const { return key_.process_id(); }
+    time_point started_at() const { return unit_.started; }
+    const std::shared_ptr<pool::pool>& owner() const { return pool_; }
+    std::size_t prepared_count() const { return statements_.size(); }
+
+private:
+    /// One query group: from the first message without a server to the ReadyForQuery that frees it.
+    struct unit {
+        time_point started{};
+        time_point sent{};  // first byte to the server
+        std::chrono::nanoseconds wait{0};
+        std::shared_ptr<const querycache::sql::statement>
+            statement;  // the last one, for the slow log
+        insight::cache_outcome cache = insight::cache_outcome::none;
+        std::string_view rule;
+        std::uint64_t reply_bytes = 0;
+        std::string sqlstate;
+        std::uint64_t rows = 0;
+    };
+    /// A statement whose CommandComplete changes what we know about the session.
+    struct pending_effect {
+        std::uint32_t tag;
+        std::shared_ptr<const querycache::sql::statement> statement;
+    };
+    /// What became of one message of the client.
+    enum class step : std::uint8_t {
+        done,     ///< taken; the next one, please
+        more,     ///< the message is not complete: read
+        blocked,  ///< something must come first: facts, a server, a reply
+        ended,    ///< the session is closed or closing
+    };
+
+    // --- relay.cpp ---
+    worker& home() const { return session_->home(); }
+    void greet();
+    void send_greeting();
+    bool needs_server_to_greet() const;
+    void link(pool::server_ptr server);
+    void send_settings();
+    void settings_applied();
+    void settings_failed(std::string_view body);
+    void maybe_release();
+    void release();
+    void abandon_server();
+    void finish_unit();
+    void fail_statement(const client_error& error);
+    void skip_unit();
+    void fatal(const client_error& error);
+    void settle(const querycache::settlement& settlement);
+    bool is_transaction_mode() const { return pool_->mode() == pool::pool_mode::transaction; }
+    bool is_pinned() const { return left_ != pool::left_behind::nothing; }
+    void refresh_cache_settings();
+
+    // --- relay_requests.cpp ---
+    using bodies = std::array<std::string_view, 6>;
+    void process();
+    step begin_unit();
+    step skip_refused(const protocol::frame_header& header);
+    step begin_query(const protocol::frame_header& header);
+    step begin_batch();
+    bool serve_query_from_cache(std::string_view text);
+    bool serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size);
+    void tell_hit(const querycache::hit& hit, std::string_view before);
+    bool answer_locally(std::string_view types, const bodies& messages, std::size_t size);
+    void match_cached_unit(std::string_view types, const bodies& messages);
+    step acquire();
+    step need_whole(const protocol::frame_header& header);
+    step bad_message(const protocol::frame_header& header);
+    step forward_one();
+    step forward_query(const protocol::frame_header& header);
+    step forward_parse(const protocol::frame_header& header);
+    step forward_bind(const protocol::frame_header& header);
+    step forward_describe(const protocol::frame_header& header);
+    step forward_close(const protocol::frame_header& header);
+    step forward_execute(const protocol::frame_header& header);
+    step forward_plain(const protocol::frame_header& header);
+    step stream(const protocol::frame_header& header);
+    void refuse_parse(std::error_code error, std::string_view name);
+    void refuse_in_stream(const client_error& error);
+    void close_surplus();
+    bool prepare_on_server(const pool::client_statement& statement, bool unnamed);
+    void begin_bound(
+        const protocol::bind_message& bind, const pool::client_statement* known, bool whole
+    );
+    pool::client_statement make_client_statement(
+        const protocol::parse_message& parse, text_facts facts
+    );
+    bool find_facts(std::string_view text, text_facts& out);
+    void ask_parser(std::string_view text);
+    void note_effects(const text_facts& facts, std::uint32_t tag);
+    std::optional<querycache::bypass_reason> refusal(bool alone) const;
+    void begin_cached(
+        const querycache::request& request,
+        const text_facts& facts,
+        std::optional<querycache::bypass_reason> refused
+    );
+    void push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
+    void emit_made_here();
+    void resolve_dropped();
+    void resolve(const protocol::owed& request, pool::change_outcome outcome);
+    std::uint32_t next_tag() {
+        if (++last_tag_ == 0) ++last_tag_;  // 0 says "no tag"
+        return last_tag_;
+    }
+
+    // --- relay_replies.cpp ---
+    void take_replies();
+    bool take_message(const protocol::frame_header& header, std::string_view here);
+    void forward(char type, std::size_t size, std::string_view here, protocol::reply_action action);
+    void lose_server(std::string_view reason);
+    void resolve_ended(const protocol::reply_verdict& verdict);
+    bool after_ready(bool ours);
+    void on_parameter_status(std::string_view body);
+    void on_command_complete(const protocol::owed& request, std::string_view body);
+    void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
+    void on_ready_for_query(char status);
+    void apply_effect(const querycache::sql::statement& statement, std::string_view command_tag);
+
+    client_session* session_;  // null once it is closed
+    std::shared_ptr<pool::pool> pool_;
+    insight::pool_counters& counters_;
+    std::string user_;
+    std::string database_;
+    protocol::startup_parameters parameters_;  // until the greeting
+    state state_ = state::greeting;
+
+    pool::server_ptr server_;
+    pool::waiting_ticket ticket_ = 0;
+    std::uint64_t lease_ = 0;
+    pool::cancel_registry::registration key_;
+    pool::client_settings settings_;
+    pool::client_statements statements_;
+    // What keeps the client on its server, and what only has to be wiped off before the next
+    // client.
+    pool::left_behind left_ = pool::left_behind::nothing;
+    pool::left_behind dirt_ = pool::left_behind::nothing;
+
+    std::uint32_t last_tag_ = 0;
+    std::uint64_t segment_ = 0;
+    std::uint64_t unnamed_serial_ = 0;        // of the client's last unnamed Parse
+    std::optional<text_facts> portal_facts_;  // of the unnamed portal, until it is executed
+    std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
+    std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
+    std::deque<pending_effect> effects_;
+    std::deque<client_error> refusals_;  // for replace_error, in order
+    std::uint64_t facts_ticket_ = 0;     // of the parse that is awaited; 0 = none
+    std::shared_ptr<const querycache::sql::statement> facts_arrived_;
+    std::uint64_t last_facts_ticket_ = 0;
+
+    std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
+    std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
+    bool reply_forwards_ = false;
+    bool applying_settings_ = false;  // a swallowed SET is under way
+    bool hold_for_settings_ = false;  // and nothing may follow before its reply
+    bool in_process_ = false;
+    bool leaving_ = false;   // drain: close at the end of the unit
+    bool skipping_ = false;  // a refused batch: what comes up to Sync is dropped
+
+    std::optional<querycache::cache_session> cache_;
+    std::unique_ptr<querycache::capture> capture_;
+    unit unit_;
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,308 @@
+// The relay's way from the server to the client: every message is asked of the pipeline, runs of
+// forwarded ones go out as one view of the receive buffer. What a reply tells about tables,
+// settings and statements is noted before the client can see it: a write must be known as done
+// before anybody is told that it is.
+
+#include "daemon/net/worker.hpp"
+#include "daemon/session/relay.hpp"
+#include "protocol/error_fields.hpp"
+#include "protocol/row.hpp"
+#include "protocol/sqlstate.hpp"
+#include "protocol/status.hpp"
+
+#include <algorithm>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+namespace sql = querycache::sql;
+using protocol::reply_action;
+using protocol::request_kind;
+using std::chrono::steady_clock;
+
+// An error or a notice up to this size is seen as a whole; of a longer one the beginning has to do.
+constexpr std::size_t longest_whole_reply = 256U << 10U;
+
+// Messages whose body matters here, and that are therefore waited for until they are complete.
+bool is_read_whole(char type) {
+    switch (type) {
+        case 'C':
+        case 'Z':
+        case 'S':
+        case 'E':
+        case 'N':
+        case 'A':
+        case 'K':
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+void relay::on_server_input(pool::server_connection&) {
+    const client_phase_ptr keep{this};
+    const pool::server_ptr server = server_;
+    take_replies();
+    if (session_ == nullptr || session_->is_closed()) return;
+    if (session_->is_write_blocked() && server_) server_->pause_reading();
+    process();
+    if (session_ != nullptr) session_->resume_reading();
+}
+
+void relay::take_replies() {
+    const pool::server_ptr server = server_;
+    pool::input_buffer& input = server->input();
+    const std::size_t before = input.unread().size();
+    while (server_ && session_ != nullptr && !session_->is_closed()) {
+        const std::string_view bytes = input.unread();
+        if (bytes.empty()) break;
+        if (reply_rest_ > 0) {
+            const std::string_view piece = bytes.substr(0, reply_rest_);
+            if (reply_forwards_) {
+                session_->output().add_view(piece);
+                unit_.reply_bytes += piece.size();
+                if (capture_) capture_->feed_more(piece);
+            }
+            reply_rest_ -= piece.size();
+            input.consume(piece.size());
+            continue;
+        }
+        protocol::frame_header header;
+        const auto parsed = protocol::parse_backend_header(bytes, header);
+        if (parsed == protocol::header_result::incomplete) break;
+        if (parsed == protocol::header_result::malformed) {
+            lose_server("PostgreSQL sent a message of a type or length that does not exist");
+            return;
+        }
+        if (bytes.size() < header.size() && is_read_whole(header.type) &&
+            header.size() <= longest_whole_reply) {
+            if (input.capacity() < header.size()) {
+                if (!session_->flush()) return;
+                input.grow_to(header.size());
+            }
+            break;
+        }
+        const std::string_view here = bytes.substr(0, header.size());
+        // Noted first: take_message() may give the server away, and with it the buffer to the next
+        // client.
+        reply_rest_ = header.size() - here.size();
+        input.consume(here.size());
+        if (!take_message(header, here)) return;
+    }
+    if (session_ == nullptr) return;
+    counters_.bytes_from_server(before);
+    if (!session_->is_closed()) session_->flush();
+}
+
+void relay::lose_server(std::string_view reason) {
+    const pool::server_ptr server = std::move(server_);
+    server->unlink();
+    server->close(reason);
+    if (cache_) settle(cache_->on_server_lost());
+    capture_.reset();
+    fatal(
+        {severity::fatal,
+         sqlstate::protocol_violation,
+         "lost synchronization with PostgreSQL",
+         std::string{reason},
+         "The server connection was closed. Please report this with the statement."}
+    );
+}
+
+bool relay::take_message(const protocol::frame_header& header, std::string_view here) {
+    const char type = header.type;
+    const std::string_view body = here.substr(protocol::frame_header_size);
+    auto& pipeline = server_->pipeline();
+    const protocol::reply_verdict verdict = pipeline.on_reply(type, body);
+    if (verdict.error) {
+        lose_server("an unexpected message of type " + std::string(1, type));
+        return false;
+    }
+    if (type == 'D' || type == 'd') {  // the bulk of all bytes
+        forward(type, header.size(), here, verdict.action);
+        return true;
+    }
+    resolve_dropped();
+    const bool ours = verdict.action == reply_action::swallow &&
+                      verdict.event != protocol::reply_event::asynchronous;
+    switch (type) {
+        case 'S':
+            on_parameter_status(body);
+            if (applying_settings_) return true;  // the client was told at its login
+            break;
+        case 'C':
+            if (!ours) on_command_complete(verdict.request, body);
+            break;
+        case 'E':
+            if (applying_settings_ && verdict.request.kind == request_kind::query && ours) {
+                settings_failed(body);
+                return false;
+            }
+            on_error_response(verdict, body);
+            if (verdict.action == reply_action::replace_error && !refusals_.empty()) {
+                write_error(session_->output().writable(), refusals_.front());
+                refusals_.pop_front();
+                resolve_ended(verdict);
+                emit_made_here();
+                return true;
+            }
+            break;
+        case 'Z':
+            if (!ours) on_ready_for_query(pipeline.transaction_status());
+            break;
+        default:
+            break;
+    }
+    if (session_ == nullptr || !server_) return false;
+    forward(type, header.size(), here, verdict.action);
+    resolve_ended(verdict);
+    emit_made_here();
+    if (type == 'Z') return after_ready(ours);
+    return true;
+}
+
+void relay::forward(char type, std::size_t size, std::string_view here, reply_action action) {
+    reply_forwards_ = action == reply_action::forward;
+    if (!reply_forwards_) return;
+    session_->output().add_view(here);
+    unit_.reply_bytes += here.size();
+    if (capture_ && type != '1') capture_->feed(type, size, here);
+}
+
+void relay::resolve_ended(const protocol::reply_verdict& verdict) {
+    const bool extended_failed = verdict.failure && verdict.event == protocol::reply_event::ended;
+    if (verdict.event == protocol::reply_event::ended) {
+        resolve(
+            verdict.request,
+            extended_failed ? pool::change_outcome::failed : pool::change_outcome::succeeded
+        );
+    }
+}
+
+// Everything up to this ReadyForQuery is known now; the client gets it in one send, then the server
+// may go.
+bool relay::after_ready(bool ours) {
+    if (ours) {
+        settings_applied();
+        return session_ != nullptr && server_ != nullptr;
+    }
+    if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
+    if (!server_->pipeline().is_idle()) return true;
+    counters_.bytes_to_client(session_->output().size());
+    if (!session_->flush()) return false;
+    finish_unit();
+    if (leaving_) {
+        fatal(shutting_down());
+        return false;
+    }
+    maybe_release();
+    return server_ != nullptr;
+}
+
+void relay::on_parameter_status(std::string_view body) {
+    protocol::parameter_status status;
+    if (!protocol::decode(body, status)) {
+        server_->session().settings.on_parameter_status(status.name, status.value);
+    }
+}
+
+void relay::on_command_complete(const protocol::owed& request, std::string_view body) {
+    protocol::command_complete complete;
+    if (protocol::decode(body, complete)) return;
+    if (cache_) settle(cache_->on_command_complete(complete.tag));
+    unit_.rows += complete.rows.value_or(0);
+    if (request.tag != 0 && !effects_.empty() && effects_.front().tag == request.tag) {
+        apply_effect(*effects_.front().statement, complete.tag);
+    }
+}
+
+void relay::on_error_response(const protocol::reply_verdict& verdict, std::string_view body) {
+    const std::string_view code = protocol::find_sqlstate(body);
+    home().counters().error_sent(code, insight::error_origin::server);
+    unit_.sqlstate = code;
+    settings_.on_error();
+    // The client is told why by PostgreSQL itself; the end of the connection follows in its own
+    // time.
+    if (verdict.fatal) leaving_ = true;
+}
+
+void relay::on_ready_for_query(char status) {
+    const bool had_changes = settings_.has_staged();
+    settings_.on_ready(status, server_->session().settings);
+    if (status == 'I') named_portals_.clear();
+    if (cache_) {
+        if (had_changes) {
+            refresh_cache_settings();
+            cache_->set_application(application());
+        }
+        settle(cache_->on_ready(status));
+    }
+    if (status == 'I') {
+        counters_.transaction_finished(steady_clock::now() - unit_.started);
+    }
+}
+
+void relay::apply_effect(const sql::statement& statement, std::string_view tag) {
+    const auto has = [&](sql::session_effect effect) {
+        return (statement.effects & sql::effect_bit(effect)) != 0;
+    };
+    switch (statement.transaction) {
+        case sql::transaction_control::none:
+        case sql::transaction_control::begin:
+        case sql::transaction_control::commit_prepared:
+        case sql::transaction_control::rollback_prepared:
+            break;
+        case sql::transaction_control::commit:
+        case sql::transaction_control::commit_and_chain:
+        case sql::transaction_control::prepare_transaction:
+        case sql::transaction_control::rollback:
+        case sql::transaction_control::rollback_and_chain:
+            // The tag tells what became of it: COMMIT of a failed transaction is answered ROLLBACK.
+            if (tag == "ROLLBACK") {
+                settings_.on_rollback();
+            } else {
+                settings_.on_commit();
+            }
+            break;
+        case sql::transaction_control::savepoint:
+        case sql::transaction_control::release:
+            settings_.on_savepoint("");
+            break;
+        case sql::transaction_control::rollback_to:
+        case sql::transaction_control::several:
+            settings_.on_rollback_to("?");
+            break;
+    }
+    if (has(sql::session_effect::set) || has(sql::session_effect::set_role)) {
+        if (tag == "RESET" || statement.setting.value_sql.empty()) {
+            settings_.on_reset(statement.setting.name);
+        } else {
+            settings_.on_set(statement.setting.name, statement.setting.value_sql);
+        }
+    }
+    if (has(sql::session_effect::reset)) settings_.on_reset(statement.setting.name);
+    if (has(sql::session_effect::reset_all)) settings_.on_reset_all();
+    if (has(sql::session_effect::unlisten_all)) {
+        left_ = pool::without(left_, pool::left_behind::listen);
+    }
+    if (has(sql::session_effect::discard_temp)) {
+        left_ = pool::without(left_, pool::left_behind::temporary_table);
+    }
+    if (has(sql::session_effect::deallocate_all) || has(sql::session_effect::discard_all)) {
+        left_ = pool::without(left_, pool::left_behind::sql_prepare);
+        statements_.deallocate_all();
+        server_->session().statements.deallocate_all();
+        server_->session().unnamed_statement = 0;
+    }
+    if (has(sql::session_effect::discard_all)) {
+        settings_.on_discard_all();
+        left_ = pool::left_behind::nothing;
+        dirt_ = pool::left_behind::nothing;
+    }
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,35 @@
+// The facts about one text as one session sees it: the shared facts of its skeleton, and what only
+// this text's own literals and comments tell. Values; one thread.
+#pragma once
+
+#include "querycache/session.hpp"
+#include "querycache/sql/lexer.hpp"
+#include "querycache/sql/statement.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace weir::daemon {
+
+struct text_facts {
+    std::shared_ptr<const querycache::sql::statement>
+        statement;  ///< null: not looked at (too large)
+    querycache::sql::reason_set call_reasons = 0;
+    bool clock_word = false;
+    bool nocache = false;
+    std::optional<std::chrono::milliseconds> hint_ttl;
+
+    querycache::statement_context context(std::optional<querycache::bypass_reason> refused) const {
+        querycache::statement_context c;
+        c.facts = statement;
+        c.clock_word = clock_word;
+        c.nocache = nocache;
+        c.call_reasons = call_reasons;
+        c.hint_ttl = hint_ttl;
+        c.refused = refused;
+        return c;
+    }
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,34 @@
+// One event loop: an io_context that one thread runs, and its number. What lives on a loop is
+// touched only by the loop's thread; other threads reach it through post() with values. Not a
+// thread: who runs it decides that.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace weir::pool {
+
+/// Thread-safe: post(), index(). Everything else belongs to the thread that runs context().
+class event_loop {
+public:
+    explicit event_loop(unsigned index) : context_{1}, index_{index} {}
+    event_loop(const event_loop&) = delete;
+    event_loop& operator=(const event_loop&) = delete;
+
+    boost::asio::io_context& context() { return context_; }
+    unsigned index() const { return index_; }
+
+    /// Runs `work` on the loop's thread, never inside the call.
+    template<class Work>
+    void post(Work&& work) {
+        boost::asio::post(context_, std::forward<Work>(work));
+    }
+
+private:
+    boost::asio::io_context context_;
+    const unsigned index_;
+};
+
+}  // namespace weir::pool

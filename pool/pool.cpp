@@ -1,0 +1,496 @@
+#include "pool/pool.hpp"
+
+#include "pool/errc.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr milliseconds first_connect_pause{100};
+constexpr milliseconds longest_connect_pause{2'000};
+
+milliseconds since(pool::time_point then, pool::time_point now) {
+    return duration_cast<milliseconds>(now - then);
+}
+
+lease_error wait_timeout_error(
+    const std::string& pool_name, milliseconds waited, std::size_t ahead, const std::string& last
+) {
+    lease_error why;
+    why.sqlstate = "53300";
+    why.message = "no server connection became free in pool " + pool_name + " within " +
+                  std::to_string(waited.count()) + " ms";
+    why.detail = std::to_string(ahead) + " clients were ahead when this one came.";
+    if (!last.empty()) why.detail += " The last failed connection attempt: " + last;
+    why.hint =
+        "Raise pool.size or pool.overflow, shorten transactions, or raise pool.wait_timeout. "
+        "SHOW POOLS on the admin console tells who holds the servers.";
+    return why;
+}
+
+}  // namespace
+
+pool::pool(
+    std::string database,
+    std::string user,
+    pool_options options,
+    connect_target_ptr target,
+    std::vector<event_loop*> loops,
+    pool_events& events
+)
+    : database_{std::move(database)},
+      user_{std::move(user)},
+      loops_{std::move(loops)},
+      events_{events},
+      mode_{options.mode},
+      options_{std::move(options)},
+      target_{std::move(target)},
+      idle_(loops_.size()),
+      all_(loops_.size()) {}
+
+pool_options pool::options() const {
+    std::lock_guard guard{lock_};
+    return options_;
+}
+
+pool_numbers pool::numbers() const {
+    pool_numbers n;
+    n.size = static_cast<unsigned>(options_.size);
+    n.overflow = static_cast<unsigned>(options_.overflow);
+    n.open = counts_.open();
+    n.connecting = counts_.in(server_state::login) + counts_.in(server_state::tested);
+    n.idle = counts_.in(server_state::idle);
+    n.waiting = static_cast<unsigned>(waiting_.size());
+    return n;
+}
+
+unsigned pool::claim_connects(time_point now) {
+    if (paused_ || shut_down_ || now < next_connect_) return 0;
+    return connections_to_open(numbers());
+}
+
+void pool::move(server_connection& server, server_event event) {
+    server_state state = server.state();
+    if (counts_.move(state, event)) server.set_state(state);
+}
+
+server_ptr pool::acquire(
+    event_loop& loop, waiter_ptr waiter, time_point now, waiting_ticket& ticket
+) {
+    server_ptr found;
+    server_ptr stale;
+    unsigned to_open = 0;
+    bool idle_elsewhere = false;
+    {
+        std::lock_guard guard{lock_};
+        if (shut_down_) {
+            fail_waiter({std::move(waiter), loop.index(), now, now, 0, 0}, *shut_down_);
+            return nullptr;
+        }
+        auto& idle = idle_[loop.index()];
+        if (!paused_ && waiting_.empty() && !idle.empty()) {
+            server_ptr last = std::move(idle.back());
+            idle.pop_back();
+            if (since(last->session().idle_since, now) < options_.check_after_idle) {
+                move(*last, server_event::linked);
+                return last;
+            }
+            // The youngest is too old: the check ends in on_tested(), which serves the queue.
+            move(*last, server_event::check_due);
+            stale = std::move(last);
+        }
+        const auto deadline =
+            options_.wait_timeout.count() > 0 ? now + options_.wait_timeout : time_point::max();
+        ticket = waiting_.push(std::move(waiter), loop.index(), now, deadline);
+        idle_elsewhere = !paused_ && counts_.in(server_state::idle) > idle.size();
+        to_open = claim_connects(now);
+        for (unsigned i = 0; i < to_open; ++i) {
+            server_state fresh{};
+            counts_.enter(fresh);
+        }
+    }
+    if (stale) stale->test("");
+    if (idle_elsewhere) serve_waiters_elsewhere(loop);
+    launch(loop, to_open, now);
+    return nullptr;
+}
+
+bool pool::cancel_wait(waiting_ticket ticket) {
+    std::optional<queue::waiter> gone;  // dropped after the lock is released
+    std::lock_guard guard{lock_};
+    gone = waiting_.remove(ticket);
+    return gone.has_value();
+}
+
+void pool::serve_waiters_elsewhere(event_loop& loop) {
+    std::vector<unsigned> owners;
+    {
+        std::lock_guard guard{lock_};
+        for (unsigned i = 0; i < idle_.size(); ++i) {
+            if (i != loop.index() && !idle_[i].empty()) owners.push_back(i);
+        }
+    }
+    for (const unsigned owner : owners) {
+        loops_[owner]->post([self = shared_from_this(), owner] {
+            const auto now = std::chrono::steady_clock::now();
+            for (;;) {
+                server_ptr server;
+                std::optional<queue::waiter> next;
+                {
+                    std::lock_guard guard{self->lock_};
+                    auto& idle = self->idle_[owner];
+                    if (self->paused_ || idle.empty() || self->waiting_.empty()) return;
+                    server = std::move(idle.back());
+                    idle.pop_back();
+                    if (self->should_retire(*server, now)) {
+                        self->move(*server, server_event::retired);
+                    } else {
+                        next = self->waiting_.pop_oldest();
+                        self->move(*server, server_event::linked);
+                    }
+                }
+                if (next) {
+                    self->hand_over(std::move(server), std::move(*next));
+                } else {
+                    server->close("retired");
+                }
+            }
+        });
+    }
+}
+
+void pool::launch(event_loop& loop, unsigned count, time_point now) {
+    for (unsigned i = 0; i < count; ++i) {
+        connect_target_ptr target;
+        {
+            std::lock_guard guard{lock_};
+            target = target_;
+        }
+        // counts_ has it already: claiming and counting must be one step for the limit to hold.
+        server_ptr server{new server_connection(loop, shared_from_this(), std::move(target))};
+        server->connect(now);
+    }
+}
+
+void pool::hand_over(server_ptr server, queue::waiter waiter) {
+    event_loop& from = server->loop();
+    if (waiter.worker == from.index()) {
+        // Posted, not called: the caller is in the middle of another client's bytes.
+        from.post([owner = std::move(waiter.owner), server = std::move(server)]() mutable {
+            owner->on_lease(std::move(server));
+        });
+        return;
+    }
+    event_loop& to = *loops_[waiter.worker];
+    auto parts = std::make_shared<server_connection::detached>(server->detach());
+    to.post([self = shared_from_this(), &to, parts, owner = std::move(waiter.owner)]() mutable {
+        owner->on_lease(server_connection::attach(to, self, std::move(*parts)));
+    });
+}
+
+bool pool::should_retire(server_connection& server, time_point now) const {
+    const auto& target = server.session().target;
+    if (shut_down_ || target != target_) return true;
+    if (server.session().retire_generation != retire_generation_) return true;
+    if (counts_.open() > static_cast<unsigned>(options_.size + options_.overflow)) return true;
+    return options_.lifetime.count() > 0 && waiting_.empty() &&
+           since(server.session().connected_at, now) >= options_.lifetime;
+}
+
+void pool::offer(server_ptr server, time_point now) {
+    std::optional<queue::waiter> next;
+    bool retire = false;
+    {
+        std::lock_guard guard{lock_};
+        retire = paused_ || should_retire(*server, now);
+        if (retire) {
+            move(*server, server_event::retired);
+        } else if ((next = waiting_.pop_oldest())) {
+            move(*server, server_event::linked);
+        } else {
+            server->session().idle_since = now;
+            idle_[server->loop().index()].push_back(server);
+        }
+    }
+    if (retire) {
+        server->close("retired");
+    } else if (next) {
+        hand_over(std::move(server), std::move(*next));
+    } else {
+        server->start_reading();
+    }
+}
+
+void pool::release(server_ptr server, release_decision decision, time_point now) {
+    if (server->is_closed()) return;
+    switch (decision.action) {
+        case release_action::idle: {
+            {
+                std::lock_guard guard{lock_};
+                move(*server, server_event::released);
+            }
+            offer(std::move(server), now);
+            return;
+        }
+        case release_action::reset_first: {
+            std::string reset_query;
+            {
+                std::lock_guard guard{lock_};
+                reset_query = options_.reset_query;
+                move(*server, server_event::released_dirty);
+            }
+            server->test(reset_query);
+            return;
+        }
+        case release_action::park: {
+            std::lock_guard guard{lock_};
+            move(*server, server_event::parked);
+            return;
+        }
+        case release_action::close:
+            server->close(decision.reason);
+            return;
+    }
+}
+
+void pool::unpark(server_ptr server, time_point now) {
+    if (server->state() != server_state::being_canceled) return;
+    // The signal has been delivered by now, maybe to an idle backend, which ignores it. The check
+    // proves that the session still answers before anybody gets it.
+    std::string reset_query;
+    {
+        std::lock_guard guard{lock_};
+        move(*server, server_event::released_dirty);
+        reset_query = options_.reset_query;
+    }
+    (void)now;
+    server->test(reset_query);
+}
+
+void pool::on_connected(server_ptr server, time_point now) {
+    {
+        std::lock_guard guard{lock_};
+        move(*server, server_event::logged_in);
+        server->session().retire_generation = retire_generation_;
+        last_error_.clear();
+        connect_pause_ = {};
+        next_connect_ = {};
+        greeting_ = server->session().greeting;
+    }
+    events_.server_connected(*this, server->loop().index(), now - server->started_at());
+    offer(std::move(server), now);
+}
+
+void pool::on_connect_failed(server_ptr server, std::error_code error, const lease_error& why) {
+    bool nobody_left = false;
+    {
+        std::lock_guard guard{lock_};
+        last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
+        connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest_connect_pause);
+        next_connect_ = std::chrono::steady_clock::now() + connect_pause_;
+        nobody_left =
+            counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
+    }
+    events_.server_connect_failed(*this, server->loop().index(), error, why.message);
+    if (nobody_left) fail_all_waiters(why);
+}
+
+void pool::on_tested(server_ptr server, bool passed, time_point now) {
+    if (!passed) {
+        server->close("check or reset query failed");
+        return;
+    }
+    {
+        std::lock_guard guard{lock_};
+        move(*server, server_event::check_passed);
+    }
+    offer(std::move(server), now);
+}
+
+void pool::on_closed(server_connection& server, std::string_view reason) {
+    event_loop& loop = server.loop();
+    const bool was_up = server.session().process_id != 0;
+    unsigned to_open = 0;
+    const auto now = std::chrono::steady_clock::now();
+    {
+        std::lock_guard guard{lock_};
+        auto& idle = idle_[loop.index()];
+        const auto at = std::find_if(idle.begin(), idle.end(), [&](const server_ptr& candidate) {
+            return candidate.get() == &server;
+        });
+        if (at != idle.end()) idle.erase(at);
+        counts_.leave(server.state());
+        server.set_state(server_state::closing);
+        to_open = claim_connects(now);
+        for (unsigned i = 0; i < to_open; ++i) {
+            server_state fresh{};
+            counts_.enter(fresh);
+        }
+    }
+    if (was_up) events_.server_closed(*this, loop.index(), reason);
+    if (to_open > 0) {
+        // Not from inside the failing server's call chain.
+        loop.post([self = shared_from_this(), &loop, to_open] {
+            self->launch(loop, to_open, std::chrono::steady_clock::now());
+        });
+    }
+}
+
+void pool::fail_waiter(queue::waiter waiter, lease_error why) {
+    loops_[waiter.worker]->post([owner = std::move(waiter.owner), why = std::move(why)] {
+        owner->on_lease_failed(why);
+    });
+}
+
+void pool::fail_all_waiters(const lease_error& why) {
+    std::vector<queue::waiter> all;
+    {
+        std::lock_guard guard{lock_};
+        while (auto next = waiting_.pop_oldest())
+            all.push_back(std::move(*next));
+    }
+    for (auto& waiter : all)
+        fail_waiter(std::move(waiter), why);
+}
+
+void pool::expire_waiters(event_loop& loop, time_point now) {
+    std::vector<queue::waiter> overdue;
+    std::string last;
+    {
+        std::lock_guard guard{lock_};
+        waiting_.expire(now, overdue);
+        if (!overdue.empty()) last = last_error_;
+    }
+    for (auto& waiter : overdue) {
+        events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
+        fail_waiter(
+            std::move(waiter),
+            wait_timeout_error(
+                database_ + "/" + user_, since(waiter.enqueued, now), waiter.ahead, last
+            )
+        );
+    }
+}
+
+void pool::close_idle(event_loop& loop, time_point now) {
+    for (;;) {
+        server_ptr victim;
+        close_reason why = close_reason::keep;
+        {
+            std::lock_guard guard{lock_};
+            auto& idle = idle_[loop.index()];
+            if (idle.empty()) return;
+            const idle_limits limits{
+                options_.overflow_idle,
+                options_.idle_timeout,
+                options_.lifetime.count() > 0 ? options_.lifetime : milliseconds::max()};
+            for (std::size_t i = 0; i < idle.size() && why == close_reason::keep; ++i) {
+                server_connection& server = *idle[i];
+                idle_server facts;
+                facts.idle_for = since(server.session().idle_since, now);
+                facts.age = since(server.session().connected_at, now);
+                facts.retire = paused_ || shut_down_ || server.session().target != target_ ||
+                               server.session().retire_generation != retire_generation_;
+                why = should_close(numbers(), limits, facts, since(last_lifetime_close_, now));
+                if (why != close_reason::keep) victim = idle[i];
+            }
+            if (!victim) return;
+            if (why == close_reason::lifetime) last_lifetime_close_ = now;
+        }
+        victim->close(to_string(why));
+    }
+}
+
+void pool::tick(event_loop& loop, time_point now) {
+    expire_waiters(loop, now);
+    close_idle(loop, now);
+    unsigned to_open = 0;
+    {
+        std::lock_guard guard{lock_};
+        to_open = claim_connects(now);
+        for (unsigned i = 0; i < to_open; ++i) {
+            server_state fresh{};
+            counts_.enter(fresh);
+        }
+    }
+    launch(loop, to_open, now);
+    for (server_connection* server : std::vector<server_connection*>(all_[loop.index()])) {
+        server->check_deadline(now);
+    }
+}
+
+void pool::reconfigure(pool_options options, connect_target_ptr target) {
+    std::lock_guard guard{lock_};
+    mode_.store(options.mode, std::memory_order_relaxed);
+    options_ = std::move(options);
+    if (*target != *target_) target_ = std::move(target);
+}
+
+void pool::retire_all() {
+    std::lock_guard guard{lock_};
+    ++retire_generation_;
+}
+
+void pool::pause() {
+    std::lock_guard guard{lock_};
+    paused_ = true;
+}
+
+void pool::resume() {
+    {
+        std::lock_guard guard{lock_};
+        paused_ = false;
+        next_connect_ = {};
+    }
+}
+
+void pool::shut_down(const lease_error& error) {
+    {
+        std::lock_guard guard{lock_};
+        shut_down_ = error;
+    }
+    fail_all_waiters(error);
+}
+
+pool_figures pool::figures(time_point now) const {
+    std::lock_guard guard{lock_};
+    pool_figures f;
+    f.active = counts_.in(server_state::active);
+    f.idle = counts_.in(server_state::idle);
+    f.login = counts_.in(server_state::login);
+    f.tested = counts_.in(server_state::tested);
+    f.being_canceled = counts_.in(server_state::being_canceled);
+    f.open = counts_.open();
+    f.waiting = waiting_.size();
+    if (const auto oldest = waiting_.oldest_since()) {
+        f.max_wait = duration_cast<std::chrono::microseconds>(now - *oldest);
+    }
+    f.paused = paused_;
+    return f;
+}
+
+std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> pool::greeting() const {
+    std::lock_guard guard{lock_};
+    return greeting_;
+}
+
+std::string pool::last_error() const {
+    std::lock_guard guard{lock_};
+    return last_error_;
+}
+
+void pool::enlist(server_connection& server) {
+    all_[server.loop().index()].push_back(&server);
+}
+
+void pool::delist(server_connection& server) {
+    std::erase(all_[server.loop().index()], &server);
+}
+
+}  // namespace weir::pool

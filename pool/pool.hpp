@@ -1,0 +1,177 @@
+// The servers of one (database, user) and the clients that wait for one, over all event loops. A
+// limit is the pool's, a connection is its loop's: each loop keeps the idle servers that live on
+// it, and a waiter on another loop gets one by its socket being moved there. Thread-safe where
+// said; the lock is held for a few list operations and never while anything is called back.
+#pragma once
+
+#include "pool/lease.hpp"
+#include "pool/pool_options.hpp"
+#include "pool/reusable.hpp"
+#include "pool/server_connection.hpp"
+#include "pool/server_state.hpp"
+#include "pool/sizing.hpp"
+#include "pool/waiting_queue.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::pool {
+
+/// What a pool tells its surroundings, for metrics and logs. Called on the loop where it happened.
+class pool_events {
+public:
+    virtual void server_connected(
+        const pool& owner, unsigned loop, std::chrono::nanoseconds duration
+    ) = 0;
+    virtual void server_connect_failed(
+        const pool& owner, unsigned loop, std::error_code error, std::string_view text
+    ) = 0;
+    virtual void server_closed(const pool& owner, unsigned loop, std::string_view reason) = 0;
+    virtual void wait_timed_out(
+        const pool& owner, unsigned loop, std::chrono::nanoseconds duration
+    ) = 0;
+    /// Runs blocking work (PBKDF2) off the event loops, then `done` on `loop`.
+    virtual void run_blocking(
+        event_loop& loop, std::function<void()> work, std::function<void()> done
+    ) = 0;
+
+protected:
+    ~pool_events() = default;
+};
+
+/// A pool's figures at one moment, for SHOW POOLS and gauges.
+struct pool_figures {
+    unsigned active = 0, idle = 0, login = 0, tested = 0, being_canceled = 0;
+    unsigned open = 0;
+    std::size_t waiting = 0;
+    std::chrono::microseconds max_wait{0};
+    bool paused = false;
+};
+
+class pool : public std::enable_shared_from_this<pool> {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    pool(
+        std::string database,
+        std::string user,
+        pool_options options,
+        connect_target_ptr target,
+        std::vector<event_loop*> loops,
+        pool_events& events
+    );
+
+    const std::string& database() const { return database_; }
+    const std::string& user() const { return user_; }
+    /// Any thread. A copy, as a reload may replace them.
+    pool_options options() const;
+    connect_target_ptr target() const {
+        std::lock_guard guard{lock_};
+        return target_;
+    }
+    pool_mode mode() const { return mode_.load(std::memory_order_relaxed); }
+
+    /// A server for `waiter`, at once if one is idle on this loop and nobody waits before it; else
+    /// nothing, and on_lease() or on_lease_failed() follows. `ticket` then names the place in the
+    /// queue. On the waiter's loop.
+    server_ptr acquire(event_loop& loop, waiter_ptr waiter, time_point now, waiting_ticket& ticket);
+
+    /// Leaves the queue. False when it was left already: an answer is on its way. On the waiter's
+    /// loop.
+    bool cancel_wait(waiting_ticket ticket);
+
+    /// Gives a server back after its client has unlinked it; `decision` is what reusable() said. On
+    /// its loop.
+    void release(server_ptr server, release_decision decision, time_point now);
+
+    /// The last cancel request for a parked server has ended. On its loop.
+    void unpark(server_ptr server, time_point now);
+
+    // --- from server_connection, on its loop ---
+    void on_connected(server_ptr server, time_point now);
+    void on_connect_failed(server_ptr server, std::error_code error, const lease_error& why);
+    void on_tested(server_ptr server, bool passed, time_point now);
+    void on_closed(server_connection& server, std::string_view reason);
+
+    /// Ends waits that are overdue, closes servers that are too old or idle for too long, connects
+    /// again after a failure. Several times a second, on each loop.
+    void tick(event_loop& loop, time_point now);
+
+    /// New numbers and place, from a reload. Servers of another place retire. Any thread.
+    void reconfigure(pool_options options, connect_target_ptr target);
+    /// Closes idle servers now and the others when they are released (RECONNECT). Any thread.
+    void retire_all();
+    /// PAUSE: no server is lent until resume(). Any thread.
+    void pause();
+    void resume();
+    /// The pool goes away: waiters get `error`, servers close when released. Any thread.
+    void shut_down(const lease_error& error);
+
+    pool_figures figures(time_point now) const;
+    /// ParameterStatus of the newest login, for the greeting of clients; nullptr before the first.
+    /// Any thread.
+    std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting() const;
+    std::string last_error() const;
+    /// Servers that live on `loop`, for SHOW SERVERS. On that loop's thread.
+    const std::vector<server_connection*>& servers_on(const event_loop& loop) const {
+        return all_[loop.index()];
+    }
+
+    /// Every server registers with its loop's list for its whole life. On its loop.
+    void enlist(server_connection& server);
+    void delist(server_connection& server);
+    pool_events& events() { return events_; }
+
+private:
+    using queue = waiting_queue<waiter_ptr>;
+
+    // All need lock_.
+    pool_numbers numbers() const;
+    unsigned claim_connects(time_point now);
+    bool should_retire(server_connection& server, time_point now) const;
+    void move(server_connection& server, server_event event);
+
+    void launch(event_loop& loop, unsigned count, time_point now);
+    void hand_over(server_ptr server, queue::waiter waiter);
+    void offer(server_ptr server, time_point now);
+    void serve_waiters_elsewhere(event_loop& loop);
+    void fail_all_waiters(const lease_error& why);
+    void fail_waiter(queue::waiter waiter, lease_error why);
+    void close_idle(event_loop& loop, time_point now);
+    void expire_waiters(event_loop& loop, time_point now);
+
+    const std::string database_;
+    const std::string user_;
+    const std::vector<event_loop*> loops_;
+    pool_events& events_;
+    std::atomic<pool_mode> mode_;
+
+    mutable std::mutex lock_;
+    pool_options options_;                       // guarded by lock_
+    connect_target_ptr target_;                  // guarded by lock_
+    queue waiting_;                              // guarded by lock_
+    state_counts counts_;                        // guarded by lock_
+    std::uint64_t retire_generation_ = 0;        // guarded by lock_
+    bool paused_ = false;                        // guarded by lock_
+    std::optional<lease_error> shut_down_;       // guarded by lock_
+    std::string last_error_;                     // guarded by lock_
+    time_point next_connect_{};                  // guarded by lock_; back-off after a failure
+    time_point last_lifetime_close_{};           // guarded by lock_
+    std::chrono::milliseconds connect_pause_{};  // guarded by lock_
+    std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting_;  // ditto
+
+    // Per loop: the list is that loop's own, its size is read by others under lock_. Least recently
+    // used first.
+    std::vector<std::vector<server_ptr>> idle_;         // changed under lock_ and on the loop
+    std::vector<std::vector<server_connection*>> all_;  // on the loop only
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,49 @@
+// What a pool is told: its numbers, where its servers are and how to log in there. Plain data; the
+// daemon fills it from the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::pool {
+
+enum class pool_mode : std::uint8_t { session, transaction };
+
+/// Numbers of one pool. Times of zero mean "never", for wait_timeout "wait for ever".
+struct pool_options {
+    pool_mode mode = pool_mode::transaction;
+    int size = 5;
+    int overflow = 10;
+    std::chrono::milliseconds overflow_idle{5'000};
+    std::chrono::milliseconds wait_timeout{30'000};
+    std::chrono::milliseconds connect_timeout{15'000};
+    std::chrono::milliseconds idle_timeout{600'000};
+    std::chrono::milliseconds lifetime{3'600'000};
+    std::chrono::milliseconds check_after_idle{30'000};
+    std::string reset_query = "DISCARD ALL";
+    std::size_t max_prepared = 200;
+};
+
+/// One address of PostgreSQL: a host name or address, or the folder of a unix socket.
+struct upstream_address {
+    std::string host;
+    std::uint16_t port = 5432;
+    bool is_unix() const { return host.starts_with('/'); }
+    friend bool operator==(const upstream_address&, const upstream_address&) = default;
+};
+
+/// Where to connect and as whom. Immutable and shared; a changed one makes existing servers retire.
+struct connect_target {
+    std::vector<upstream_address> addresses;  // tried in order, never empty
+    std::string database;
+    std::string user;
+    std::string secret;   // password, "md5..." or empty
+    std::string options;  // PostgreSQL's start-up parameter of that name
+    friend bool operator==(const connect_target&, const connect_target&) = default;
+};
+using connect_target_ptr = std::shared_ptr<const connect_target>;
+
+}  // namespace weir::pool

@@ -1,0 +1,175 @@
+// Our connection to PostgreSQL: the driver that connects, logs in, tests, resets and watches a
+// server, and lends its buffers to the client's relay while it is linked. Decisions are elsewhere:
+// server_login (authentication), pipeline (whose reply is this), reusable (may it go back). One
+// thread: that of its loop.
+#pragma once
+
+#include "pool/cancel_registry.hpp"
+#include "pool/input_buffer.hpp"
+#include "pool/lease.hpp"
+#include "pool/output_queue.hpp"
+#include "pool/pool_options.hpp"
+#include "pool/prepared_statements.hpp"
+#include "pool/server_login.hpp"
+#include "pool/server_state.hpp"
+#include "pool/session_settings.hpp"
+#include "protocol/pipeline.hpp"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace weir::pool {
+
+class pool;
+
+/// Who a linked server tells what happens. Implemented by the client's session.
+class server_user {
+public:
+    /// New bytes are in `server.input()`.
+    virtual void on_server_input(server_connection& server) = 0;
+    /// What was blocked in `server.output()` is sent.
+    virtual void on_server_writable(server_connection& server) = 0;
+    /// The connection is gone; the server has left its pool and must not be used again.
+    virtual void on_server_lost(server_connection& server, std::string_view reason) = 0;
+
+protected:
+    ~server_user() = default;
+};
+
+/// What of a server lives on when it moves to another loop: the PostgreSQL session, not the socket
+/// object.
+struct server_session {
+    std::uint32_t process_id = 0;
+    std::uint32_t secret_key = 0;  // never logged
+    upstream_address address;
+    connect_target_ptr target;
+    server_settings settings;
+    server_statements statements{200};
+    // Key of the client's unnamed statement that the server holds now; 0 = none of ours.
+    std::uint64_t unnamed_statement = 0;
+    std::chrono::steady_clock::time_point connected_at;
+    std::chrono::steady_clock::time_point idle_since;
+    std::uint64_t id = 0;  // for SHOW SERVERS
+    std::uint64_t retire_generation = 0;
+    // ParameterStatus of the login, for greeting clients.
+    std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting;
+};
+
+class server_connection final
+    : public boost::intrusive_ref_counter<server_connection, boost::thread_unsafe_counter> {
+public:
+    using socket_type = boost::asio::generic::stream_protocol::socket;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// A new connection in state login; connect() starts it.
+    server_connection(event_loop& loop, std::shared_ptr<pool> owner, connect_target_ptr target);
+    ~server_connection();
+
+    /// Resolves, connects and logs in, address after address; ends in pool::on_connected or
+    /// on_connect_failed.
+    void connect(time_point now);
+
+    /// The parts of an idle server, to be attached to another loop. The object is closed and done
+    /// afterwards.
+    struct detached {
+        int descriptor = -1;
+        int family = 0;
+        server_state state{};
+        std::unique_ptr<server_session> session;
+    };
+    detached detach();
+    static server_ptr attach(event_loop& loop, std::shared_ptr<pool> owner, detached parts);
+
+    // --- linked ---
+    void link(server_user& user);
+    /// Ends the link. The server is not in its pool yet: pool::release() does that.
+    void unlink();
+    input_buffer& input() { return input_; }
+    output_queue& output() { return output_; }
+    protocol::pipeline& pipeline() { return pipeline_; }
+    server_session& session() { return *session_; }
+    cancel_gate& cancels() { return cancels_; }
+    /// Sends what is in output(); when the socket is full, on_server_writable() follows later.
+    output_queue::result flush();
+    bool is_write_blocked() const { return waiting_to_write_; }
+    /// Stops reading until resume_reading(): back-pressure of a slow client.
+    void pause_reading() { reading_paused_ = true; }
+    void resume_reading();
+
+    /// Sends a simple query whose replies nobody sees (reset query, check), then pool::on_tested().
+    void test(std::string_view query);
+
+    /// Leaves the pool and closes the socket. Says Terminate when the server is at peace.
+    /// Idempotent.
+    void close(std::string_view reason);
+
+    /// Where the connection leads; for a cancel request, which goes to the same place.
+    socket_type::endpoint_type remote_endpoint() const {
+        boost::system::error_code ignored;
+        return socket_.remote_endpoint(ignored);
+    }
+
+    server_state state() const { return state_; }
+    void set_state(server_state state) { state_ = state; }
+    bool is_closed() const { return state_ == server_state::closing; }
+    event_loop& loop() { return loop_; }
+    const std::shared_ptr<pool>& owner() const { return owner_; }
+    const connect_target_ptr& target() const { return target_; }
+    time_point started_at() const { return started_at_; }
+
+    /// Starts watching an idle server for bytes or its end.
+    void start_reading();
+
+    /// Ends a login or a test that takes longer than connect_timeout. Called from time to time.
+    void check_deadline(time_point now);
+
+private:
+    void resolve_next();
+    void connect_to(const boost::asio::generic::stream_protocol::endpoint& endpoint);
+    void try_next_address(std::error_code error, lease_error why);
+    void start_login();
+    void feed_login();
+    void perform(server_login::action action);
+    void derive_keys();
+    void finish_login();
+    void login_failed();
+    void handle_read(const boost::system::error_code& error, std::size_t count);
+    void handle_write_ready(const boost::system::error_code& error);
+    void read_unlinked();
+    void lost(std::string_view reason);
+    lease_error unreachable(std::string_view reason) const;
+
+    event_loop& loop_;
+    std::shared_ptr<pool> owner_;
+    connect_target_ptr target_;
+    std::unique_ptr<server_session> session_;
+    socket_type socket_;
+    input_buffer input_;
+    output_queue output_;
+    protocol::pipeline pipeline_;
+    cancel_gate cancels_;
+    server_user* user_ = nullptr;
+    server_state state_;
+    bool reading_ = false;
+    bool reading_paused_ = false;
+    bool waiting_to_write_ = false;
+    bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
+
+    // Only while it connects.
+    struct connecting;
+    std::unique_ptr<connecting> connecting_;
+    time_point started_at_;
+    time_point deadline_ = time_point::max();  // of login and test
+};
+
+}  // namespace weir::pool
