@@ -22,9 +22,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
-#include <libpq-fe.h>
 #include <memory>
 #include <new>
+#include <postgresql/libpq-fe.h>
 #include <string_view>
 #include <system_error>
 #include <utility>
