@@ -284,6 +284,22 @@ TEST_F(SessionOfClient, T18ReadBehindAnUnsettledWriteIsNotServed) {
     EXPECT_EQ(b_reads(), "hit");
 }
 
+TEST_F(SessionOfClient, T93HitNeverOvertakesAReplyThatIsOwed) {
+    prove_hit();
+    const request read{reply_shape::simple, "select t", {}, {}};
+    (void)b.session.begin_statement({reply_shape::simple, "u", {}, {}}, {read_u}, w.now);
+    EXPECT_FALSE(b.session.quick_hit(read, w.now)) << "the query is not answered yet";
+    (void)b.ready('I');
+    EXPECT_TRUE(b.session.quick_hit(read, w.now));
+    (void
+    )b.session.begin_statement({reply_shape::extended, "u", {}, "\0\0\0\0\0\0"sv}, {read_u}, w.now);
+    EXPECT_FALSE(b.session.quick_hit(read, w.now)) << "not even synchronised";
+    b.session.end_of_cycle();
+    EXPECT_FALSE(b.session.quick_hit(read, w.now));
+    (void)b.ready('I');
+    EXPECT_TRUE(b.session.quick_hit(read, w.now));
+}
+
 TEST_F(SessionOfClient, PipelinedCyclesAreSettledEachByItsOwnReadyForQuery) {
     prove_hit();
     a.send(write_u);
@@ -548,6 +564,14 @@ TEST_F(SessionOfClient, T119ShorterTtlOfTheRuleAppliesToWhatIsStored) {
 TEST_F(SessionOfClient, RemovedRuleServesNothing) {
     prove_hit();
     w.face.set_rules(rule_set::none());
+    EXPECT_EQ(b_reads(), "no_rule");
+}
+
+TEST_F(SessionOfClient, ChangedRuleServesNothingThatWasStoredBefore) {
+    prove_hit();
+    auto narrowed = test::rule_named("all");
+    narrowed.tables = {"u"};
+    w.face.set_rules(test::rules_of({narrowed}, {}, w.face.rules().get()));
     EXPECT_EQ(b_reads(), "no_rule");
 }
 
