@@ -1,5 +1,6 @@
 #include "pool/input_buffer.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -12,23 +13,21 @@ input_buffer::input_buffer(std::size_t small, std::size_t large)
       data_{storage_.get()},
       capacity_{small} {}
 
-void input_buffer::consume(std::size_t count) {
-    begin_ += count;
-    if (begin_ == end_) begin_ = end_ = 0;
-}
+void input_buffer::consume(std::size_t count) { begin_ += count; }
 
 std::span<char> input_buffer::prepare() {
-    if (empty()) {
-        if (was_full_ && capacity_ < large_) {
-            move_to(std::make_unique_for_overwrite<char[]>(large_), large_);
-        } else if (!was_full_ && capacity_ > small_) {
-            move_to(std::make_unique_for_overwrite<char[]>(small_), small_);
-        }
-    } else if (was_full_ && capacity_ < large_) {
-        move_to(std::make_unique_for_overwrite<char[]>(large_), large_);
+    if (empty()) begin_ = end_ = 0;
+    std::size_t capacity = capacity_;
+    if (was_full_ && capacity_ < large_) {
+        capacity = large_;
+    } else if (!was_full_ && empty()) {
+        capacity = small_;
     }
-    // Moving a short tail is cheaper than a receive into the last few bytes.
-    if (begin_ > 0 && capacity_ - end_ < capacity_ / 2) {
+    capacity = std::max(capacity, std::exchange(wanted_, 0));
+    if (capacity != capacity_) {
+        move_to(std::make_unique_for_overwrite<char[]>(capacity), capacity);
+    } else if (begin_ > 0 && capacity_ - end_ < capacity_ / 2) {
+        // Moving a short tail is cheaper than a receive into the last few bytes.
         std::memmove(data_, data_ + begin_, end_ - begin_);
         end_ -= begin_;
         begin_ = 0;
@@ -39,11 +38,6 @@ std::span<char> input_buffer::prepare() {
 void input_buffer::commit(std::size_t count) {
     was_full_ = count == capacity_ - end_;
     end_ += count;
-}
-
-void input_buffer::grow_to(std::size_t count) {
-    if (count <= capacity_) return;
-    move_to(std::make_unique_for_overwrite<char[]>(count), count);
 }
 
 void input_buffer::move_to(std::unique_ptr<char[]> storage, std::size_t capacity) {

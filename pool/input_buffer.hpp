@@ -11,7 +11,7 @@ namespace weir::pool {
 
 /// A receive buffer with two sizes: a small one that is always there, so that an idle connection
 /// costs little, and a large one that is attached while data flows (one system call then moves
-/// much). Views into it die with the next prepare(), grow_to() or reset().
+/// much). Views into it die with the next prepare(), the only call that moves bytes: a receive may be under way at any other time.
 class input_buffer {
 public:
     /// Sizes in bytes. `small` is allocated at once, `large` only when a read filled the small one.
@@ -31,11 +31,10 @@ public:
     /// Counts `count` received bytes, at most what prepare() returned.
     void commit(std::size_t count);
 
-    /// Makes room for `count` unread bytes in all, for a message that must be seen whole.
-    void grow_to(std::size_t count);
+    /// Asks for room for `count` unread bytes in all, for a message that must be seen whole; the next prepare()
+    /// makes it.
+    void want(std::size_t count) { wanted_ = count; }
 
-    /// Bytes that could be received right now without growing.
-    std::size_t free() const { return capacity_ - (end_ - begin_); }
     std::size_t capacity() const { return capacity_; }
 
 private:
@@ -48,6 +47,7 @@ private:
     std::size_t capacity_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    std::size_t wanted_ = 0;
     bool was_full_ = false;  // the last read filled all that was offered: more is likely waiting
 };
 

@@ -21,7 +21,7 @@ void output_queue::add_view(std::string_view bytes) {
     } else if (view_.data() + view_.size() == bytes.data()) {
         view_ = {view_.data(), view_.size() + bytes.size()};
     } else {
-        settle_view();
+        settle();
         view_ = bytes;
     }
 }
@@ -31,11 +31,11 @@ void output_queue::add_copy(std::string_view bytes) {
 }
 
 std::string& output_queue::writable() {
-    settle_view();
+    settle();
     return backlog_;
 }
 
-void output_queue::settle_view() {
+void output_queue::settle() {
     backlog_.append(view_);
     view_ = {};
 }
@@ -66,7 +66,7 @@ output_queue::result output_queue::flush(int descriptor, std::error_code& error)
         if (taken < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
-                settle_view();
+                settle();
                 return result::blocked;
             }
             error.assign(errno, std::system_category());

@@ -31,12 +31,14 @@ public:
     /// afterwards.
     result flush(int descriptor, std::error_code& error);
 
+    /// Copies what is a view only: the bytes behind it may go. For when flush() has to wait.
+    void settle();
+
     bool empty() const { return view_.empty() && backlog_.size() == sent_; }
     /// Bytes waiting, views included.
     std::size_t size() const { return backlog_.size() - sent_ + view_.size(); }
 
 private:
-    void settle_view();
     void drop_sent();
 
     std::string backlog_;

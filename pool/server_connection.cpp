@@ -322,7 +322,7 @@ void server_connection::read_unlinked() {
             return;
         }
         if (bytes.size() < header.size()) {
-            input_.grow_to(header.size());
+            input_.want(header.size());
             break;
         }
         const std::string_view body = bytes.substr(5, header.size() - 5);
@@ -397,7 +397,10 @@ void server_connection::unlink() {
 }
 
 output_queue::result server_connection::flush() {
-    if (waiting_to_write_) return output_queue::result::blocked;
+    if (waiting_to_write_) {
+        output_.settle();
+        return output_queue::result::blocked;
+    }
     std::error_code error;
     const auto result = output_.flush(socket_.native_handle(), error);
     if (result == output_queue::result::blocked) {

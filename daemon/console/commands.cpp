@@ -4,6 +4,8 @@
 #include "daemon/version.hpp"
 #include "protocol/sqlstate.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -317,8 +319,8 @@ client_error unknown_command(const statement_words& statement) {
         typed = words[0].text;
         near = config::nearest(typed, known);
     }
-    if (typed.size() > 100) typed = typed.substr(0, 100) + "...";
-    if (!near.empty()) hint = "Did you mean " + std::string{near} + "? " + hint;
+    if (typed.size() > 100) typed.replace(100, std::string::npos, "...");
+    if (!near.empty()) hint.insert(0, did_you_mean(near));
     return make_error(
         sqlstate::syntax_error, "unknown console command \"" + typed + "\"", std::move(hint)
     );
@@ -362,7 +364,7 @@ std::optional<command> find_constant(const std::vector<word>& words) {
         return c;
     }
     if (words.size() == 4 && words[1].is("version") && words[2].is("(") && words[3].is(")")) {
-        c.constant = "pgweir " + std::string{version};
+        c.constant = fmt::format("pgweir {}", version);
         c.constant_column = {"version", protocol::text_oid};
         return c;
     }
@@ -401,7 +403,7 @@ std::span<const command_entry> command_table() {
 }
 
 std::span<const session_parameter> session_parameters() {
-    static const std::string server_version = std::string{"15.0 (pgweir "} + version + ")";
+    static const std::string server_version = fmt::format("15.0 (pgweir {})", version);
     static const std::array parameters{
         session_parameter{"server_version", server_version, true},
         session_parameter{"server_encoding", "UTF8", true},

@@ -99,7 +99,7 @@ void console_phase::process() {
             break;
         }
         if (here.size() < header.size()) {
-            session_->input().grow_to(header.size());
+            session_->input().want(header.size());
             break;
         }
         const auto wish = protocol_.on_message(

@@ -58,7 +58,7 @@ result answer_set(const std::vector<word>& arguments, const config::config& conf
     }
     std::string hint = "SHOW CONFIG lists the options; they are changed in the file and by RELOAD.";
     if (const auto near = config::nearest(name, known); !near.empty()) {
-        hint = "Did you mean " + std::string{near} + "? " + hint;
+        hint.insert(0, did_you_mean(near));
     }
     return result::of_error(make_error(
         protocol::sqlstate::undefined_object,

@@ -53,6 +53,13 @@ inline client_error make_error(
     return {severity::error, sqlstate, std::move(message), std::move(detail), std::move(hint)};
 }
 
+/// The front of a hint. `near`: what config::nearest() found.
+inline std::string did_you_mean(std::string_view near) {
+    std::string front{"Did you mean "};
+    front += near;
+    return front += "? ";
+}
+
 inline value text(std::string_view v) {
     return std::string{v};
 }

@@ -57,7 +57,7 @@ result invalidate_rule(querycache::cache& cache, const std::string& rule) {
         known.push_back(one.source.name);
     std::string hint = "SHOW CACHE lists the rules.";
     if (const auto near = config::nearest(rule, known); !near.empty()) {
-        hint = "Did you mean " + std::string{near} + "? " + hint;
+        hint.insert(0, did_you_mean(near));
     }
     return result::of_error(
         make_error(sqlstate::undefined_object, "no cache rule \"" + rule + "\"", std::move(hint))
@@ -70,7 +70,7 @@ client_error unknown_database(const std::string& name, const config::config& con
         known.push_back(one);
     std::string hint = "SHOW DATABASES lists them.";
     if (const auto near = config::nearest(name, known); !near.empty()) {
-        hint = "Did you mean " + std::string{near} + "? " + hint;
+        hint.insert(0, did_you_mean(near));
     }
     return make_error(
         sqlstate::invalid_catalog_name,

@@ -91,6 +91,7 @@ void client_session::handle_read(const boost::system::error_code& error, std::si
 }
 
 bool client_session::flush() {
+    if (waiting_to_write_) output_.settle();
     if (waiting_to_write_ || closed_) return !closed_;
     std::error_code error;
     switch (output_.flush(socket_.native_handle(), error)) {

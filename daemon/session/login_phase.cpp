@@ -96,7 +96,7 @@ bool login_phase::read_startup() {
         return false;
     }
     if (packet.kind == protocol::startup_kind::incomplete) {
-        input.grow_to(std::min<std::size_t>(input.unread().size() + 1024, 16 * 1024));
+        input.want(std::min<std::size_t>(input.unread().size() + 1024, 16 * 1024));
         return false;
     }
     input.consume(packet.size);
@@ -248,7 +248,7 @@ bool login_phase::read_authentication() {
             break;
     }
     if (bytes.size() < header.size()) {
-        input.grow_to(header.size());
+        input.want(header.size());
         return false;
     }
     const std::string body{bytes.substr(protocol::frame_header_size, header.body_size())};

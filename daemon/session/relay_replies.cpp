@@ -80,10 +80,7 @@ void relay::take_replies() {
         }
         if (bytes.size() < header.size() && is_read_whole(header.type) &&
             header.size() <= longest_whole_reply) {
-            if (input.capacity() < header.size()) {
-                if (!session_->flush()) return;
-                input.grow_to(header.size());
-            }
+            input.want(header.size());
             break;
         }
         const std::string_view here = bytes.substr(0, header.size());

@@ -71,7 +71,7 @@ void relay::process() {
         if (unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
         server_->flush();
     }
-    if (session_ != nullptr) session_->flush();
+    if (session_ != nullptr && session_->flush()) session_->resume_reading();
 }
 
 void relay::on_input() {
@@ -79,12 +79,7 @@ void relay::on_input() {
 }
 
 relay::step relay::need_whole(const protocol::frame_header& header) {
-    if (session_->input().capacity() < header.size()) {
-        // Views of the buffer must be gone before it moves.
-        if (server_) server_->flush();
-        if (session_ == nullptr) return step::ended;
-        session_->input().grow_to(header.size());
-    }
+    session_->input().want(header.size());
     return step::more;
 }
 

@@ -80,7 +80,7 @@ std::string conninfo(const pool::connect_target& target, const pool::upstream_ad
         "host=" + quoted(address.host) + " port=" + std::to_string(address.port) +
         " dbname=" + quoted(target.database) + " user=" + quoted(target.user) +
         " application_name=pgweir-control client_encoding=UTF8 gssencmode=disable "
-        "passfile=/dev/null"
+        "passfile=/dev/null/none"
         " keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=30000";
     if (!target.secret.empty() && !is_stored_secret(target.secret)) {
         text += " password=" + quoted(target.secret);
@@ -259,17 +259,15 @@ server_facts control_connection::ask_facts() {
     facts.name = text_of(server[3]);
     try {
         facts.identity.system_identifier = number<std::uint64_t>(work.exec1(queries::identity)[0]);
-    } catch (const pqxx::sql_error& refused) {
-        // insufficient_privilege, undefined_function: somebody closed the function, or it is not
-        // quite PostgreSQL. The start time in microseconds tells servers apart just as well and is
-        // the same on every road to one; but a restart then counts as another database, which costs
-        // the entries that a restart costs anyway.
-        if (refused.sqlstate() != "42501" && refused.sqlstate() != "42883") throw;
-        log_info(
-            "cache: pg_control_system() is refused; {} is told apart by its start time", address_
-        );
-        facts.identity.system_identifier = number<std::uint64_t>(server[1]);
+        return facts;
+    } catch (const pqxx::insufficient_privilege&) {  // somebody has closed the function
+    } catch (const pqxx::undefined_function&) {      // it is not quite PostgreSQL
     }
+    // The start time in microseconds tells servers apart just as well and is the same on every road
+    // to one; but a restart then counts as another database, which costs the entries that a restart
+    // costs anyway.
+    log_info("cache: pg_control_system() is refused; {} is told apart by its start time", address_);
+    facts.identity.system_identifier = number<std::uint64_t>(server[1]);
     return facts;
 }
 
@@ -565,10 +563,13 @@ void catalog_loader::back_off(std::chrono::milliseconds duration) {
     }
 }
 
-void catalog_loader::tell(const std::string& problem) {
+void catalog_loader::tell(std::string problem) {
+    std::replace(problem.begin(), problem.end(), '\n', ' ');
+    while (problem.ends_with(' '))
+        problem.pop_back();
     if (problem == last_problem_) return;
-    last_problem_ = problem;
-    log_warning("cache of {}: {}", database_, problem);
+    last_problem_ = std::move(problem);
+    log_warning("cache of {}: {}", database_, last_problem_);
 }
 
 }  // namespace weir::daemon

@@ -113,7 +113,7 @@ private:
     bool await_load(control_connection& connection, bool is_current);
     void back_off(std::chrono::milliseconds duration);
     /// Once a text, so that a server that stays away does not fill the log.
-    void tell(const std::string& problem);
+    void tell(std::string problem);
 
     const surroundings around_;
     const std::vector<pool::upstream_address> addresses_;
