@@ -1,0 +1,142 @@
+// Which databases are looked at, in what order they become known, and what holds a snapshot back.
+#include "tests/support/traffic_gate.hpp"
+#include "tests/unit/daemon/upstream/loader_world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::daemon {
+namespace {
+
+config::database_options entry(const std::string& name, const std::string& dbname) {
+    config::database_options options;
+    options.name = name;
+    options.upstream.hosts.push_back({.host = "127.0.0.1", .hostaddr = "", .port = 5432});
+    options.upstream.dbname = dbname;
+    return options;
+}
+
+TEST(CacheDatabases, AnnouncesTheStateBeforeItHasASnapshot) {
+    make_database("shop");
+    loader_world world;
+    querycache::database_state* announced = nullptr;
+    bool had_snapshot = true;
+    world.on_announce = [&] {
+        announced = world.find("shop");
+        if (announced != nullptr) had_snapshot = announced->snapshot() != nullptr;
+    };
+    EXPECT_EQ(world.find("shop"), nullptr);
+    auto& state = world.loaded("shop");
+    EXPECT_EQ(announced, &state);
+    EXPECT_FALSE(had_snapshot) << "something may have been stored before all sessions watched";
+    EXPECT_EQ(world.announcements, 1);
+    EXPECT_EQ(
+        std::to_string(state.identity().system_identifier),
+        postgres().scalar("SELECT system_identifier FROM pg_control_system()")
+    );
+}
+
+TEST(CacheDatabases, NamesOverTheSameAddressShareOneConnection) {
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    const auto at = target_at(tcp_address(postgres().port()), "shop", "other_user");
+    EXPECT_EQ(world.find("alias", at), &state);
+    EXPECT_EQ(world.find("third", at), &state);
+    EXPECT_EQ(control_connections("shop"), 1);
+    const auto before = state.snapshot_serial();
+    state.versions().catalog()->bump(querycache::bump_cause::ddl);
+    world.databases.refresh("alias", true);
+    test::wait_until([&] { return state.snapshot_serial() > before; }, "a load for the alias");
+}
+
+TEST(CacheDatabases, WithoutRulesNothingIsAsked) {
+    loader_world world;
+    world.configuration.cache.rules.clear();
+    EXPECT_EQ(world.find("shop"), nullptr);
+    world.databases.refresh("shop", true);
+    EXPECT_EQ(world.announcements, 0);
+    EXPECT_LT(time_to_stop(world), std::chrono::seconds(1));
+    EXPECT_EQ(world.log(), "");
+}
+
+TEST(CacheDatabases, NamesThatNoRuleSelectsAreWatchedWhereTheyLeadToASelectedDatabase) {
+    make_database("shop");
+    make_database("other");
+    loader_world world;
+    auto& known = world.configuration.databases;
+    known["front"] = entry("front", "shop");
+    known["back"] = entry("back", "shop");
+    known["other"] = entry("other", "other");
+    world.configuration.cache.rules.front().databases = {"front"};
+    const auto at = [](const std::string& dbname) {
+        return target_at(tcp_address(postgres().port()), dbname);
+    };
+    // `back` is not selected, but what is written there is what `front` reads.
+    auto& by_back = world.loaded("back", at("shop"));
+    EXPECT_EQ(world.find("front", at("shop")), &by_back);
+    EXPECT_EQ(world.find("other", at("other")), nullptr);
+    EXPECT_EQ(world.find("other", at("other")), nullptr);
+    EXPECT_EQ(control_connections("other"), 0);
+}
+
+TEST(CacheDatabases, AnotherRoadToTheDatabaseHoldsSnapshotsBackUntilItIsKnown) {
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    test::traffic_gate gate(postgres().port());
+    gate.pause();
+    const auto through_gate = target_at(tcp_address(gate.port()), "shop");
+    EXPECT_EQ(world.find("detour", through_gate), nullptr);
+    EXPECT_TRUE(state.needs_refresh()) << "what is written over the detour is not seen yet";
+    world.databases.refresh("shop", true);
+    world.wait_for_log("waits until every way");
+    EXPECT_TRUE(state.needs_refresh());
+    gate.resume();
+    EXPECT_EQ(&world.loaded("detour", through_gate), &state) << "one database, two states";
+    EXPECT_FALSE(state.needs_refresh());
+}
+
+TEST(CacheDatabases, ANameThatTheConfigurationMovesLeavesItsOldDatabase) {
+    make_database("shop");
+    make_database("moved");
+    loader_world world;
+    auto& before = world.loaded("shop");
+    const auto elsewhere = target_at(tcp_address(postgres().port()), "moved");
+    auto& after = world.loaded("shop", elsewhere);
+    EXPECT_NE(&before, &after);
+    EXPECT_TRUE(before.needs_refresh()) << "sessions that hold the old state still read from it";
+    test::wait_until(
+        [] { return control_connections("shop") == 0; }, "the old connection to close"
+    );
+}
+
+TEST(CacheDatabases, ADatabaseMadeAnewIsAnother) {
+    make_database("shop");
+    loader_world world;
+    auto& before = world.loaded("shop");
+    make_database("shop");
+    test::wait_until(
+        [&] {
+            auto* const state = world.find("shop");
+            return state != &before && !state->needs_refresh();
+        },
+        [&] { return "the new database; log: " + world.log(); }
+    );
+    EXPECT_TRUE(before.needs_refresh());
+    EXPECT_GT(before.versions().everything()->version(), 1U);
+    EXPECT_EQ(world.told("another database stands behind shop"), 1U);
+    EXPECT_EQ(world.announcements, 2);
+}
+
+TEST(CacheDatabases, StatesStayKnownAfterStop) {
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    EXPECT_LT(time_to_stop(world), std::chrono::seconds(1));
+    EXPECT_EQ(world.find("shop"), &state);
+    EXPECT_EQ(world.find("fresh"), nullptr);
+    EXPECT_EQ(world.announcements, 1);
+}
+
+}  // namespace
+}  // namespace weir::daemon
