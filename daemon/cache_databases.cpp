@@ -51,11 +51,15 @@ querycache::database_state* cache_databases::find(
     const std::lock_guard guard{lock_};
     auto group = loaders_.find(target->database);
     if (group != loaders_.end()) {
-        for (const auto& loader : group->second) {
-            if (!loader->leads_to(*target)) continue;
-            loader->offer(target);
-            follow(database, *loader);
-            return loader->state();
+        const auto found =
+            std::find_if(group->second.begin(), group->second.end(), [&](const auto& one) {
+                return one->leads_to(*target);
+            });
+        if (found != group->second.end()) {
+            catalog_loader& loader = **found;
+            loader.offer(target);
+            follow(database, loader);  // may take another loader out of the group
+            return loader.state();
         }
     }
     if (stopped_) return nullptr;
@@ -94,19 +98,22 @@ void cache_databases::follow(const std::string& database, catalog_loader& loader
     // The configuration has moved the name. When nobody else goes the old way, its loader goes,
     // too.
     put_out_of_date(*before);
-    before->refresh(true);
     const bool is_used = std::any_of(names_.begin(), names_.end(), [&](const auto& name) {
         return name.second == before;
     });
-    if (is_used) return;
-    before->end();
     for (auto& [dbname, group] : loaders_) {
         const auto found = std::find_if(group.begin(), group.end(), [&](const auto& one) {
             return one.get() == before;
         });
         if (found == group.end()) continue;
-        leaving_.push_back(std::move(*found));
-        group.erase(found);
+        if (!is_used) {
+            before->end();
+            leaving_.push_back(std::move(*found));
+            group.erase(found);
+        }
+        // They may lead to the same database, or have waited for the one that went.
+        for (const auto& one : group)
+            one->refresh(true);
         return;
     }
 }

@@ -110,6 +110,22 @@ TEST(CacheDatabases, ANameThatTheConfigurationMovesLeavesItsOldDatabase) {
     );
 }
 
+TEST(CacheDatabases, ANameThatMovesToAnotherAddressOfItsDatabaseKeepsTheState) {
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    const pool::upstream_address socket{
+        postgres().socket_dir().string(), static_cast<std::uint16_t>(postgres().port())};
+    EXPECT_EQ(&world.loaded("shop", target_at(socket, "shop")), &state);
+    test::wait_until(
+        [] { return control_connections("shop") == 1; }, "the old connection to close"
+    );
+    // And a name that still goes the old way is not taken for the new one's.
+    EXPECT_EQ(&world.loaded("alias", target_at(tcp_address(postgres().port()), "shop")), &state);
+    EXPECT_EQ(&world.loaded("shop", target_at(socket, "shop")), &state);
+    EXPECT_EQ(control_connections("shop"), 2);
+}
+
 TEST(CacheDatabases, ADatabaseMadeAnewIsAnother) {
     make_database("shop");
     loader_world world;
