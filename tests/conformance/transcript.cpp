@@ -8,7 +8,7 @@ namespace weir::test {
 namespace {
 
 // A reply that takes longer does not come.
-constexpr std::chrono::seconds reply_limit{8};
+constexpr std::chrono::seconds reply_limit{5};
 
 std::string name_of(char type) {
     static std::map<char, std::string> const names = {
