@@ -48,6 +48,7 @@ public:
 
     const std::string& user() const { return user_; }
     const std::string& database() const { return database_; }
+    std::uint32_t process_id() const { return key_.process_id(); }
 
 private:
     friend class console::answer_slot;

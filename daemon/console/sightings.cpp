@@ -65,6 +65,7 @@ client_sighting look_at(client_session& session) {
         seen.state = client_state::active;
         seen.user = console->user();
         seen.database = console->database();
+        seen.process_id = console->process_id();
     }
     return seen;
 }

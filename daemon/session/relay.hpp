@@ -177,7 +177,7 @@ private:
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text);
     void note_effects(const text_facts& facts, std::uint32_t tag);
-    std::optional<querycache::bypass_reason> refusal(bool alone) const;
+    std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(
         const querycache::request& request,
         const text_facts& facts,

@@ -519,10 +519,9 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
     return stream(header);
 }
 
-std::optional<bypass_reason> relay::refusal(bool alone) const {
+std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
     if (is_pinned()) return bypass_reason::pinned;
-    const std::size_t own = applying_settings_ ? 1 : 0;
-    if (!alone || server_->pipeline().size() > own) return bypass_reason::pipelined;
+    if (!whole_unit) return bypass_reason::pipelined;
     return std::nullopt;
 }
 
@@ -551,7 +550,8 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     ++segment_;
     const std::uint32_t tag = next_tag();
     note_effects(facts, tag);
-    begin_cached(request, facts, refusal(true));
+    const std::size_t own = applying_settings_ ? 1 : 0;
+    begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;
     statements_.stage_query(tag, segment_);
     push(request_kind::query, reply_action::forward, tag);
