@@ -87,7 +87,7 @@ void load(std::filesystem::path const& file, std::vector<script>& scripts) {
             continue;
         }
         if (text.starts_with("=== ")) {
-            scripts.push_back({text.substr(4), {}, {}, {}});
+            scripts.emplace_back().name = text.substr(4);
             continue;
         }
         if (scripts.empty()) {
@@ -108,6 +108,10 @@ void load(std::filesystem::path const& file, std::vector<script>& scripts) {
             scripts.back().setup.push_back(line.rest);
         } else if (line.verb == "has") {
             scripts.back().has.push_back(line.rest);
+        } else if (line.verb == "ours") {
+            scripts.back().ours.push_back(line.rest);
+        } else if (line.verb == "differs") {
+            scripts.back().differs.push_back(words(line.rest).at(0));
         } else {
             scripts.back().lines.push_back(line);
         }

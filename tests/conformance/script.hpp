@@ -32,6 +32,8 @@ struct script {
     std::string name;
     std::vector<std::string> setup;
     std::vector<std::string> has;
+    std::vector<std::string> ours;
+    std::vector<std::string> differs;  // modes
     std::vector<script_line> lines;
 };
 

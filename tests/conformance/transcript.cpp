@@ -81,8 +81,13 @@ struct side {
 
 class player {
 public:
-    player(int port, std::string const& user, std::string const& database)
-        : port_(port), user_(user), database_(database) {}
+    player(
+        int port,
+        std::string const& user,
+        std::string const& database,
+        std::vector<std::string> const& ours
+    )
+        : port_(port), user_(user), database_(database), ours_(ours) {}
 
     /// False when the script cannot go on.
     bool step(script_line const& line) {
@@ -130,7 +135,7 @@ private:
             std::find_if(begin, replies.end(), [](auto const& m) { return m.type != 'S'; });
         std::sort(begin, end, [](auto const& a, auto const& b) { return a.body < b.body; });
         for (auto const& message : replies) {
-            write(shown(message));
+            write(shown(message, ours_));
         }
         return has(replies, 'Z');
     }
@@ -168,7 +173,7 @@ private:
                 write("<end>");
                 return false;
             }
-            write(shown(*message));
+            write(shown(*message, ours_));
             count -= message->type == type ? 1 : 0;
         }
         return true;
@@ -179,13 +184,19 @@ private:
     int const port_;
     std::string const user_;
     std::string const database_;
+    std::vector<std::string> const ours_;
     std::string prefix_;
     std::map<std::string, side> sides_;
 };
 
 }  // namespace
 
-std::string shown(backend_message const& message) {
+std::string shown(backend_message const& message, std::vector<std::string> const& ours) {
+    if (message.type == 'E' &&
+        std::find(ours.begin(), ours.end(), message.field('C')) != ours.end()) {
+        return "ErrorResponse " + message.field('V') + " C" + message.field('C') +
+               ", perhaps the daemon's own";
+    }
     std::string body = message.body;
     if (message.type == 'K') {
         body = "pid, secret";
@@ -200,7 +211,7 @@ std::string shown(backend_message const& message) {
 std::string play(
     script const& script, int port, std::string const& user, std::string const& database
 ) {
-    player one(port, user, database);
+    player one(port, user, database, script.ours);
     try {
         for (auto const& line : script.lines) {
             if (!one.step(line)) {

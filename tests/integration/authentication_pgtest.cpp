@@ -131,9 +131,10 @@ TEST_F(authentication, UnknownDatabaseIsToldOnlyAfterThePassword) {
         configuration({.auth = "type: scram-sha-256" + users(users_line("scram_user", "right"))})
     );
     raw_client stranger(daemon.port());
-    auto const replies = stranger.start({{"user", "scram_user"}, {"database", "no_such_database"}});
-    ASSERT_FALSE(replies.empty());
-    EXPECT_EQ(replies[0].type, 'R') << "the daemon told about a database before it knew who asks";
+    stranger.send(frontend::startup({{"user", "scram_user"}, {"database", "no_such_database"}}));
+    auto const reply = stranger.read();
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->type, 'R') << "the daemon told about a database before it knew who asks";
 
     auto const known =
         pq_connection::attempt(daemon.dsn("no_such_database", "scram_user") + " password=right");

@@ -10,7 +10,7 @@ namespace weir::test {
 
 /// A configuration whose only rule admits everything, or the rules given as YAML flow items.
 std::string cache_configuration(
-    std::string const& rules = "{name: everything, ttl: 1h}",
+    std::string const& rules = "{name: everything, databases: [shop], ttl: 1h}",
     std::string const& more_cache = "",
     settings parts = {}
 );

@@ -206,7 +206,7 @@ TEST_F(console, WhatItDoesNotKnowIsAnError) {
     daemon_process const daemon(configuration());
     pq_connection admin(daemon.dsn("pgweir"));
     for (std::string const command :
-         {"SELECT 1", "SHOW NOTHING", "PAUSE no_such_database", "DROP TABLE x", "SHOW"}) {
+         {"SHOW NOTHING", "FETCH ALL FROM x", "PAUSE no_such_database", "DROP TABLE x", "SHOW"}) {
         auto const result = admin.execute(command);
         EXPECT_FALSE(result.ok()) << command;
         EXPECT_FALSE(result.message().empty());

@@ -127,7 +127,7 @@ read_result read(daemon_process const& daemon, world& shared, int number) {
 TEST(Staleness, NoReaderSeesLessThanWhatWasAcknowledged) {
     refill_shop();
     daemon_process const daemon(cache_configuration(
-        "{name: everything, ttl: 1h}",
+        "{name: everything, databases: [shop], ttl: 1h}",
         "",
         {.pool = "mode: transaction, size: 4, overflow: 0", .threads = "3"}
     ));

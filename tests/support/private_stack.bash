@@ -107,7 +107,7 @@ databases:
 cache:
   memory: 64MiB
   rules:
-    - {name: everything-readable, ttl: $ttl}
+    - {name: all-tables, databases: ["$1"], ttl: $ttl}
 slow_log: {threshold: 100ms, file: "$scratch/slow.log"}
 YAML
 }
