@@ -11,7 +11,7 @@ namespace weir::pool {
 namespace {
 // A backlog above this is given back once it is sent: a slow reader must not leave its high-water
 // mark behind.
-constexpr std::size_t kept_capacity = 1024;
+constexpr std::size_t kept_capacity = 64;
 }  // namespace
 
 void output_queue::add_view(std::string_view bytes) {

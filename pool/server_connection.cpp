@@ -41,10 +41,11 @@ void tune(int descriptor, int family) {
 
 // What is needed only until the login is done.
 struct server_connection::connecting {
-    explicit connecting(event_loop& loop) : resolver{loop.context()} {}
+    explicit connecting(event_loop& loop) : resolver{loop.context()}, socket{loop.context()} {}
 
     std::size_t address = 0;  // index of the address that is tried now
     boost::asio::ip::tcp::resolver resolver;
+    boost::asio::generic::stream_protocol::socket socket;  // until it is connected
     std::vector<boost::asio::generic::stream_protocol::endpoint> endpoints;
     std::size_t endpoint = 0;
     std::unique_ptr<server_login> login;
@@ -59,7 +60,7 @@ server_connection::server_connection(
       owner_{std::move(owner)},
       target_{std::move(target)},
       session_{std::make_unique<server_session>()},
-      socket_{loop.context()},
+      socket_{loop, *this},
       input_{small_buffer, large_buffer},
       state_{server_state::login} {
     session_->target = target_;
@@ -132,20 +133,23 @@ void server_connection::resolve_next() {
 void server_connection::connect_to(const boost::asio::generic::stream_protocol::endpoint& endpoint
 ) {
     boost::system::error_code ignored;
-    socket_.close(ignored);
-    socket_.async_connect(endpoint, [self = server_ptr{this}](boost::system::error_code error) {
-        if (self->is_closed() || !self->connecting_) return;
-        if (!error) {
-            self->start_login();
-            return;
+    connecting_->socket.close(ignored);
+    connecting_->socket.async_connect(
+        endpoint,
+        [self = server_ptr{this}](boost::system::error_code error) {
+            if (self->is_closed() || !self->connecting_) return;
+            if (!error) {
+                self->start_login();
+                return;
+            }
+            auto& attempt = *self->connecting_;
+            if (++attempt.endpoint < attempt.endpoints.size()) {
+                self->connect_to(attempt.endpoints[attempt.endpoint]);
+                return;
+            }
+            self->try_next_address(errc::connect_failed, self->unreachable(error.message()));
         }
-        auto& attempt = *self->connecting_;
-        if (++attempt.endpoint < attempt.endpoints.size()) {
-            self->connect_to(attempt.endpoints[attempt.endpoint]);
-            return;
-        }
-        self->try_next_address(errc::connect_failed, self->unreachable(error.message()));
-    });
+    );
 }
 
 void server_connection::try_next_address(std::error_code error, lease_error why) {
@@ -165,6 +169,12 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
 }
 
 void server_connection::start_login() {
+    boost::system::error_code failed;
+    const int descriptor = connecting_->socket.release(failed);
+    if (failed || socket_.assign(descriptor)) {
+        try_next_address(errc::connect_failed, unreachable("the socket could not be watched"));
+        return;
+    }
     tune(socket_.native_handle(), socket_.local_endpoint().protocol().family());
     login_parameters parameters;
     parameters.user = target_->user;
@@ -246,6 +256,8 @@ void server_connection::finish_login() {
         session_->settings.on_parameter_status(name, value);
     }
     session_->settings.on_login_done();
+    const std::string* const standby = session_->settings.reported("in_hot_standby");
+    session_->on_standby = standby != nullptr && *standby == "on";
     session_->greeting = std::make_shared<const std::vector<std::pair<std::string, std::string>>>(
         result.parameter_statuses
     );
@@ -276,12 +288,7 @@ void server_connection::start_reading() {
     if (reading_ || reading_paused_ || !socket_.is_open()) return;
     reading_ = true;
     const auto space = input_.prepare();
-    socket_.async_read_some(
-        boost::asio::buffer(space.data(), space.size()),
-        [self = server_ptr{this}](boost::system::error_code error, std::size_t count) {
-            self->handle_read(error, count);
-        }
-    );
+    socket_.receive(space);
 }
 
 void server_connection::resume_reading() {
@@ -289,7 +296,7 @@ void server_connection::resume_reading() {
     start_reading();
 }
 
-void server_connection::handle_read(const boost::system::error_code& error, std::size_t count) {
+void server_connection::on_received(const boost::system::error_code& error, std::size_t count) {
     reading_ = false;
     if (is_closed()) return;
     if (error) {
@@ -405,19 +412,14 @@ output_queue::result server_connection::flush() {
     const auto result = output_.flush(socket_.native_handle(), error);
     if (result == output_queue::result::blocked) {
         waiting_to_write_ = true;
-        socket_.async_wait(
-            boost::asio::socket_base::wait_write,
-            [self = server_ptr{this}](boost::system::error_code failed) {
-                self->handle_write_ready(failed);
-            }
-        );
+        socket_.wait_for_room();
     } else if (result == output_queue::result::failed) {
         lost(error.message());
     }
     return result;
 }
 
-void server_connection::handle_write_ready(const boost::system::error_code& error) {
+void server_connection::on_room_to_send(const boost::system::error_code& error) {
     waiting_to_write_ = false;
     if (is_closed() || error) return;
     if (flush() == output_queue::result::done && user_ != nullptr) user_->on_server_writable(*this);
@@ -448,15 +450,12 @@ void server_connection::close(std::string_view reason) {
     owner_->on_closed(*this, reason);  // sets the state to closing
     connecting_.reset();
     user_ = nullptr;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    socket_.close();
 }
 
 server_connection::detached server_connection::detach() {
     detached parts;
-    boost::system::error_code error;
-    parts.family = socket_.local_endpoint(error).protocol().family();
-    parts.descriptor = socket_.release(error);
+    parts.descriptor = socket_.release();
     parts.session = std::move(session_);
     parts.state = state_;
     session_ = std::make_unique<server_session>();
@@ -471,18 +470,7 @@ server_ptr server_connection::attach(
     server_ptr made{new server_connection(loop, std::move(owner), parts.session->target)};
     made->session_ = std::move(parts.session);
     made->state_ = parts.state;
-    boost::system::error_code error;
-    made->socket_.assign(
-        boost::asio::generic::stream_protocol(
-            parts.family, parts.family == AF_UNIX ? 0 : IPPROTO_TCP
-        ),
-        parts.descriptor,
-        error
-    );
-    if (error) {
-        ::close(parts.descriptor);
-        made->close(error.message());
-    }
+    if (const auto error = made->socket_.assign(parts.descriptor)) made->close(error.message());
     return made;
 }
 

@@ -13,6 +13,7 @@
 #include "pool/server_login.hpp"
 #include "pool/server_state.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/stream_socket.hpp"
 #include "protocol/pipeline.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -61,14 +62,16 @@ struct server_session {
     std::chrono::steady_clock::time_point idle_since;
     std::uint64_t id = 0;  // for SHOW SERVERS
     std::uint64_t retire_generation = 0;
+    bool on_standby =
+        false;  // at login it said in_hot_standby: its answers may lag behind the primary
     // ParameterStatus of the login, for greeting clients.
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting;
 };
 
 class server_connection final
-    : public boost::intrusive_ref_counter<server_connection, boost::thread_unsafe_counter> {
+    : public boost::intrusive_ref_counter<server_connection, boost::thread_unsafe_counter>,
+      private stream_socket::owner {
 public:
-    using socket_type = boost::asio::generic::stream_protocol::socket;
     using time_point = std::chrono::steady_clock::time_point;
 
     /// A new connection in state login; connect() starts it.
@@ -83,7 +86,6 @@ public:
     /// afterwards.
     struct detached {
         int descriptor = -1;
-        int family = 0;
         server_state state{};
         std::unique_ptr<server_session> session;
     };
@@ -114,10 +116,7 @@ public:
     void close(std::string_view reason);
 
     /// Where the connection leads; for a cancel request, which goes to the same place.
-    socket_type::endpoint_type remote_endpoint() const {
-        boost::system::error_code ignored;
-        return socket_.remote_endpoint(ignored);
-    }
+    stream_socket::endpoint_type remote_endpoint() const { return socket_.remote_endpoint(); }
 
     server_state state() const { return state_; }
     void set_state(server_state state) { state_ = state; }
@@ -143,8 +142,10 @@ private:
     void derive_keys();
     void finish_login();
     void login_failed();
-    void handle_read(const boost::system::error_code& error, std::size_t count);
-    void handle_write_ready(const boost::system::error_code& error);
+    void on_received(const boost::system::error_code& error, std::size_t count) override;
+    void on_room_to_send(const boost::system::error_code& error) override;
+    void keep() override { intrusive_ptr_add_ref(this); }
+    void let_go() override { intrusive_ptr_release(this); }
     void read_unlinked();
     void lost(std::string_view reason);
     lease_error unreachable(std::string_view reason) const;
@@ -153,7 +154,7 @@ private:
     std::shared_ptr<pool> owner_;
     connect_target_ptr target_;
     std::unique_ptr<server_session> session_;
-    socket_type socket_;
+    stream_socket socket_;
     input_buffer input_;
     output_queue output_;
     protocol::pipeline pipeline_;

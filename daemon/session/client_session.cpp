@@ -2,8 +2,6 @@
 
 #include "daemon/net/worker.hpp"
 
-#include <boost/asio/buffer.hpp>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,17 +19,15 @@ constexpr std::size_t large_buffer = 64 * 1024;
 client_session::client_session(worker& home, accepted_socket accepted, std::uint64_t id)
     : worker_{home},
       id_{id},
-      socket_{
-          home.loop().context(),
-          boost::asio::generic::stream_protocol(
-              accepted.is_unix ? AF_UNIX : AF_INET, accepted.is_unix ? 0 : IPPROTO_TCP
-          ),
-          accepted.descriptor},
+      socket_{home.loop(), *this},
       address_{std::move(accepted.address)},
       port_{accepted.port},
       is_unix_{accepted.is_unix},
       input_{small_buffer, large_buffer},
-      connected_at_{std::chrono::steady_clock::now()} {}
+      connected_at_{std::chrono::steady_clock::now()} {
+    // A descriptor that cannot be watched is closed by the socket; start() then finds it so.
+    (void)socket_.assign(accepted.descriptor);
+}
 
 client_session::~client_session() = default;
 
@@ -64,19 +60,14 @@ void client_session::start_reading() {
     if (space.empty())
         return;  // the phase sees no whole message in a full buffer: it will grow it or close
     reading_ = true;
-    socket_.async_read_some(
-        boost::asio::buffer(space.data(), space.size()),
-        [self = client_ptr{this}](boost::system::error_code error, std::size_t count) {
-            self->handle_read(error, count);
-        }
-    );
+    socket_.receive(space);
 }
 
 void client_session::resume_reading() {
     start_reading();
 }
 
-void client_session::handle_read(const boost::system::error_code& error, std::size_t count) {
+void client_session::on_received(const boost::system::error_code& error, std::size_t count) {
     reading_ = false;
     if (closed_) return;
     if (error) {
@@ -110,15 +101,10 @@ bool client_session::flush() {
 
 void client_session::wait_writable() {
     waiting_to_write_ = true;
-    socket_.async_wait(
-        boost::asio::socket_base::wait_write,
-        [self = client_ptr{this}](boost::system::error_code error) {
-            self->handle_write_ready(error);
-        }
-    );
+    socket_.wait_for_room();
 }
 
-void client_session::handle_write_ready(const boost::system::error_code& error) {
+void client_session::on_room_to_send(const boost::system::error_code& error) {
     waiting_to_write_ = false;
     if (closed_ || error) return;
     const client_phase_ptr phase = phase_;
@@ -142,8 +128,7 @@ void client_session::close(std::string_view reason) {
     closed_ = true;
     const client_phase_ptr phase = std::exchange(phase_, nullptr);
     if (phase) phase->on_closed(reason);
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    socket_.close();
     worker_.forget(*this);
 }
 

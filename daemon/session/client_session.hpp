@@ -7,8 +7,8 @@
 #include "daemon/session/client_phase.hpp"
 #include "pool/input_buffer.hpp"
 #include "pool/output_queue.hpp"
+#include "pool/stream_socket.hpp"
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
@@ -22,7 +22,8 @@ namespace weir::daemon {
 class worker;
 
 class client_session final
-    : public boost::intrusive_ref_counter<client_session, boost::thread_unsafe_counter> {
+    : public boost::intrusive_ref_counter<client_session, boost::thread_unsafe_counter>,
+      private pool::stream_socket::owner {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -67,13 +68,15 @@ public:
 
 private:
     void start_reading();
-    void handle_read(const boost::system::error_code& error, std::size_t count);
-    void handle_write_ready(const boost::system::error_code& error);
+    void on_received(const boost::system::error_code& error, std::size_t count) override;
+    void on_room_to_send(const boost::system::error_code& error) override;
+    void keep() override { intrusive_ptr_add_ref(this); }
+    void let_go() override { intrusive_ptr_release(this); }
     void wait_writable();
 
     worker& worker_;
     const std::uint64_t id_;
-    boost::asio::generic::stream_protocol::socket socket_;
+    pool::stream_socket socket_;
     std::string address_;
     std::uint16_t port_;
     bool is_unix_;

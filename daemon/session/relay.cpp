@@ -139,15 +139,22 @@ void relay::send_greeting() {
 // --- the cache of this client's database ---
 
 void relay::adopt_cache() {
-    if (session_ == nullptr || state_ == state::greeting || cache_) return;
+    if (session_ == nullptr || state_ == state::greeting) return;
     services& shared = home().shared();
     auto* const known = shared.cached.find(database_, *home().configuration(), pool_->target());
+    if (cache_ && cache_->database() == known) return;
+    if (cache_) {
+        // The name leads to another database now (failover, DROP and CREATE): what is marked in the
+        // old one is settled.
+        settle(cache_->on_server_lost());
+        capture_.reset();
+        cache_.reset();
+    }
     if (known == nullptr) return;
     cache_.emplace(shared.cache, home().bindings());
     cache_->set_identity(*known, database_, user_, application());
     refresh_cache_settings();
-    if (server_ &&
-        (server_->pipeline().transaction_status() != 'I' || !server_->pipeline().is_idle())) {
+    if (server_ && !server_->pipeline().is_idle()) {
         // What this transaction has written before nobody watched is not known: it may be anything.
         (void)cache_->begin_statement({}, text_facts{}.context(std::nullopt), steady_clock::now());
     }

@@ -27,13 +27,13 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
+#include <vector>
 
 namespace weir::daemon {
 
@@ -194,6 +194,7 @@ private:
 
     // --- relay_replies.cpp ---
     void take_replies();
+    bool take_rows(std::string_view bytes);
     bool take_message(const protocol::frame_header& header, std::string_view here);
     void forward(char type, std::size_t size, std::string_view here, protocol::reply_action action);
     void lose_server(std::string_view reason);
@@ -230,15 +231,16 @@ private:
     std::optional<text_facts> portal_facts_;  // of the unnamed portal, until it is executed
     std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
-    std::deque<pending_effect> effects_;
-    std::deque<client_error> refusals_;  // for replace_error, in order
-    std::uint64_t facts_ticket_ = 0;     // of the parse that is awaited; 0 = none
+    std::vector<pending_effect> effects_;                // in order; rarely more than one
+    std::vector<client_error> refusals_;                 // for replace_error, in order
+    std::uint64_t facts_ticket_ = 0;                     // of the parse that is awaited; 0 = none
     std::shared_ptr<const querycache::sql::statement> facts_arrived_;
     std::uint64_t last_facts_ticket_ = 0;
 
     std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
     std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
     bool reply_forwards_ = false;
+    bool rows_forward_ = false;       // the last message was a DataRow that was forwarded
     bool applying_settings_ = false;  // a swallowed SET is under way
     bool hold_for_settings_ = false;  // and nothing may follow before its reply
     bool in_process_ = false;

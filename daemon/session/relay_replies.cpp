@@ -84,6 +84,7 @@ void relay::take_replies() {
             break;
         }
         const std::string_view here = bytes.substr(0, header.size());
+        if (header.type == 'D' && rows_forward_ && take_rows(bytes)) continue;
         // Noted first: take_message() may give the server away, and with it the buffer to the next
         // client.
         reply_rest_ = header.size() - here.size();
@@ -91,8 +92,27 @@ void relay::take_replies() {
         if (!take_message(header, here)) return;
     }
     if (session_ == nullptr) return;
-    counters_.bytes_from_server(before);
+    counters_.bytes_from_server(before - server->input().unread().size());
     if (!session_->is_closed()) session_->flush();
+}
+
+// All complete DataRows at the front, once the pipeline has said of the one before them that it is
+// forwarded: rows are most of all messages, and nothing about them can change before another
+// message comes.
+bool relay::take_rows(std::string_view bytes) {
+    std::size_t size = 0;
+    protocol::frame_header header;
+    while (protocol::parse_backend_header(bytes.substr(size), header) ==
+               protocol::header_result::complete &&
+           header.type == 'D' && bytes.size() - size >= header.size()) {
+        if (capture_) capture_->feed('D', header.size(), bytes.substr(size, header.size()));
+        size += header.size();
+    }
+    if (size == 0) return false;
+    session_->output().add_view(bytes.substr(0, size));
+    unit_.reply_bytes += size;
+    server_->input().consume(size);
+    return true;
 }
 
 void relay::lose_server(std::string_view reason) {
@@ -119,6 +139,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
         lose_server("an unexpected message of type " + std::string(1, type));
         return false;
     }
+    rows_forward_ = type == 'D' && verdict.action == reply_action::forward;
     if (type == 'D' || type == 'd') {  // the bulk of all bytes
         forward(type, header.size(), here, verdict.action);
         return true;
@@ -142,7 +163,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             on_error_response(verdict, body);
             if (verdict.action == reply_action::replace_error && !refusals_.empty()) {
                 write_error(session_->output().writable(), refusals_.front());
-                refusals_.pop_front();
+                refusals_.erase(refusals_.begin());
                 resolve_ended(verdict);
                 emit_made_here();
                 return true;

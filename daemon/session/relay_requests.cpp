@@ -521,6 +521,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
 
 std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
     if (is_pinned()) return bypass_reason::pinned;
+    if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
     if (!whole_unit) return bypass_reason::pipelined;
     return std::nullopt;
 }
@@ -983,7 +984,7 @@ void relay::resolve_dropped() {
 void relay::resolve(const protocol::owed& request, pool::change_outcome outcome) {
     if (request.action == reply_action::replace_error && !refusals_.empty() &&
         outcome == pool::change_outcome::dropped) {
-        refusals_.pop_front();
+        refusals_.erase(refusals_.begin());
     }
     if (request.tag == tag_none) return;
     statements_.resolve(request.tag, outcome);
@@ -994,7 +995,7 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
         }
     }
     while (!effects_.empty() && effects_.front().tag == request.tag)
-        effects_.pop_front();
+        effects_.erase(effects_.begin());
 }
 
 }  // namespace weir::daemon

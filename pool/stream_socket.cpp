@@ -1,0 +1,164 @@
+#include "pool/stream_socket.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace weir::pool {
+
+namespace {
+
+using boost::asio::detail::reactor;
+
+template<class Ask>
+stream_socket::endpoint_type ask_endpoint(int descriptor, Ask ask) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    if (ask(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+    return {&address, length};
+}
+
+}  // namespace
+
+stream_socket::operation::operation(stream_socket& of, bool receives)
+    : reactor_op({}, receives ? &perform_receive : &perform_room, &complete),
+      socket{of},
+      is_receive{receives} {}
+
+void stream_socket::operation::prepare() {
+    ec_ = {};
+    bytes_transferred_ = 0;
+}
+
+// `done_and_exhausted` tells the reactor not to try again before the kernel has told of something
+// new.
+stream_socket::operation::status stream_socket::operation::perform_receive(reactor_op* base) {
+    auto& self = *static_cast<operation*>(base);
+    iovec piece{self.data, self.size};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    if (self.socket.tells_more_) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+    }
+    ssize_t got;
+    do {
+        got = ::recvmsg(self.socket.descriptor_, &message, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return not_done;
+        self.ec_.assign(errno, boost::system::system_category());
+        return done_and_exhausted;
+    }
+    if (got == 0) {
+        self.ec_ = boost::asio::error::eof;
+        return done_and_exhausted;
+    }
+    self.bytes_transferred_ = static_cast<std::size_t>(got);
+    const cmsghdr* const told = self.socket.tells_more_ ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (told != nullptr && told->cmsg_level == SOL_TCP && told->cmsg_type == TCP_CM_INQ) {
+        int left = 1;
+        std::memcpy(&left, CMSG_DATA(told), sizeof left);
+        if (left == 0) return done_and_exhausted;
+    }
+    return done;
+}
+
+stream_socket::operation::status stream_socket::operation::perform_room(reactor_op*) {
+    return done_and_exhausted;
+}
+
+void stream_socket::operation::complete(
+    void* loop, boost::asio::detail::operation* base, const boost::system::error_code&, std::size_t
+) {
+    auto& self = *static_cast<operation*>(base);
+    owner& told = self.socket.owner_;
+    // Values first: the owner may start the next operation in this very object.
+    const boost::system::error_code error = self.ec_;
+    const std::size_t count = self.bytes_transferred_;
+    if (loop != nullptr) {
+        if (self.is_receive) {
+            told.on_received(error, count);
+        } else {
+            told.on_room_to_send(error);
+        }
+    }
+    told.let_go();
+}
+
+stream_socket::stream_socket(event_loop& loop, owner& told)
+    : reactor_{boost::asio::use_service<reactor>(loop.context())},
+      owner_{told},
+      receive_{*this, true},
+      room_{*this, false} {
+    reactor_.init_task();
+}
+
+stream_socket::~stream_socket() {
+    close();
+}
+
+std::error_code stream_socket::assign(int descriptor) {
+    if (const int failed = reactor_.register_descriptor(descriptor, data_)) {
+        ::close(descriptor);
+        reactor_.cleanup_descriptor_data(data_);
+        return {failed, std::system_category()};
+    }
+    descriptor_ = descriptor;
+    const int on = 1;
+    tells_more_ = ::setsockopt(descriptor, SOL_TCP, TCP_INQ, &on, sizeof on) == 0;
+    return {};
+}
+
+int stream_socket::release() {
+    const int descriptor = descriptor_;
+    reactor_.deregister_descriptor(descriptor, data_, false);
+    end();
+    return descriptor;
+}
+
+void stream_socket::close() {
+    if (!is_open()) return;
+    const int descriptor = descriptor_;
+    reactor_.deregister_descriptor(descriptor, data_, true);
+    end();
+    ::close(descriptor);
+}
+
+void stream_socket::end() {
+    reactor_.cleanup_descriptor_data(data_);
+    data_ = nullptr;
+    descriptor_ = -1;
+}
+
+stream_socket::endpoint_type stream_socket::local_endpoint() const {
+    return ask_endpoint(descriptor_, ::getsockname);
+}
+
+stream_socket::endpoint_type stream_socket::remote_endpoint() const {
+    return ask_endpoint(descriptor_, ::getpeername);
+}
+
+void stream_socket::receive(std::span<char> space) {
+    receive_.prepare();
+    receive_.data = space.data();
+    receive_.size = space.size();
+    owner_.keep();
+    reactor_.start_op(reactor::read_op, descriptor_, data_, &receive_, true, true);
+}
+
+void stream_socket::wait_for_room() {
+    room_.prepare();
+    owner_.keep();
+    reactor_.start_op(reactor::write_op, descriptor_, data_, &room_, true, false);
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,98 @@
+// A connected stream socket on an event loop: one receive and one wait for room at a time, told to
+// its owner by a call. Sending is the owner's (output_queue sends at once). One thread: that of the
+// loop.
+//
+// It speaks to Asio's reactor directly instead of through a socket class. Asio's own receive tries
+// again after every short read, which costs a system call a message in each direction (a fourth of
+// all of them in a small transaction); here Linux says with the data whether more is there
+// (TCP_INQ), also that the peer has closed, so the second try is made only when it will find
+// something. This file alone depends on boost::asio::detail of Boost 1.81.
+#pragma once
+
+#include "pool/event_loop.hpp"
+
+#include <boost/asio/detail/reactor.hpp>
+#include <boost/asio/detail/reactor_op.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <cstddef>
+#include <span>
+#include <system_error>
+
+namespace weir::pool {
+
+class stream_socket {
+public:
+    using endpoint_type = boost::asio::generic::stream_protocol::endpoint;
+
+    /// Who is told. Kept alive by the socket while an operation is under way.
+    class owner {
+    public:
+        /// The receive has ended: `count` bytes, or an error; the peer's end is
+        /// boost::asio::error::eof.
+        virtual void on_received(const boost::system::error_code& error, std::size_t count) = 0;
+        virtual void on_room_to_send(const boost::system::error_code& error) = 0;
+        virtual void keep() = 0;
+        virtual void let_go() = 0;
+
+    protected:
+        ~owner() = default;
+    };
+
+    stream_socket(event_loop& loop, owner& told);
+    ~stream_socket();
+    stream_socket(const stream_socket&) = delete;
+    stream_socket& operator=(const stream_socket&) = delete;
+
+    /// Takes over a connected descriptor; closes it and says why when the loop cannot watch it.
+    std::error_code assign(int descriptor);
+    /// Gives the descriptor away, open. Operations under way end with operation_aborted.
+    int release();
+    /// Operations under way end with operation_aborted. Idempotent.
+    void close();
+
+    bool is_open() const { return descriptor_ >= 0; }
+    int native_handle() const { return descriptor_; }
+    endpoint_type local_endpoint() const;
+    endpoint_type remote_endpoint() const;
+
+    /// Receives what is there, at most `space`. Requires that no receive is under way and `space`
+    /// is not empty.
+    void receive(std::span<char> space);
+    /// Waits until the socket takes bytes again. Requires that no such wait is under way.
+    void wait_for_room();
+
+private:
+    void end();
+
+    class operation : public boost::asio::detail::reactor_op {
+    public:
+        stream_socket& socket;
+        bool is_receive;
+        char* data = nullptr;
+        std::size_t size = 0;
+
+        operation(stream_socket& of, bool receives);
+        void prepare();
+
+    private:
+        static status perform_receive(reactor_op* base);
+        static status perform_room(reactor_op* base);
+        static void complete(
+            void* loop,
+            boost::asio::detail::operation* base,
+            const boost::system::error_code&,
+            std::size_t
+        );
+    };
+
+    boost::asio::detail::reactor& reactor_;
+    owner& owner_;
+    boost::asio::detail::reactor::per_descriptor_data data_ = nullptr;
+    int descriptor_ = -1;
+    bool tells_more_ = false;  // TCP_INQ is on
+    operation receive_;
+    operation room_;
+};
+
+}  // namespace weir::pool
