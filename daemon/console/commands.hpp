@@ -73,6 +73,8 @@ struct command_entry {
 
 /// In the order of SHOW HELP.
 [[nodiscard]] std::span<const command_entry> command_table();
+/// What PgBouncer or a later version has: known by name, refused with a remedy.
+[[nodiscard]] std::span<const command_entry> unsupported_table();
 
 struct command {
     const command_entry* entry = nullptr;

@@ -135,7 +135,13 @@ void console_phase::gather(std::function<result(const sightings&)> make) {
 
 std::optional<result> console_phase::run(const command& what) {
     if (what.entry->allowed == console::audience::admins) {
-        log_info("console command: user={} command=\"{} {}\"", user_, what.entry->name, what.rest);
+        log_info(
+            "console command: user={} command=\"{}{}{}\"",
+            user_,
+            what.entry->name,
+            what.rest.empty() ? "" : " ",
+            what.rest
+        );
     }
     const auto configuration = shared().daemon.configuration();
     const auto& pools = shared().pools;
@@ -349,6 +355,8 @@ std::optional<result> console_phase::reload() {
             to.give(result{});
             return;
         }
+        while (problems.ends_with('\n'))
+            problems.pop_back();
         to.give(result::of_error(make_error(
             "F0000",  // config_file_error
             "the configuration was not applied",

@@ -225,6 +225,17 @@ console_protocol::wish console_protocol::on_query(std::string_view body, std::st
         write_error(out, *error);
         return end_query(out);
     }
+    if (std::get<0>(split).size() > most_statements) {
+        write_error(
+            out,
+            make_error(
+                sqlstate::program_limit_exceeded,
+                "more than " + std::to_string(most_statements) + " commands in one query",
+                "Send them in several queries."
+            )
+        );
+        return end_query(out);
+    }
     // All are understood before the first runs, as in PostgreSQL.
     for (const auto& statement : std::get<0>(split)) {
         auto parsed = parse_command(statement, is_admin_);

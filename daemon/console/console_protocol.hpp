@@ -43,6 +43,8 @@ public:
 
     /// Of prepared statements and of portals, a session.
     static constexpr std::size_t most_names = 1000;
+    /// In one Query: their answers are gathered before any is sent.
+    static constexpr std::size_t most_statements = 100;
 
 private:
     struct portal {

@@ -163,6 +163,16 @@ TEST(SimpleQuery, StopsAtAnError) {
     EXPECT_EQ(c.types(), "EZ");
 }
 
+TEST(SimpleQuery, BoundsStatements) {
+    conversation c;
+    std::string text;
+    for (std::size_t i = 0; i <= console_protocol::most_statements; ++i)
+        text += "SHOW STATE;";
+    c.query(text);
+    EXPECT_EQ(c.sqlstate(), "54000");
+    EXPECT_EQ(c.types(), "EZ");
+}
+
 TEST(SimpleQuery, AnswersTheEmptyQuery) {
     conversation c;
     c.query(" ; -- nothing");
