@@ -148,9 +148,7 @@ void pool::serve_waiters_elsewhere(event_loop& loop) {
                     if (self->paused_ || idle.empty() || self->waiting_.empty()) return;
                     server = std::move(idle.back());
                     idle.pop_back();
-                    if (self->should_retire(*server, now)) {
-                        self->move(*server, server_event::retired);
-                    } else {
+                    if (!self->should_retire(*server, now)) {
                         next = self->waiting_.pop_oldest();
                         self->move(*server, server_event::linked);
                     }
@@ -210,7 +208,7 @@ void pool::offer(server_ptr server, time_point now) {
         std::lock_guard guard{lock_};
         retire = paused_ || should_retire(*server, now);
         if (retire) {
-            move(*server, server_event::retired);
+            // close() below takes it out of the count, whatever its state.
         } else if ((next = waiting_.pop_oldest())) {
             move(*server, server_event::linked);
         } else {

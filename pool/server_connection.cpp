@@ -180,7 +180,6 @@ void server_connection::start_login() {
     parameters.user = target_->user;
     parameters.database = target_->database;
     parameters.password = target_->secret;
-    parameters.extra.emplace_back("application_name", "pgweir");
     if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
     connecting_->login = std::make_unique<server_login>(std::move(parameters));
     perform(connecting_->login->start());

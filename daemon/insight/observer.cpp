@@ -17,7 +17,7 @@ constexpr std::size_t name_limit = 256;
 std::string_view to_string(cache_outcome outcome) {
     switch (outcome) {
         case cache_outcome::none:
-            return {};
+            return "none";
         case cache_outcome::hit:
             return "hit";
         case cache_outcome::miss:

@@ -328,6 +328,10 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     server_.reset();
     if (cache_) settle(cache_->on_server_lost());
     capture_.reset();
+    if (told_fatal_) {
+        session_->close_after_flush("PostgreSQL ended the session");
+        return;
+    }
     fatal(
         {severity::fatal,
          sqlstate::connection_failure,
@@ -338,7 +342,8 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     );
 }
 
-void relay::finish_unit() {
+// One ReadyForQuery that the client asked for: a query group of the statistics, as PgBouncer counts them.
+void relay::finish_query() {
     const auto now = steady_clock::now();
     insight::query_event event;
     event.kind = unit_.statement ? unit_.statement->kind : insight::query_kind::unknown;
@@ -349,6 +354,7 @@ void relay::finish_unit() {
     event.rows = unit_.rows;
     event.bytes = unit_.reply_bytes;
     std::string client;
+    std::string request_id;
     home().observer().query_finished(counters_, event, [&] {
         insight::slow_query_texts texts;
         client = session_->endpoint_text();
@@ -360,16 +366,37 @@ void relay::finish_unit() {
         texts.client = client;
         texts.rule = unit_.rule;
         texts.sqlstate = unit_.sqlstate;
+        request_id = next_request_id();
+        texts.request_id = request_id;
         return texts;
     });
+    if (server_ && server_->pipeline().transaction_status() == 'I') {
+        counters_.transaction_finished(now - unit_.transaction_started);
+        unit_.in_transaction = false;
+    }
     unit_.wait = {};
     unit_.sent = {};
-    unit_.started = now;
+    unit_.is_open = false;
     unit_.cache = insight::cache_outcome::none;
     unit_.rule = {};
     unit_.reply_bytes = 0;
     unit_.rows = 0;
     unit_.sqlstate.clear();
+}
+
+// Unique while the daemon runs: the client's number and the count of its slow statements.
+std::string relay::next_request_id() {
+    return std::to_string(session_->id()) + "-" + std::to_string(++slow_statements_);
+}
+
+void relay::open_query(time_point now) {
+    if (unit_.is_open) return;
+    unit_.is_open = true;
+    unit_.started = now;
+    if (!unit_.in_transaction) {
+        unit_.in_transaction = true;
+        unit_.transaction_started = now;
+    }
 }
 
 // --- the end ---

@@ -93,8 +93,11 @@ public:
     std::size_t prepared_count() const { return statements_.size(); }
 
 private:
-    /// One query group: from the first message without a server to the ReadyForQuery that frees it.
+    /// One query group: from its first message to its ReadyForQuery.
     struct unit {
+        bool is_open = false;
+        bool in_transaction = false;
+        time_point transaction_started{};
         time_point started{};
         time_point sent{};  // first byte to the server
         std::chrono::nanoseconds wait{0};
@@ -131,7 +134,9 @@ private:
     void maybe_release();
     void release();
     void abandon_server();
-    void finish_unit();
+    void open_query(time_point now);
+    void finish_query();
+    std::string next_request_id();
     void fail_statement(const client_error& error);
     void skip_unit();
     void fatal(const client_error& error);
@@ -157,12 +162,14 @@ private:
     step bad_message(const protocol::frame_header& header);
     step forward_one();
     step forward_query(const protocol::frame_header& header);
+    bool deallocate(std::string_view text, const text_facts& facts);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
     step forward_describe(const protocol::frame_header& header);
     step forward_close(const protocol::frame_header& header);
     step forward_execute(const protocol::frame_header& header);
     step forward_plain(const protocol::frame_header& header);
+    bool owes_ready() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error);
@@ -245,11 +252,13 @@ private:
     bool hold_for_settings_ = false;  // and nothing may follow before its reply
     bool in_process_ = false;
     bool leaving_ = false;   // drain: close at the end of the unit
+    bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
     bool skipping_ = false;  // a refused batch: what comes up to Sync is dropped
 
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
     unit unit_;
+    std::uint64_t slow_statements_ = 0;
 };
 
 }  // namespace weir::daemon

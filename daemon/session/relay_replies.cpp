@@ -209,10 +209,13 @@ bool relay::after_ready(bool ours) {
         return session_ != nullptr && server_ != nullptr;
     }
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
-    if (!server_->pipeline().is_idle()) return true;
-    counters_.bytes_to_client(session_->output().size());
-    if (!session_->flush()) return false;
-    finish_unit();
+    const bool idle = server_->pipeline().is_idle();
+    if (idle) {
+        counters_.bytes_to_client(session_->output().size());
+        if (!session_->flush()) return false;
+    }
+    finish_query();
+    if (!idle) return true;
     if (leaving_) {
         fatal(shutting_down());
         return false;
@@ -243,9 +246,8 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     home().counters().error_sent(code, insight::error_origin::server);
     unit_.sqlstate = code;
     settings_.on_error();
-    // The client is told why by PostgreSQL itself; the end of the connection follows in its own
-    // time.
-    if (verdict.fatal) leaving_ = true;
+    // PostgreSQL itself tells the client why; the end of the connection follows in its own time.
+    if (verdict.fatal) told_fatal_ = true;
 }
 
 void relay::on_ready_for_query(char status) {
@@ -258,9 +260,6 @@ void relay::on_ready_for_query(char status) {
             cache_->set_application(application());
         }
         settle(cache_->on_ready(status));
-    }
-    if (status == 'I') {
-        counters_.transaction_finished(steady_clock::now() - unit_.started);
     }
 }
 

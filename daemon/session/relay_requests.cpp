@@ -4,6 +4,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
 #include "pool/errc.hpp"
+#include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
 #include "querycache/sql/lexed_statement.hpp"
@@ -34,6 +35,32 @@ constexpr std::size_t longest_batch = 64U << 10U;
 constexpr std::string_view server_name_prefix = "pgweir_";
 
 constexpr std::uint32_t tag_none = 0;
+
+// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not that plain.
+std::string deallocated_name(std::string_view text) {
+    constexpr std::string_view blank = " \t\r\n;";
+    std::string name;
+    for (int words = 0; !text.empty(); ++words) {
+        const auto from = text.find_first_not_of(blank);
+        if (from == std::string_view::npos) break;
+        text.remove_prefix(from);
+        std::size_t to = text.find_first_of(blank);
+        if (text.front() == '"') {
+            to = text.find('"', 1);
+            to = to == std::string_view::npos ? to : to + 1;
+        }
+        const std::string_view word = text.substr(0, to);
+        text.remove_prefix(word.size());
+        if (words > 2) return {};
+        name.clear();
+        if (word.front() == '"') {
+            if (word.size() > 2) name = word.substr(1, word.size() - 2);
+        } else {
+            for (const char c : word) name += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+    }
+    return name;
+}
 
 bool has(sql::session_effect_set set, sql::session_effect effect) {
     return (set & sql::effect_bit(effect)) != 0;
@@ -119,7 +146,7 @@ relay::step relay::begin_unit() {
         fatal(shutting_down());
         return step::ended;
     }
-    unit_.started = steady_clock::now();
+    open_query(steady_clock::now());
     switch (header.type) {
         case 'Q':
             return begin_query(header);
@@ -210,6 +237,8 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
         return texts;
     });
     counters_.transaction_finished(event.total);
+    unit_.is_open = false;
+    unit_.in_transaction = false;
     unit_.cache = insight::cache_outcome::none;
     unit_.rows = 0;
     unit_.reply_bytes = 0;
@@ -453,12 +482,12 @@ relay::step relay::forward_one() {
         case protocol::header_result::complete:
             break;
     }
-    if (server_->pipeline().is_idle()) {
-        unit_.started = steady_clock::now();
-        if (leaving_) {
+    if (!unit_.is_open) {
+        if (leaving_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());
             return step::ended;
         }
+        open_query(steady_clock::now());
     }
     switch (header.type) {
         case 'Q':
@@ -474,6 +503,8 @@ relay::step relay::forward_one() {
         case 'E':
             return forward_execute(header);
         case 'X':
+            // What was asked before is answered first, as by PostgreSQL.
+            if (owes_ready()) return step::blocked;
             session_->close("the client said goodbye");
             return step::ended;
         case 'F':
@@ -485,6 +516,20 @@ relay::step relay::forward_one() {
             return forward_plain(header);
     }
     return bad_message(header);
+}
+
+// Whether the last thing that the server was asked ends in ReadyForQuery: then its replies will come by themselves.
+bool relay::owes_ready() const {
+    const auto& pipeline = server_->pipeline();
+    if (pipeline.empty()) return false;
+    switch (pipeline.at(pipeline.size() - 1).kind) {
+        case request_kind::sync:
+        case request_kind::query:
+        case request_kind::function_call:
+            return true;
+        default:
+            return false;
+    }
 }
 
 // Passes on what has arrived of a message and remembers how much is still to come.
@@ -546,6 +591,10 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             return step::done;
         }
         if (!find_facts(query.text, facts)) return step::blocked;
+        if (deallocate(query.text, facts)) {
+            session_->input().consume(header.size());
+            return step::done;
+        }
         request.text = query.text;
     }
     ++segment_;
@@ -558,6 +607,28 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     push(request_kind::query, reply_action::forward, tag);
     unit_.statement = std::move(facts.statement);
     return stream(header);
+}
+
+// DEALLOCATE of a statement that the protocol prepared: the server has it under a name of ours and keeps it for
+// others, so the client's name goes here.
+bool relay::deallocate(std::string_view text, const text_facts& facts) {
+    if (!facts.statement || !has(facts.statement->effects, sql::session_effect::deallocate) ||
+        facts.statement->statements != 1 || !is_transaction_mode() ||
+        !server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
+        return false;
+    }
+    const std::string name = deallocated_name(text);
+    if (name.empty() || statements_.find(name) == nullptr) return false;
+    ++segment_;
+    const std::uint32_t tag = next_tag();
+    statements_.stage_close(tag, segment_, name);
+    statements_.resolve(tag, pool::change_outcome::succeeded);
+    std::string& out = session_->output().writable();
+    protocol::write_command_complete(out, "DEALLOCATE");
+    protocol::write_ready_for_query(out, server_->pipeline().transaction_status());
+    finish_query();
+    maybe_release();
+    return true;
 }
 
 relay::step relay::forward_parse(const protocol::frame_header& header) {
