@@ -323,7 +323,7 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
             return candidate.get() == &server;
         });
         if (at != idle.end()) idle.erase(at);
-        counts_.leave(server.state());
+        if (server.is_counted()) counts_.leave(server.state());
         server.set_state(server_state::closing);
         to_open = claim_connects(now);
         for (unsigned i = 0; i < to_open; ++i) {
@@ -399,6 +399,9 @@ void pool::close_idle(event_loop& loop, time_point now) {
                 if (why != close_reason::keep) victim = idle[i];
             }
             if (!victim) return;
+            std::erase(idle, victim);
+            counts_.leave(victim->state());
+            victim->set_uncounted();
             if (why == close_reason::lifetime) last_lifetime_close_ = now;
         }
         victim->close(to_string(why));

@@ -120,6 +120,10 @@ public:
 
     server_state state() const { return state_; }
     void set_state(server_state state) { state_ = state; }
+    /// The pool has taken the server out of its numbers already, before close(): under its lock, so that two loops do
+    /// not both close what only one of them should.
+    void set_uncounted() { counted_ = false; }
+    bool is_counted() const { return counted_; }
     bool is_closed() const { return state_ == server_state::closing; }
     event_loop& loop() { return loop_; }
     const std::shared_ptr<pool>& owner() const { return owner_; }
@@ -164,6 +168,7 @@ private:
     bool reading_ = false;
     bool reading_paused_ = false;
     bool waiting_to_write_ = false;
+    bool counted_ = true;
     bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
 
     // Only while it connects.
