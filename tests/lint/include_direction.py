@@ -22,9 +22,10 @@ CLOCK = re.compile(r"\b\w*_clock::now\s*\(|\bclock_gettime\s*\(|\bgettimeofday\s
 
 
 def is_generated(path, target):
-    """Whether the build makes this header: then the folder's CMakeLists.txt names it."""
-    script = ROOT / path.parent / "CMakeLists.txt"
-    return script.exists() and f"/{target}" in script.read_text(encoding="utf-8")
+    """Whether the build makes this header: then the CMakeLists.txt of its folder, or of the includer's, names it."""
+    scripts = (ROOT / path.parent / "CMakeLists.txt", (ROOT / target).parent / "CMakeLists.txt")
+    name = "/" + target.rsplit("/", 1)[-1]
+    return any(script.exists() and name in script.read_text(encoding="utf-8") for script in scripts)
 
 
 def check(path):

@@ -2,7 +2,9 @@
 """All static checks, behind `./dev lint`: formatting, clang-tidy, the rules of tests/lint/*.py, and shellcheck.
 
 clang-tidy cannot read the precompiled headers of g++, so a build folder of its own is configured with clang, and only its
-precompiled headers are built. What passed is remembered by the hash of all it depends on, and is not checked again.
+precompiled headers are built. Most of its time goes into the headers of the libraries, so files with the same flags are read
+as one, in batches; files whose names for internal things collide are parted. What passed is remembered by the hash of all it
+depends on, and is not checked again.
 """
 import argparse
 import concurrent.futures
@@ -10,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -19,6 +22,9 @@ from sources import ROOT, cpp_files
 
 RULES = ("include_direction.py", "coroutine_lambdas.py", "options_documented.py")
 SHELL = ("dev", ".ci/run")
+OURS = f"^{re.escape(str(ROOT))}/(protocol|pool|querycache|daemon|tests)/"
+SHIM = ROOT / "tests/lint/clang14.hpp"
+BATCH = 10      # files read as one; more save little and collide more
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
@@ -51,10 +57,12 @@ def dependencies(path, seen):
     return seen
 
 
-def digest(entry, salt):
-    path = os.path.relpath(entry["file"], ROOT)
-    total = hashlib.sha256(salt + entry["command"].encode())
-    for name in [path, *sorted(dependencies(path, set()))]:
+def digest(flags, files, salt):
+    total = hashlib.sha256(salt + "\0".join(flags).encode())
+    names = set(files)
+    for name in files:
+        dependencies(name, names)
+    for name in sorted(names):
         total.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
     return total.hexdigest()
 
@@ -66,7 +74,7 @@ def configure(build):
     if done.returncode:
         raise RuntimeError(done.stdout)
     entries = json.loads((build / "compile_commands.json").read_text())
-    headers = [entry["output"] for entry in entries if "cmake_pch" in entry["file"]]
+    headers = [re.search(r" -o (\S+)", entry["command"])[1] for entry in entries if "cmake_pch" in entry["file"]]
     generated = run(["ninja", "-C", str(build), "-t", "targets", "rule", "CUSTOM_COMMAND"]).stdout.split()
     headers += [name for name in generated if name.endswith((".hpp", ".h"))]
     if headers:
@@ -77,31 +85,60 @@ def configure(build):
             if "cmake_pch" not in entry["file"] and Path(entry["file"]).is_relative_to(ROOT) and "/build/" not in entry["file"]]
 
 
-def tidy(args):
-    build = Path(args.build)
-    try:
-        entries = configure(build)
-    except RuntimeError as error:
-        return str(error)
-    passed = build / "tidy-passed"
-    passed.mkdir(exist_ok=True)
-    version = subprocess.run(["clang-tidy", "--version"], capture_output=True).stdout
-    salt = version + (ROOT / ".clang-tidy").read_bytes()
+def batches(entries):
+    """[(flags, files)]: files of one folder and the same flags, a few together."""
+    groups = {}
+    for entry in entries:
+        flags = shlex.split(entry["command"])
+        for option in ("-o", "-c"):
+            del flags[flags.index(option):flags.index(option) + 2]
+        name = os.path.relpath(entry["file"], ROOT)
+        groups.setdefault((tuple(flags), os.path.dirname(name)), []).append(name)
+    return [(flags, sorted(files)[start:start + BATCH])
+            for (flags, _), files in groups.items() for start in range(0, len(files), BATCH)]
 
-    def check(entry):
-        mark = passed / digest(entry, salt)
+
+class Tidy:
+    """Runs clang-tidy over batches. Thread-safe."""
+
+    def __init__(self, build):
+        self.build = build
+        self.passed = build / "tidy-passed"
+        self.passed.mkdir(exist_ok=True)
+        version = subprocess.run(["clang-tidy", "--version"], capture_output=True).stdout
+        self.salt = version + (ROOT / ".clang-tidy").read_bytes() + SHIM.read_bytes()
+
+    def check(self, flags, files):
+        """The complaints about these files, empty when there are none."""
+        key = digest(flags, files, self.salt)
+        mark = self.passed / key
         if mark.exists():
             return ""
-        done = run(["clang-tidy", "--quiet", "-p", str(build), entry["file"]])
+        source = self.build / f"tidy-{key[:16]}.cpp"
+        source.write_text("".join(f'#include "{ROOT / name}"\n' for name in files))
+        try:
+            if len(files) > 1 and run([*flags, "-w", "-include", str(SHIM), "-fsyntax-only", str(source)]).returncode:
+                half = len(files) // 2      # names collide: they need not have a fault
+                return self.check(flags, files[:half]) + self.check(flags, files[half:])
+            done = run(["clang-tidy", "--quiet", f"--config-file={ROOT / '.clang-tidy'}", f"--header-filter={OURS}", str(source),
+                        "--", *flags[1:], "-include", str(SHIM)])
+        finally:
+            source.unlink()
         if done.returncode == 0:
             mark.touch()
             return ""
-        lines = [line for line in done.stdout.splitlines() if not re.match(r"\d+ (?:warnings|errors)", line)]
+        lines = [line for line in done.stdout.splitlines() if not re.match(r"\d+ (?:warnings|errors)|Error while processing", line)]
         return "\n".join(lines) + "\n"
 
-    entries.sort(key=lambda entry: -os.path.getsize(entry["file"]))     # the longest first: both cores end together
+
+def tidy(args):
+    try:
+        work = batches(configure(Path(args.build)))
+    except RuntimeError as error:
+        return str(error)
+    checker = Tidy(Path(args.build))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as workers:
-        return "".join(workers.map(check, entries))
+        return "".join(workers.map(lambda batch: checker.check(*batch), work))
 
 
 def main():
