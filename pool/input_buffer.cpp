@@ -20,8 +20,8 @@ std::span<char> input_buffer::prepare() {
     std::size_t capacity = capacity_;
     if (was_full_ && capacity_ < large_) {
         capacity = large_;
-    } else if (!was_full_ && empty()) {
-        capacity = small_;
+    } else if (empty() && last_read_ < small_) {
+        capacity = small_;  // not before the flow has ended: changing buffers costs page faults
     }
     capacity = std::max(capacity, std::exchange(wanted_, 0));
     if (capacity != capacity_) {
@@ -37,6 +37,7 @@ std::span<char> input_buffer::prepare() {
 
 void input_buffer::commit(std::size_t count) {
     was_full_ = count == capacity_ - end_;
+    last_read_ = count;
     end_ += count;
 }
 

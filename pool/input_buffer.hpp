@@ -49,6 +49,7 @@ private:
     std::size_t end_ = 0;
     std::size_t wanted_ = 0;
     bool was_full_ = false;  // the last read filled all that was offered: more is likely waiting
+    std::size_t last_read_ = 0;
 };
 
 }  // namespace weir::pool
