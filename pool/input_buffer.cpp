@@ -13,7 +13,9 @@ input_buffer::input_buffer(std::size_t small, std::size_t large)
       data_{storage_.get()},
       capacity_{small} {}
 
-void input_buffer::consume(std::size_t count) { begin_ += count; }
+void input_buffer::consume(std::size_t count) {
+    begin_ += count;
+}
 
 std::span<char> input_buffer::prepare() {
     if (empty()) begin_ = end_ = 0;

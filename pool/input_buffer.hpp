@@ -11,7 +11,8 @@ namespace weir::pool {
 
 /// A receive buffer with two sizes: a small one that is always there, so that an idle connection
 /// costs little, and a large one that is attached while data flows (one system call then moves
-/// much). Views into it die with the next prepare(), the only call that moves bytes: a receive may be under way at any other time.
+/// much). Views into it die with the next prepare(), the only call that moves bytes: a receive may
+/// be under way at any other time.
 class input_buffer {
 public:
     /// Sizes in bytes. `small` is allocated at once, `large` only when a read filled the small one.
@@ -31,8 +32,8 @@ public:
     /// Counts `count` received bytes, at most what prepare() returned.
     void commit(std::size_t count);
 
-    /// Asks for room for `count` unread bytes in all, for a message that must be seen whole; the next prepare()
-    /// makes it.
+    /// Asks for room for `count` unread bytes in all, for a message that must be seen whole; the
+    /// next prepare() makes it.
     void want(std::size_t count) { wanted_ = count; }
 
     std::size_t capacity() const { return capacity_; }

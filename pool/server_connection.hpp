@@ -120,8 +120,8 @@ public:
 
     server_state state() const { return state_; }
     void set_state(server_state state) { state_ = state; }
-    /// The pool has taken the server out of its numbers already, before close(): under its lock, so that two loops do
-    /// not both close what only one of them should.
+    /// The pool has taken the server out of its numbers already, before close(): under its lock, so
+    /// that two loops do not both close what only one of them should.
     void set_uncounted() { counted_ = false; }
     bool is_counted() const { return counted_; }
     bool is_closed() const { return state_ == server_state::closing; }

@@ -342,7 +342,8 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     );
 }
 
-// One ReadyForQuery that the client asked for: a query group of the statistics, as PgBouncer counts them.
+// One ReadyForQuery that the client asked for: a query group of the statistics, as PgBouncer counts
+// them.
 void relay::finish_query() {
     const auto now = steady_clock::now();
     insight::query_event event;

@@ -2,9 +2,11 @@
 // server away again as soon as the pool's rule allows. The hot path of the daemon. Who a reply
 // belongs to is the pipeline's knowledge, what may be answered from memory the cache's, what may be
 // reused reusable()'s; here the pieces meet.
-//   relay.cpp          link, release, cancel, end
-//   relay_requests.cpp client -> server
-//   relay_replies.cpp  server -> client
+//   relay.cpp            link, release, cancel, end
+//   relay_units.cpp      a client without a server begins something; facts; the cache
+//   relay_requests.cpp   client -> server
+//   relay_statements.cpp names of statements, what they leave behind
+//   relay_replies.cpp    server -> client
 // One thread: the client's worker.
 #pragma once
 
@@ -93,6 +95,15 @@ public:
     std::size_t prepared_count() const { return statements_.size(); }
 
 private:
+    // A statement up to this size is looked at as a whole; a longer one passes as one that may do
+    // anything.
+    static constexpr std::size_t longest_query = 1U << 20U;
+    // The client's extended messages are collected up to Sync or Flush as long as they are no more
+    // than this.
+    static constexpr std::size_t longest_batch = 64U << 10U;
+    static constexpr std::string_view server_name_prefix = "pgweir_";
+    static constexpr std::uint32_t tag_none = 0;
+
     /// One query group: from its first message to its ReadyForQuery.
     struct unit {
         bool is_open = false;
@@ -251,9 +262,9 @@ private:
     bool applying_settings_ = false;  // a swallowed SET is under way
     bool hold_for_settings_ = false;  // and nothing may follow before its reply
     bool in_process_ = false;
-    bool leaving_ = false;   // drain: close at the end of the unit
+    bool leaving_ = false;     // drain: close at the end of the unit
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
-    bool skipping_ = false;  // a refused batch: what comes up to Sync is dropped
+    bool skipping_ = false;    // a refused batch: what comes up to Sync is dropped
 
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;

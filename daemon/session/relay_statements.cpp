@@ -1,0 +1,288 @@
+// What the relay remembers of statements: which name means what on which server, what a statement
+// leaves behind, and what becomes of all that when a reply, or none, comes.
+
+#include "daemon/net/worker.hpp"
+#include "daemon/session/relay.hpp"
+#include "pool/errc.hpp"
+#include "protocol/row.hpp"
+#include "protocol/sqlstate.hpp"
+#include "protocol/status.hpp"
+
+#include <array>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+namespace sql = querycache::sql;
+using protocol::reply_action;
+using protocol::request_kind;
+
+// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not that
+// plain.
+std::string deallocated_name(std::string_view text) {
+    constexpr std::string_view blank = " \t\r\n;";
+    std::string name;
+    for (int words = 0; !text.empty(); ++words) {
+        const auto from = text.find_first_not_of(blank);
+        if (from == std::string_view::npos) break;
+        text.remove_prefix(from);
+        std::size_t to = text.find_first_of(blank);
+        if (text.front() == '"') {
+            to = text.find('"', 1);
+            to = to == std::string_view::npos ? to : to + 1;
+        }
+        const std::string_view word = text.substr(0, to);
+        text.remove_prefix(word.size());
+        if (words > 2) return {};
+        name.clear();
+        if (word.front() == '"') {
+            if (word.size() > 2) name = word.substr(1, word.size() - 2);
+        } else {
+            for (const char c : word)
+                name += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+    }
+    return name;
+}
+
+bool has(sql::session_effect_set set, sql::session_effect effect) {
+    return (set & sql::effect_bit(effect)) != 0;
+}
+
+}  // namespace
+
+pool::client_statement relay::make_client_statement(
+    const protocol::parse_message& parse, text_facts facts
+) {
+    pool::client_statement made;
+    if (parse.name.empty() || !is_transaction_mode()) {
+        const auto* const same = parse.name.empty()
+                                     ? statements_.unnamed_like(parse.text, parse.parameter_types)
+                                     : nullptr;
+        if (same != nullptr && same->facts) return *same;
+        made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types);
+    } else {
+        made.statement = home().shared().statements.intern(parse.text, parse.parameter_types);
+    }
+    made.facts = std::make_shared<const text_facts>(std::move(facts));
+    return made;
+}
+
+// DEALLOCATE of a statement that the protocol prepared: the server has it under a name of ours and
+// keeps it for others, so the client's name goes here.
+bool relay::deallocate(std::string_view text, const text_facts& facts) {
+    if (!facts.statement || !has(facts.statement->effects, sql::session_effect::deallocate) ||
+        facts.statement->statements != 1 || !is_transaction_mode() ||
+        !server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
+        return false;
+    }
+    const std::string name = deallocated_name(text);
+    if (name.empty() || statements_.find(name) == nullptr) return false;
+    ++segment_;
+    const std::uint32_t tag = next_tag();
+    statements_.stage_close(tag, segment_, name);
+    statements_.resolve(tag, pool::change_outcome::succeeded);
+    std::string& out = session_->output().writable();
+    protocol::write_command_complete(out, "DEALLOCATE");
+    protocol::write_ready_for_query(out, server_->pipeline().transaction_status());
+    finish_query();
+    maybe_release();
+    return true;
+}
+
+void relay::refuse_parse(std::error_code error, std::string_view name) {
+    if (error == pool::errc::duplicate_statement) {
+        refuse_in_stream(
+            {severity::error,
+             sqlstate::duplicate_prepared_statement,
+             "prepared statement \"" + std::string{name} + "\" already exists",
+             "",
+             ""}
+        );
+    } else {
+        refuse_in_stream(
+            {severity::error,
+             sqlstate::configuration_limit_exceeded,
+             error.message(),
+             "This client holds " + std::to_string(statements_.size()) + " prepared statements.",
+             "Close statements that are no longer used, or let the driver cache fewer."}
+        );
+    }
+}
+
+// The server must fail, too, so that its transaction is in the state that the client is told: it
+// gets a Bind that cannot succeed, and its error is replaced by ours.
+void relay::refuse_in_stream(const client_error& error) {
+    refusals_.push_back(error);
+    const char nothing[6] = {0, 0, 0, 0, 0, 0};
+    protocol::write_bind(
+        server_->output().writable(), "", "pgweir_refused", std::string_view{nothing, 6}
+    );
+    push(request_kind::bind, reply_action::replace_error, tag_none);
+}
+
+void relay::close_surplus() {
+    while (const auto old = server_->session().statements.surplus()) {
+        const std::uint32_t tag = next_tag();
+        protocol::write_close(
+            server_->output().writable(),
+            'S',
+            std::string{server_name_prefix} + std::to_string(*old)
+        );
+        server_->session().statements.stage_close(tag, segment_, *old);
+        push(request_kind::close, reply_action::swallow, tag);
+    }
+}
+
+// Makes sure that the server knows the statement. False: a reply must come first.
+bool relay::prepare_on_server(const pool::client_statement& statement, bool unnamed) {
+    pool::server_session& session = server_->session();
+    if (unnamed) {
+        if (session.unnamed_statement == unnamed_serial_ || unnamed_serial_ == 0) return true;
+        const std::uint32_t tag = next_tag();
+        protocol::parse_message parse;
+        parse.text = statement.statement->text;
+        parse.parameter_types = statement.statement->parameter_types;
+        protocol::write_parse(server_->output().writable(), "", parse);
+        session.unnamed_statement = unnamed_serial_;
+        push(request_kind::parse, reply_action::swallow, tag);
+        counters_.server_parsed();
+        return true;
+    }
+    switch (session.statements.use(statement.statement->id, segment_)) {
+        case pool::server_statements::presence::present:
+            return true;
+        case pool::server_statements::presence::in_doubt:
+            return false;
+        case pool::server_statements::presence::absent:
+            break;
+    }
+    const pool::statement_ptr wanted = statement.statement;
+    const std::uint32_t tag = next_tag();
+    protocol::parse_message parse;
+    parse.text = wanted->text;
+    parse.parameter_types = wanted->parameter_types;
+    protocol::write_parse(server_->output().writable(), wanted->server_name, parse);
+    session.statements.stage_parse(tag, segment_, wanted->id);
+    push(request_kind::parse, reply_action::swallow, tag);
+    counters_.server_parsed();
+    close_surplus();
+    return true;
+}
+
+// What is known about the statement, for the Execute that follows, and the cache's word on it.
+void relay::begin_bound(
+    const protocol::bind_message& bind, const pool::client_statement* known, bool whole
+) {
+    text_facts facts;
+    if (known != nullptr && known->facts) {
+        facts = *std::static_pointer_cast<const text_facts>(known->facts);
+    }
+    if (cache_) {
+        querycache::request request;
+        request.shape = unit_shape_.value_or(querycache::reply_shape::extended);
+        if (known != nullptr) {
+            request.text = known->statement->text;
+            request.parameter_types = known->statement->parameter_types;
+        }
+        request.bind_tail = bind.tail;
+        begin_cached(request, facts, refusal(unit_shape_.has_value() && whole));
+    }
+    unit_.statement = facts.statement;
+    if (bind.portal.empty()) {
+        portal_facts_ = std::move(facts);
+    } else {
+        named_portals_[std::string{bind.portal}] = std::move(facts);
+    }
+}
+
+void relay::note_effects(const text_facts& facts, std::uint32_t tag) {
+    using enum sql::session_effect;
+    using pool::left_behind;
+    if (!facts.statement) {
+        dirt_ |= left_behind::unknown;
+        return;
+    }
+    const auto effects = facts.statement->effects;
+    if (facts.statement->transaction != sql::transaction_control::none &&
+        (settings_.has_staged() || !effects_.empty())) {
+        effects_.push_back({tag, facts.statement});
+        return;
+    }
+    if (effects == 0) return;
+    if (has(effects, listen)) left_ |= left_behind::listen;
+    if (has(effects, temp_object)) left_ |= left_behind::temporary_table;
+    if (has(effects, advisory_lock)) left_ |= left_behind::advisory_lock;
+    if (has(effects, hold_cursor)) left_ |= left_behind::hold_cursor;
+    if (has(effects, prepare)) left_ |= left_behind::sql_prepare;
+    if (has(effects, opaque) || has(effects, load)) dirt_ |= left_behind::unknown;
+    if (has(effects, set_config)) {
+        // Inside a transaction it is nearly always the local form; either way nothing leaks, as the
+        // server is reset.
+        if (server_->pipeline().transaction_status() == 'T') {
+            dirt_ |= left_behind::settings_uncertain;
+        } else {
+            left_ |= left_behind::settings_uncertain;
+        }
+    }
+    const auto tracked = sql::effect_bit(set) | sql::effect_bit(reset) |
+                         sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
+                         sql::effect_bit(discard_temp) | sql::effect_bit(deallocate_all) |
+                         sql::effect_bit(unlisten_all) | sql::effect_bit(set_role);
+    if ((effects & tracked) == 0) return;
+    if (facts.statement->statements == 1) {
+        effects_.push_back({tag, facts.statement});
+    } else {
+        left_ |= left_behind::settings_uncertain;
+    }
+}
+
+void relay::push(request_kind kind, reply_action action, std::uint32_t tag) {
+    const protocol::owed request{kind, action, tag};
+    const bool queued = server_->pipeline().push(request);
+    resolve_dropped();
+    if (!queued) {
+        resolve(request, pool::change_outcome::dropped);
+    } else {
+        emit_made_here();
+    }
+}
+
+void relay::emit_made_here() {
+    while (const auto request = server_->pipeline().next_made_here()) {
+        std::string& out = session_->output().writable();
+        if (request->kind == request_kind::parse) {
+            protocol::write_parse_complete(out);
+        } else {
+            protocol::write_close_complete(out);
+        }
+        resolve(*request, pool::change_outcome::succeeded);
+    }
+}
+
+void relay::resolve_dropped() {
+    for (const auto& request : server_->pipeline().dropped()) {
+        resolve(request, pool::change_outcome::dropped);
+    }
+}
+
+void relay::resolve(const protocol::owed& request, pool::change_outcome outcome) {
+    if (request.action == reply_action::replace_error && !refusals_.empty() &&
+        outcome == pool::change_outcome::dropped) {
+        refusals_.erase(refusals_.begin());
+    }
+    if (request.tag == tag_none) return;
+    statements_.resolve(request.tag, outcome);
+    if (server_) {
+        server_->session().statements.resolve(request.tag, outcome);
+        if (request.kind == request_kind::parse && outcome != pool::change_outcome::succeeded) {
+            server_->session().unnamed_statement = 0;
+        }
+    }
+    while (!effects_.empty() && effects_.front().tag == request.tag)
+        effects_.erase(effects_.begin());
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,368 @@
+// A client without a server begins something: is it answered here, from memory, or by a server?
+// Also the facts about texts, which that question needs.
+
+#include "daemon/net/worker.hpp"
+#include "daemon/session/relay.hpp"
+#include "protocol/sqlstate.hpp"
+#include "protocol/status.hpp"
+#include "querycache/sql/lexed_statement.hpp"
+#include "querycache/sql/parser_pool.hpp"
+
+#include <algorithm>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+namespace sql = querycache::sql;
+using querycache::bypass_reason;
+using std::chrono::steady_clock;
+
+}  // namespace
+
+relay::step relay::begin_unit() {
+    auto& input = session_->input();
+    protocol::frame_header header;
+    switch (protocol::parse_frontend_header(input.unread(), false, header)) {
+        case protocol::header_result::incomplete:
+            return step::more;
+        case protocol::header_result::malformed:
+            return bad_message(header);
+        case protocol::header_result::complete:
+            break;
+    }
+    if (skipping_) return skip_refused(header);
+    if (leaving_) {
+        fatal(shutting_down());
+        return step::ended;
+    }
+    open_query(steady_clock::now());
+    switch (header.type) {
+        case 'Q':
+            return begin_query(header);
+        case 'P':
+        case 'B':
+        case 'D':
+        case 'E':
+        case 'C':
+            return begin_batch();
+        case 'S':
+            ++segment_;
+            input.consume(header.size());
+            protocol::write_ready_for_query(session_->output().writable(), 'I');
+            return step::done;
+        case 'H':
+            input.consume(header.size());
+            return step::done;
+        case 'X':
+            session_->close("the client said goodbye");
+            return step::ended;
+        case 'd':
+        case 'c':
+        case 'f': {
+            // Outside COPY the server ignores these; so do we.
+            const std::size_t here = std::min(input.unread().size(), header.size());
+            input.consume(here);
+            request_rest_ = header.size() - here;
+            return step::done;
+        }
+        case 'F':
+            return acquire();
+    }
+    return bad_message(header);
+}
+
+// A unit was refused (no server, cancelled while it waited): its messages go unanswered but for one
+// ReadyForQuery.
+relay::step relay::skip_refused(const protocol::frame_header& header) {
+    auto& input = session_->input();
+    const std::size_t here = std::min(input.unread().size(), header.size());
+    if (header.type == 'X') {
+        session_->close("the client said goodbye");
+        return step::ended;
+    }
+    input.consume(here);
+    request_rest_ = header.size() - here;
+    if (header.type == 'Q' || header.type == 'S' || header.type == 'F') {
+        skipping_ = false;
+        ++segment_;
+        protocol::write_ready_for_query(session_->output().writable(), 'I');
+    }
+    return step::done;
+}
+
+bool relay::serve_query_from_cache(std::string_view text) {
+    if (!cache_ || !cache_->may_hit()) return false;
+    querycache::request request;
+    request.text = text;
+    const auto hit = cache_->quick_hit(request, unit_.started);
+    if (!hit) return false;
+    tell_hit(hit, {});
+    return true;
+}
+
+void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
+    session_->output().add_copy(before);
+    session_->output().add_view(hit.reply->reply());
+    // Now, while the entry is held: what the socket does not take is copied.
+    if (!session_->flush()) return;
+    unit_.cache = insight::cache_outcome::hit;
+    unit_.rows = hit.reply->rows();
+    unit_.reply_bytes = hit.reply->reply().size();
+    counters_.bytes_to_client(unit_.reply_bytes);
+    const auto now = steady_clock::now();
+    hit.rule().count_hit_time(now - unit_.started);
+    insight::query_event event;
+    event.kind = insight::query_kind::read;
+    event.cache = insight::cache_outcome::hit;
+    event.total = now - unit_.started;
+    event.rows = unit_.rows;
+    event.bytes = unit_.reply_bytes;
+    std::string client;
+    home().observer().query_finished(counters_, event, [&] {
+        client = session_->endpoint_text();
+        insight::slow_query_texts texts;
+        texts.application = application();
+        texts.client = client;
+        return texts;
+    });
+    counters_.transaction_finished(event.total);
+    unit_.is_open = false;
+    unit_.in_transaction = false;
+    unit_.cache = insight::cache_outcome::none;
+    unit_.rows = 0;
+    unit_.reply_bytes = 0;
+}
+
+relay::step relay::begin_query(const protocol::frame_header& header) {
+    auto& input = session_->input();
+    if (header.size() <= longest_query) {
+        const std::string_view bytes = input.unread();
+        if (bytes.size() < header.size()) return need_whole(header);
+        protocol::query_message query;
+        if (protocol::decode(
+                bytes.substr(protocol::frame_header_size, header.body_size()), query
+            )) {
+            return bad_message(header);
+        }
+        if (serve_query_from_cache(query.text)) {
+            if (session_ == nullptr) return step::ended;
+            input.consume(header.size());
+            ++segment_;
+            return step::done;
+        }
+        // The parser is asked before a server is taken: nobody holds a server while he waits for
+        // something else.
+        text_facts facts;
+        if (cache_ && !find_facts(query.text, facts)) return step::blocked;
+    }
+    return acquire();
+}
+
+relay::step relay::begin_batch() {
+    const std::string_view bytes = session_->input().unread();
+    std::array<char, 6> types{};
+    bodies messages{};
+    std::size_t count = 0;
+    std::size_t end = 0;
+    bool ends = false;
+    while (!ends) {
+        protocol::frame_header header;
+        const auto parsed = protocol::parse_frontend_header(bytes.substr(end), false, header);
+        if (parsed == protocol::header_result::malformed) break;  // met again when its turn comes
+        if (parsed == protocol::header_result::incomplete || bytes.size() - end < header.size()) {
+            const std::size_t need =
+                parsed == protocol::header_result::incomplete ? 1024 : header.size();
+            if (end + need > longest_batch) break;
+            header.length = static_cast<std::uint32_t>(end + need);
+            return need_whole(header);
+        }
+        if (count < types.size()) {
+            types[count] = header.type;
+            messages[count] = bytes.substr(end + protocol::frame_header_size, header.body_size());
+        }
+        ++count;
+        end += header.size();
+        ends = header.type == 'S' || header.type == 'H' || header.type == 'Q' ||
+               header.type == 'F' || header.type == 'X';
+    }
+    unit_shape_.reset();
+    if (ends && count <= types.size()) {
+        if (answer_locally({types.data(), count}, messages, end)) return step::done;
+        match_cached_unit({types.data(), count}, messages);
+        if (unit_shape_ && serve_batch_from_cache(types[0] == 'P', messages, end)) {
+            return session_ == nullptr ? step::ended : step::done;
+        }
+    }
+    if (cache_ && types[0] == 'P') {
+        protocol::parse_message parse;
+        text_facts facts;
+        if (!protocol::decode(messages[0], parse) && !find_facts(parse.text, facts)) {
+            return step::blocked;
+        }
+    }
+    return acquire();
+}
+
+// Close of statements and nothing else: known here, and nobody else needs to know.
+bool relay::answer_locally(std::string_view types, const bodies& messages, std::size_t size) {
+    if (types.back() != 'S' || !is_transaction_mode()) return false;
+    for (std::size_t i = 0; i + 1 < types.size(); ++i) {
+        protocol::name_message close;
+        if (types[i] != 'C' || protocol::decode(messages[i], close)) return false;
+    }
+    std::string& out = session_->output().writable();
+    for (std::size_t i = 0; i + 1 < types.size(); ++i) {
+        protocol::name_message close;
+        if (protocol::decode(messages[i], close)) return false;
+        if (close.kind == 'S') {
+            const std::uint32_t tag = next_tag();
+            statements_.stage_close(tag, segment_, close.name);
+            statements_.resolve(tag, pool::change_outcome::succeeded);
+        }
+        protocol::write_close_complete(out);
+    }
+    ++segment_;
+    protocol::write_ready_for_query(out, 'I');
+    session_->input().consume(size);
+    return true;
+}
+
+// [Parse] Bind [Describe portal] Execute Sync, all of the unnamed portal: the one shape that memory
+// may answer.
+void relay::match_cached_unit(std::string_view types, const bodies& messages) {
+    if (!cache_) return;
+    std::size_t at = types.front() == 'P' ? 1 : 0;
+    const std::string_view rest = types.substr(at);
+    const bool described = rest == "BDES";
+    if (!described && rest != "BES") return;
+    protocol::bind_message bind;
+    protocol::execute_message execute;
+    if (protocol::decode(messages[at++], bind) || !bind.portal.empty()) return;
+    if (described) {
+        protocol::name_message describe;
+        if (protocol::decode(messages[at++], describe) || describe.kind != 'P' ||
+            !describe.name.empty()) {
+            return;
+        }
+    }
+    if (protocol::decode(messages[at], execute) || !execute.portal.empty() ||
+        execute.max_rows > 0) {
+        return;
+    }
+    unit_shape_ =
+        described ? querycache::reply_shape::extended_described : querycache::reply_shape::extended;
+}
+
+bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size) {
+    if (!cache_->may_hit()) return false;
+    protocol::parse_message parse;
+    protocol::bind_message bind;
+    if (protocol::decode(messages[parses ? 1 : 0], bind)) return false;
+    querycache::request request;
+    request.shape = *unit_shape_;
+    request.bind_tail = bind.tail;
+    if (parses) {
+        if (protocol::decode(messages[0], parse) || parse.name != bind.statement) return false;
+        if (!parse.name.empty() && statements_.find(parse.name) != nullptr) return false;
+        request.text = parse.text;
+        request.parameter_types = parse.parameter_types;
+    } else {
+        const auto* const known = statements_.find(bind.statement);
+        if (known == nullptr) return false;
+        request.text = known->statement->text;
+        request.parameter_types = known->statement->parameter_types;
+    }
+    const auto hit = cache_->quick_hit(request, unit_.started);
+    if (!hit) return false;
+    std::string before;
+    if (parses) {
+        text_facts facts;
+        // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
+        // first, it asks.
+        if (!find_facts(parse.text, facts)) return false;
+        const std::uint32_t tag = next_tag();
+        if (statements_.stage_parse(
+                tag, segment_, parse.name, make_client_statement(parse, std::move(facts))
+            )) {
+            return false;
+        }
+        statements_.resolve(tag, pool::change_outcome::succeeded);
+        protocol::write_parse_complete(before);
+    }
+    tell_hit(hit, before);
+    if (session_ == nullptr) return true;
+    ++segment_;
+    session_->input().consume(size);
+    unit_shape_.reset();
+    return true;
+}
+
+bool relay::find_facts(std::string_view text, text_facts& out) {
+    worker& here = home();
+    const sql::lexed& lexed = here.lexer().run(text);
+    const std::string_view skeleton = here.lexer().skeleton();
+    const sql::hash128 hash = sql::keyed_hash(skeleton, here.memo_key());
+    if (facts_arrived_) {
+        out.statement = std::exchange(facts_arrived_, nullptr);
+        // A full parser queue answers with facts that hold for this time only.
+        if (out.statement->parsed) here.memo().keep(skeleton, hash, out.statement);
+    } else {
+        out.statement = here.memo().find(skeleton, hash);
+        if (!out.statement) {
+            out.statement = sql::lex_statement(lexed, skeleton);
+            here.memo().keep(skeleton, hash, out.statement);
+        }
+        if (cache_ && !out.statement->parsed && !lexed.too_complex && !lexed.malformed &&
+            !lexed.invalid_utf8) {
+            ask_parser(text);
+            return false;
+        }
+    }
+    out.call_reasons = sql::call_reasons(lexed);
+    out.clock_word = lexed.has_clock_word;
+    out.nocache = lexed.hint_nocache;
+    out.hint_ttl = lexed.hint_ttl.count() >= 0 ? std::optional{lexed.hint_ttl} : std::nullopt;
+    return true;
+}
+
+void relay::ask_parser(std::string_view text) {
+    facts_ticket_ = ++last_facts_ticket_;
+    // Values only: the answer comes on a parser's thread and finds the session by its number.
+    home().shared().parsers.submit(
+        std::string{text},
+        [where = &home(),
+         id = session_->id(),
+         ticket = facts_ticket_](std::shared_ptr<const sql::statement> facts) {
+            where->with_session(id, [ticket, facts = std::move(facts)](client_session& session) {
+                if (const client_phase_ptr phase = session.phase()) phase->on_facts(ticket, facts);
+            });
+        }
+    );
+}
+
+std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
+    if (is_pinned()) return bypass_reason::pinned;
+    if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
+    if (!whole_unit) return bypass_reason::pipelined;
+    return std::nullopt;
+}
+
+void relay::begin_cached(
+    const querycache::request& request,
+    const text_facts& facts,
+    std::optional<bypass_reason> refused
+) {
+    if (!cache_) return;
+    auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
+    capture_ = std::move(decision.fill);
+    unit_.rule = decision.rule;
+    if (capture_) {
+        unit_.cache = insight::cache_outcome::miss;
+    } else if (!decision.rule.empty()) {
+        unit_.cache = insight::cache_outcome::bypass;
+    }
+}
+
+}  // namespace weir::daemon
