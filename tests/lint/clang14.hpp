@@ -1,4 +1,5 @@
-// For clang-tidy 14 alone, which lacks the builtin behind std::source_location: enough of it to read code that uses it.
+// For clang-tidy 14 alone, which lacks the builtin behind std::source_location: enough of it to
+// read code that uses it.
 #pragma once
 
 #include <cstdint>
