@@ -367,12 +367,10 @@ void pool::expire_waiters(event_loop& loop, time_point now) {
     }
     for (auto& waiter : overdue) {
         events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
-        fail_waiter(
-            std::move(waiter),
-            wait_timeout_error(
-                database_ + "/" + user_, since(waiter.enqueued, now), waiter.ahead, last
-            )
+        auto why = wait_timeout_error(
+            database_ + "/" + user_, since(waiter.enqueued, now), waiter.ahead, last
         );
+        fail_waiter(std::move(waiter), std::move(why));
     }
 }
 

@@ -658,13 +658,13 @@ private:
             {"datestyle", "iso, dmy"},
         }};
         if (pick(4) == 0) {
-            const auto& [name, value] = sql[pick(sql.size())];
-            both([&](auto& session) { session.set(name, "sql:" + std::string(value)); });
-            client_.on_set(name, value, value_form::sql);
+            const auto& one = sql[pick(sql.size())];
+            both([&](auto& session) { session.set(one.first, "sql:" + std::string(one.second)); });
+            client_.on_set(one.first, one.second, value_form::sql);
         } else {
-            const auto& [name, value] = raw[pick(raw.size())];
-            both([&](auto& session) { session.set(name, value); });
-            client_.on_set(name, value, value_form::raw);
+            const auto& one = raw[pick(raw.size())];
+            both([&](auto& session) { session.set(one.first, one.second); });
+            client_.on_set(one.first, one.second, value_form::raw);
         }
         return true;
     }

@@ -14,7 +14,7 @@ using test::joined;
 using test::message;
 using test::reply_of;
 
-class CaptureOfReply : public ::testing::Test {
+class capture_of_reply : public ::testing::Test {
 protected:
     capture_plan plan(reply_shape shape = reply_shape::simple, std::size_t max_result = 4096) {
         capture_plan p;
@@ -45,11 +45,11 @@ protected:
     const std::string bind_complete = message('2', "");
 };
 
-TEST_F(CaptureOfReply, KeepsASimpleReplyByteForByte) {
+TEST_F(capture_of_reply, KeepsASimpleReplyByteForByte) {
     EXPECT_EQ(outcome(reply_of("v")), joined(reply_of("v")));
 }
 
-TEST_F(CaptureOfReply, FillsTheEntryFromThePlan) {
+TEST_F(capture_of_reply, FillsTheEntryFromThePlan) {
     capture c(plan(), budget);
     feed(c, reply_of("v"));
     const auto made = c.finish(time_point(7s));
@@ -61,13 +61,13 @@ TEST_F(CaptureOfReply, FillsTheEntryFromThePlan) {
     EXPECT_TRUE(made->depends_on(&slot));
 }
 
-TEST_F(CaptureOfReply, KeepsAnEmptyResult) {
+TEST_F(capture_of_reply, KeepsAnEmptyResult) {
     const std::vector<std::string> empty{
         message('T', "columns"), message('C', "SELECT 0\0"sv), message('Z', "I")};
     EXPECT_EQ(outcome(empty), joined(empty));
 }
 
-TEST_F(CaptureOfReply, LeavesParseCompleteOut) {
+TEST_F(capture_of_reply, LeavesParseCompleteOut) {
     auto with_parse = reply_of("v");
     with_parse.erase(with_parse.begin());
     with_parse.insert(with_parse.begin(), bind_complete);
@@ -76,14 +76,14 @@ TEST_F(CaptureOfReply, LeavesParseCompleteOut) {
     EXPECT_EQ(outcome(with_parse, plan(reply_shape::extended)), kept);
 }
 
-TEST_F(CaptureOfReply, KeepsTheDescriptionWhenThePortalWasDescribed) {
+TEST_F(capture_of_reply, KeepsTheDescriptionWhenThePortalWasDescribed) {
     auto described = reply_of("v");
     described.insert(described.begin(), bind_complete);
     EXPECT_EQ(outcome(described, plan(reply_shape::extended_described)), joined(described));
     EXPECT_EQ(outcome(described, plan(reply_shape::extended)), "unexpected_reply");
 }
 
-TEST_F(CaptureOfReply, TakesFramesInPiecesOfAnySize) {
+TEST_F(capture_of_reply, TakesFramesInPiecesOfAnySize) {
     const auto messages = reply_of("a value of some length");
     for (std::size_t piece = 1; piece < 12; ++piece) {
         capture c(plan(), budget);
@@ -100,7 +100,7 @@ TEST_F(CaptureOfReply, TakesFramesInPiecesOfAnySize) {
     }
 }
 
-TEST_F(CaptureOfReply, GivesUpAtEveryMessageThatDoesNotBelong) {
+TEST_F(capture_of_reply, GivesUpAtEveryMessageThatDoesNotBelong) {
     struct {
         char type;
         const char* reason;
@@ -131,7 +131,7 @@ TEST_F(CaptureOfReply, GivesUpAtEveryMessageThatDoesNotBelong) {
     }
 }
 
-TEST_F(CaptureOfReply, IsNothingUntilReadyForQuery) {
+TEST_F(capture_of_reply, IsNothingUntilReadyForQuery) {
     auto messages = reply_of("v");
     while (!messages.empty()) {
         messages.pop_back();
@@ -139,12 +139,12 @@ TEST_F(CaptureOfReply, IsNothingUntilReadyForQuery) {
     }
 }
 
-TEST_F(CaptureOfReply, DropsWhatEndsInsideATransaction) {
+TEST_F(capture_of_reply, DropsWhatEndsInsideATransaction) {
     EXPECT_EQ(outcome(reply_of("v", 'T')), "in_transaction");
     EXPECT_EQ(outcome(reply_of("v", 'E')), "in_transaction");
 }
 
-TEST_F(CaptureOfReply, ComparesTheTagWithTheRows) {
+TEST_F(capture_of_reply, ComparesTheTagWithTheRows) {
     for (const auto tag : {"SELECT 2\0"sv, "INSERT 0 1\0"sv, "SELECT \0"sv, "SELECT 1"sv, ""sv}) {
         auto messages = reply_of("v");
         messages[2] = message('C', tag);
@@ -152,7 +152,7 @@ TEST_F(CaptureOfReply, ComparesTheTagWithTheRows) {
     }
 }
 
-TEST_F(CaptureOfReply, StopsAtTheLargestResultAndFreesAtOnce) {
+TEST_F(capture_of_reply, StopsAtTheLargestResultAndFreesAtOnce) {
     const auto messages = reply_of(std::string(500, 'x'));
     const auto size = joined(messages).size();
     EXPECT_EQ(outcome(messages, plan(reply_shape::simple, size)), joined(messages));
@@ -163,7 +163,7 @@ TEST_F(CaptureOfReply, StopsAtTheLargestResultAndFreesAtOnce) {
     EXPECT_EQ(budget.used(), 0U);
 }
 
-TEST_F(CaptureOfReply, SharesABudgetAndGivesItBack) {
+TEST_F(capture_of_reply, SharesABudgetAndGivesItBack) {
     capture_budget small{1500};
     {
         capture first(plan(), small);

@@ -33,7 +33,7 @@ const facts_ptr commit = share(test::transaction(transaction_control::commit));
 const facts_ptr rollback = share(test::transaction(transaction_control::rollback));
 const facts_ptr ddl = share(statement_of(statement_class::ddl));
 
-class SessionOfClient : public ::testing::Test {
+class session_of_client : public ::testing::Test {
 protected:
     /// Proves that b's read of t is a hit.
     void prove_hit() {
@@ -53,7 +53,7 @@ protected:
     client a{w}, b{w};
 };
 
-TEST_F(SessionOfClient, SecondReadIsAHitWithTheSameBytes) {
+TEST_F(session_of_client, SecondReadIsAHitWithTheSameBytes) {
     EXPECT_EQ(a.read(read_t, "select t"), "miss");
     const auto first = a.last;
     EXPECT_EQ(a.read(read_t, "select t"), "hit");
@@ -63,7 +63,7 @@ TEST_F(SessionOfClient, SecondReadIsAHitWithTheSameBytes) {
     EXPECT_EQ(w.face.show_cache()[0].totals.misses, 1U);
 }
 
-TEST_F(SessionOfClient, WriteOfAnotherTableLeavesTheHit) {
+TEST_F(session_of_client, WriteOfAnotherTableLeavesTheHit) {
     prove_hit();
     a.run(write_u, "UPDATE 1", 'I');
     EXPECT_EQ(b_reads(), "hit");
@@ -71,7 +71,7 @@ TEST_F(SessionOfClient, WriteOfAnotherTableLeavesTheHit) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T01ReplyThatAWriteOvertookIsNotServed) {
+TEST_F(session_of_client, T01ReplyThatAWriteOvertookIsNotServed) {
     auto d = b.session.begin_statement({reply_shape::simple, "select t", {}, {}}, {read_t}, w.now);
     ASSERT_TRUE(d.fill);
     a.run(write_t, "INSERT 0 1", 'I');
@@ -83,7 +83,7 @@ TEST_F(SessionOfClient, T01ReplyThatAWriteOvertookIsNotServed) {
     EXPECT_EQ(w.face.reasons().total(bypass_reason::outdated), 1U);
 }
 
-TEST_F(SessionOfClient, T01EntryStoredBeforeTheBumpDiesWithIt) {
+TEST_F(session_of_client, T01EntryStoredBeforeTheBumpDiesWithIt) {
     a.send(write_t);
     EXPECT_EQ(b_reads(), "miss") << "stored while the write is under way";
     EXPECT_EQ(b_reads(), "hit") << "not acknowledged yet";
@@ -91,7 +91,7 @@ TEST_F(SessionOfClient, T01EntryStoredBeforeTheBumpDiesWithIt) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T02BumpComesAtCommitNotAtTheStatement) {
+TEST_F(session_of_client, T02BumpComesAtCommitNotAtTheStatement) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(write_t, "UPDATE 1", 'T');
@@ -104,7 +104,7 @@ TEST_F(SessionOfClient, T02BumpComesAtCommitNotAtTheStatement) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T04SimpleStatementIsSettledByItsTag) {
+TEST_F(session_of_client, T04SimpleStatementIsSettledByItsTag) {
     prove_hit();
     a.send(write_t);
     EXPECT_TRUE(a.tag("UPDATE 3").bumped);
@@ -115,7 +115,7 @@ TEST_F(SessionOfClient, T04SimpleStatementIsSettledByItsTag) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T04ExtendedStatementIsSettledAtReadyForQuery) {
+TEST_F(session_of_client, T04ExtendedStatementIsSettledAtReadyForQuery) {
     prove_hit();
     (void)a.session.begin_statement(
         {reply_shape::extended, "w", {}, "\0\0\0\0\0\0"sv}, {write_t}, w.now
@@ -129,7 +129,7 @@ TEST_F(SessionOfClient, T04ExtendedStatementIsSettledAtReadyForQuery) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T06OwnTransactionNeverReadsFromMemory) {
+TEST_F(session_of_client, T06OwnTransactionNeverReadsFromMemory) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     EXPECT_EQ(a.read(read_t, "select t"), "in_transaction");
@@ -141,7 +141,7 @@ TEST_F(SessionOfClient, T06OwnTransactionNeverReadsFromMemory) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T07RollbackToSavepointKeepsTheMarks) {
+TEST_F(session_of_client, T07RollbackToSavepointKeepsTheMarks) {
     prove_hit();
     const auto rollback_to = share(test::transaction(transaction_control::rollback_to));
     a.run(begin, "BEGIN", 'T');
@@ -155,7 +155,7 @@ TEST_F(SessionOfClient, T07RollbackToSavepointKeepsTheMarks) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T07RollbackToSavepointAndCommitInOneStringBumps) {
+TEST_F(session_of_client, T07RollbackToSavepointAndCommitInOneStringBumps) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(write_t, "INSERT 0 1", 'T');
@@ -169,7 +169,7 @@ TEST_F(SessionOfClient, T07RollbackToSavepointAndCommitInOneStringBumps) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T08CommitOfAFailedTransactionIsARollback) {
+TEST_F(session_of_client, T08CommitOfAFailedTransactionIsARollback) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(write_t, "INSERT 0 1", 'T');
@@ -181,7 +181,7 @@ TEST_F(SessionOfClient, T08CommitOfAFailedTransactionIsARollback) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T09CommitAndChainBumpsAndForgets) {
+TEST_F(session_of_client, T09CommitAndChainBumpsAndForgets) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(write_t, "UPDATE 1", 'T');
@@ -195,7 +195,7 @@ TEST_F(SessionOfClient, T09CommitAndChainBumpsAndForgets) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T10StringWithACommitInsideBumpsAtEachStep) {
+TEST_F(session_of_client, T10StringWithACommitInsideBumpsAtEachStep) {
     prove_hit();
     auto several = writing({"t", "u"});
     several.statements = 4;
@@ -215,7 +215,7 @@ TEST_F(SessionOfClient, T10StringWithACommitInsideBumpsAtEachStep) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T10ImplicitTransactionOfAStringIsSettledAtItsEnd) {
+TEST_F(session_of_client, T10ImplicitTransactionOfAStringIsSettledAtItsEnd) {
     prove_hit();
     auto two = writing({"t"});
     two.statements = 2;
@@ -228,21 +228,21 @@ TEST_F(SessionOfClient, T10ImplicitTransactionOfAStringIsSettledAtItsEnd) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T11CommitPreparedBumpsEverything) {
+TEST_F(session_of_client, T11CommitPreparedBumpsEverything) {
     prove_hit();
     a.run(share(test::transaction(transaction_control::commit_prepared)), "COMMIT PREPARED", 'I');
     w.load();
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T12NothingIsStoredFromATransaction) {
+TEST_F(session_of_client, T12NothingIsStoredFromATransaction) {
     a.run(begin, "BEGIN", 'T');
     EXPECT_EQ(a.read(read_t, "select t", "old snapshot"), "in_transaction");
     a.run(commit, "COMMIT", 'I');
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T13StampIsTakenAtBind) {
+TEST_F(session_of_client, T13StampIsTakenAtBind) {
     const request bind{reply_shape::extended, "select t", {}, "\0\0\0\0\0\0"sv};
     auto d = b.session.begin_statement(bind, {read_t}, w.now);
     ASSERT_TRUE(d.fill);
@@ -258,7 +258,7 @@ TEST_F(SessionOfClient, T13StampIsTakenAtBind) {
     EXPECT_EQ(w.face.totals().entries, 0U);
 }
 
-TEST_F(SessionOfClient, T13AStampTakenLaterWouldBeServedStale) {
+TEST_F(session_of_client, T13AStampTakenLaterWouldBeServedStale) {
     // The wrong order on purpose, to show that the order is what carries the proof: the snapshot is
     // older than the write, the stamp is newer.
     a.run(write_t, "INSERT 0 1", 'I');
@@ -266,7 +266,7 @@ TEST_F(SessionOfClient, T13AStampTakenLaterWouldBeServedStale) {
     EXPECT_EQ(b_reads(), "hit");
 }
 
-TEST_F(SessionOfClient, T18ReadBehindAnUnsettledWriteIsNotServed) {
+TEST_F(session_of_client, T18ReadBehindAnUnsettledWriteIsNotServed) {
     prove_hit();
     const request read{reply_shape::extended, "select t", {}, "\0\0\0\0\0\0"sv};
     (void)b.session.begin_statement(
@@ -284,7 +284,7 @@ TEST_F(SessionOfClient, T18ReadBehindAnUnsettledWriteIsNotServed) {
     EXPECT_EQ(b_reads(), "hit");
 }
 
-TEST_F(SessionOfClient, T93HitNeverOvertakesAReplyThatIsOwed) {
+TEST_F(session_of_client, T93HitNeverOvertakesAReplyThatIsOwed) {
     prove_hit();
     const request read{reply_shape::simple, "select t", {}, {}};
     (void)b.session.begin_statement({reply_shape::simple, "u", {}, {}}, {read_u}, w.now);
@@ -300,7 +300,7 @@ TEST_F(SessionOfClient, T93HitNeverOvertakesAReplyThatIsOwed) {
     EXPECT_TRUE(b.session.quick_hit(read, w.now));
 }
 
-TEST_F(SessionOfClient, PipelinedCyclesAreSettledEachByItsOwnReadyForQuery) {
+TEST_F(session_of_client, PipelinedCyclesAreSettledEachByItsOwnReadyForQuery) {
     prove_hit();
     a.send(write_u);
     a.send(write_t);  // before the first answer
@@ -315,7 +315,7 @@ TEST_F(SessionOfClient, PipelinedCyclesAreSettledEachByItsOwnReadyForQuery) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, PipelinedWritesOfOneTableAreBothSeen) {
+TEST_F(session_of_client, PipelinedWritesOfOneTableAreBothSeen) {
     prove_hit();
     a.send(write_t);
     a.send(write_t);
@@ -329,7 +329,7 @@ TEST_F(SessionOfClient, PipelinedWritesOfOneTableAreBothSeen) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T54WriteOfNoRowsBumpsNothing) {
+TEST_F(session_of_client, T54WriteOfNoRowsBumpsNothing) {
     prove_hit();
     for (const auto* tag : {"UPDATE 0", "DELETE 0", "INSERT 0 0"}) {
         a.run(write_t, tag, 'I');
@@ -340,7 +340,7 @@ TEST_F(SessionOfClient, T54WriteOfNoRowsBumpsNothing) {
     EXPECT_EQ(b_reads(), "miss") << "a statement trigger runs without rows too";
 }
 
-TEST_F(SessionOfClient, T54ZeroRowsProveNothingInsideAString) {
+TEST_F(session_of_client, T54ZeroRowsProveNothingInsideAString) {
     prove_hit();
     auto two = writing({"t"});
     two.statements = 2;
@@ -351,7 +351,7 @@ TEST_F(SessionOfClient, T54ZeroRowsProveNothingInsideAString) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, FailedStatementIsTakenForWritten) {
+TEST_F(session_of_client, FailedStatementIsTakenForWritten) {
     prove_hit();
     a.send(write_t);
     (void)a.ready('I');
@@ -359,7 +359,7 @@ TEST_F(SessionOfClient, FailedStatementIsTakenForWritten) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, UnknownStatementBumpsEverything) {
+TEST_F(session_of_client, UnknownStatementBumpsEverything) {
     prove_hit();
     (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
     const auto s = a.tag("DO");
@@ -370,7 +370,7 @@ TEST_F(SessionOfClient, UnknownStatementBumpsEverything) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, T31CascadeReachesTheChild) {
+TEST_F(session_of_client, T31CascadeReachesTheChild) {
     auto rows = test::some_rows();
     rows.foreign_keys = {{test::u_oid, 20005, 'c', 'a'}};
     w.load(rows);
@@ -380,7 +380,7 @@ TEST_F(SessionOfClient, T31CascadeReachesTheChild) {
     EXPECT_GT(child->version(), before);
 }
 
-TEST_F(SessionOfClient, T58DdlStopsServingUntilTheCatalogIsLoadedAgain) {
+TEST_F(session_of_client, T58DdlStopsServingUntilTheCatalogIsLoadedAgain) {
     prove_hit();
     a.send(ddl);
     const auto s = a.tag("ALTER TABLE");
@@ -393,7 +393,7 @@ TEST_F(SessionOfClient, T58DdlStopsServingUntilTheCatalogIsLoadedAgain) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T58DdlInATransactionCountsAtCommit) {
+TEST_F(session_of_client, T58DdlInATransactionCountsAtCommit) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(ddl, "CREATE TABLE", 'T');
@@ -404,7 +404,7 @@ TEST_F(SessionOfClient, T58DdlInATransactionCountsAtCommit) {
     EXPECT_EQ(b_reads(), "catalog_refreshing");
 }
 
-TEST_F(SessionOfClient, WriteBoundBeforeAnothersDdlBumpsEverything) {
+TEST_F(session_of_client, WriteBoundBeforeAnothersDdlBumpsEverything) {
     // b's DDL (CREATE TRIGGER on t that writes u, say) commits while a's write of t, bound without
     // it, is on its way. a's acknowledgement may come before b's bump, and must cover u.
     client c{w};
@@ -420,7 +420,7 @@ TEST_F(SessionOfClient, WriteBoundBeforeAnothersDdlBumpsEverything) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, ZeroRowsProveNothingWhileDdlIsUnderWay) {
+TEST_F(session_of_client, ZeroRowsProveNothingWhileDdlIsUnderWay) {
     prove_hit();
     client c{w};
     a.send(write_t);
@@ -429,7 +429,7 @@ TEST_F(SessionOfClient, ZeroRowsProveNothingWhileDdlIsUnderWay) {
     EXPECT_NE(b_reads(), "hit");
 }
 
-TEST_F(SessionOfClient, ReadBoundBeforeAnothersDdlIsNotServedAfterIt) {
+TEST_F(session_of_client, ReadBoundBeforeAnothersDdlIsNotServedAfterIt) {
     auto d = b.session.begin_statement({reply_shape::simple, "select t", {}, {}}, {read_t}, w.now);
     a.run(ddl, "ALTER TABLE", 'I');
     w.load();
@@ -439,7 +439,7 @@ TEST_F(SessionOfClient, ReadBoundBeforeAnothersDdlIsNotServedAfterIt) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, LostServerBumpsNowAndForAWhile) {
+TEST_F(session_of_client, LostServerBumpsNowAndForAWhile) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
     a.run(write_t, "UPDATE 1", 'T');
@@ -454,7 +454,7 @@ TEST_F(SessionOfClient, LostServerBumpsNowAndForAWhile) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, VanishedClientLeavesNoMarkBehind) {
+TEST_F(session_of_client, VanishedClientLeavesNoMarkBehind) {
     prove_hit();
     {
         client gone{w};
@@ -466,7 +466,7 @@ TEST_F(SessionOfClient, VanishedClientLeavesNoMarkBehind) {
     expect_settled();
 }
 
-TEST_F(SessionOfClient, T05LinearizableBypassesATableThatIsBeingWritten) {
+TEST_F(session_of_client, T05LinearizableBypassesATableThatIsBeingWritten) {
     world strict(consistency::linearizable);
     client writer{strict}, reader{strict};
     (void)reader.read(read_t, "select t");
@@ -480,7 +480,7 @@ TEST_F(SessionOfClient, T05LinearizableBypassesATableThatIsBeingWritten) {
     EXPECT_EQ(reader.read(read_t, "select t"), "miss");
 }
 
-TEST_F(SessionOfClient, T76UsersDoNotShareUnlessTheRuleSaysSo) {
+TEST_F(session_of_client, T76UsersDoNotShareUnlessTheRuleSaysSo) {
     client other{w, "other"};
     prove_hit();
     EXPECT_EQ(other.read(read_t, "select t"), "miss");
@@ -491,7 +491,7 @@ TEST_F(SessionOfClient, T76UsersDoNotShareUnlessTheRuleSaysSo) {
     EXPECT_EQ(other.read(read_t, "select t"), "hit");
 }
 
-TEST_F(SessionOfClient, T71SettingsAreInTheKey) {
+TEST_F(session_of_client, T71SettingsAreInTheKey) {
     prove_hit();
     b.session.set_settings("TimeZone=Asia/Tokyo", true);
     EXPECT_EQ(b_reads(), "miss");
@@ -501,14 +501,14 @@ TEST_F(SessionOfClient, T71SettingsAreInTheKey) {
     EXPECT_EQ(b_reads(), "session_settings");
 }
 
-TEST_F(SessionOfClient, T82ClockWordsInParametersAreNotStored) {
+TEST_F(session_of_client, T82ClockWordsInParametersAreNotStored) {
     const request r{reply_shape::extended, "select t", {}, "\0\0\0\1\0\0\0\3now\0\0"sv};
     const auto d = b.session.begin_statement(r, {read_t}, w.now);
     EXPECT_EQ(d.reason, bypass_reason::clock_word);
     EXPECT_EQ(w.face.reasons().total(bypass_reason::clock_word), 1U);
 }
 
-TEST_F(SessionOfClient, CallersReasonsAreCountedWithTheRule) {
+TEST_F(session_of_client, CallersReasonsAreCountedWithTheRule) {
     const request r{reply_shape::simple, "select t", {}, {}};
     statement_context pinned{read_t};
     pinned.refused = bypass_reason::pinned;
@@ -527,7 +527,7 @@ TEST_F(SessionOfClient, CallersReasonsAreCountedWithTheRule) {
     EXPECT_EQ(w.face.show_reasons()[0].last_query, "select from t");
 }
 
-TEST_F(SessionOfClient, T105EntryExpiresByItsAgeSinceTheSending) {
+TEST_F(session_of_client, T105EntryExpiresByItsAgeSinceTheSending) {
     prove_hit();
     w.now += 59999ms;
     EXPECT_EQ(b_reads(), "hit");
@@ -535,7 +535,7 @@ TEST_F(SessionOfClient, T105EntryExpiresByItsAgeSinceTheSending) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, HintSetsTheTimeToLive) {
+TEST_F(session_of_client, HintSetsTheTimeToLive) {
     statement_context context{read_t};
     context.hint_ttl = 100ms;
     const request r{reply_shape::simple, "select t", {}, {}};
@@ -553,7 +553,7 @@ TEST_F(SessionOfClient, HintSetsTheTimeToLive) {
     EXPECT_TRUE(b.session.quick_hit(r, w.now + 4min));
 }
 
-TEST_F(SessionOfClient, T119ShorterTtlOfTheRuleAppliesToWhatIsStored) {
+TEST_F(session_of_client, T119ShorterTtlOfTheRuleAppliesToWhatIsStored) {
     prove_hit();
     w.face.set_rules(test::rules_of({test::rule_named("all", 1s)}, {}, w.face.rules().get()));
     EXPECT_EQ(b_reads(), "hit");
@@ -561,13 +561,13 @@ TEST_F(SessionOfClient, T119ShorterTtlOfTheRuleAppliesToWhatIsStored) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(SessionOfClient, RemovedRuleServesNothing) {
+TEST_F(session_of_client, RemovedRuleServesNothing) {
     prove_hit();
     w.face.set_rules(rule_set::none());
     EXPECT_EQ(b_reads(), "no_rule");
 }
 
-TEST_F(SessionOfClient, ChangedRuleServesNothingThatWasStoredBefore) {
+TEST_F(session_of_client, ChangedRuleServesNothingThatWasStoredBefore) {
     prove_hit();
     auto narrowed = test::rule_named("all");
     narrowed.tables = {"u"};
@@ -575,7 +575,7 @@ TEST_F(SessionOfClient, ChangedRuleServesNothingThatWasStoredBefore) {
     EXPECT_EQ(b_reads(), "no_rule");
 }
 
-TEST_F(SessionOfClient, RuleOfOtherApplicationsServesNothing) {
+TEST_F(session_of_client, RuleOfOtherApplicationsServesNothing) {
     auto r = test::rule_named("all");
     r.applications = {"test"};
     w.face.set_rules(test::rules_of({r}));
@@ -586,14 +586,14 @@ TEST_F(SessionOfClient, RuleOfOtherApplicationsServesNothing) {
     EXPECT_EQ(b_reads(), "hit");
 }
 
-TEST_F(SessionOfClient, HugeParametersAreLeftAlone) {
+TEST_F(session_of_client, HugeParametersAreLeftAlone) {
     const std::string tail(1 << 20, 'x');
     const request r{reply_shape::extended, "select t", {}, tail};
     EXPECT_FALSE(b.session.quick_hit(r, w.now));
     EXPECT_EQ(b.session.begin_statement(r, {read_t}, w.now).reason, bypass_reason::too_big);
 }
 
-TEST_F(SessionOfClient, UnannouncedReadyForQueryDoesNotConfuse) {
+TEST_F(session_of_client, UnannouncedReadyForQueryDoesNotConfuse) {
     (void)b.ready('I');
     EXPECT_TRUE(b.session.may_hit());
     prove_hit();

@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Makes entries for one scope.
-class StoreOfReplies : public ::testing::Test {
+class store_of_replies : public ::testing::Test {
 protected:
     key_view key(std::string_view text) const {
         return {&scope, {reply_shape::simple, text, {}, {}}};
@@ -47,7 +47,7 @@ protected:
     time_point now{100s};
 };
 
-TEST_F(StoreOfReplies, FindsWhatWasInserted) {
+TEST_F(store_of_replies, FindsWhatWasInserted) {
     store s(1 << 20, 4);
     EXPECT_EQ(find(s, "a"), nullptr);
     EXPECT_TRUE(s.insert(make("a", 10)));
@@ -56,14 +56,14 @@ TEST_F(StoreOfReplies, FindsWhatWasInserted) {
     EXPECT_EQ(find(s, "b"), nullptr);
 }
 
-TEST_F(StoreOfReplies, ComparesTheWholeKeyAfterTheHash) {
+TEST_F(store_of_replies, ComparesTheWholeKeyAfterTheHash) {
     store s(1 << 20, 1);
     EXPECT_TRUE(s.insert(make("a")));
     const auto other = key("b");
     EXPECT_EQ(s.find(key("a").hash(secret), other), nullptr) << "same hash, other text";
 }
 
-TEST_F(StoreOfReplies, ReplacesTheEntryOfTheSameKey) {
+TEST_F(store_of_replies, ReplacesTheEntryOfTheSameKey) {
     store s(1 << 20, 1);
     s.insert(make("a", 10));
     s.insert(make("a", 20));
@@ -73,7 +73,7 @@ TEST_F(StoreOfReplies, ReplacesTheEntryOfTheSameKey) {
     EXPECT_EQ(rule->entries(), 1);
 }
 
-TEST_F(StoreOfReplies, NeverExceedsItsBytes) {
+TEST_F(store_of_replies, NeverExceedsItsBytes) {
     constexpr std::size_t capacity = 64 << 10;
     store s(capacity, 4);
     for (int i = 0; i < 2000; ++i) {
@@ -86,7 +86,7 @@ TEST_F(StoreOfReplies, NeverExceedsItsBytes) {
     EXPECT_EQ(s.totals().entries, slot.dependants());
 }
 
-TEST_F(StoreOfReplies, EvictsWhatWasUsedLongestAgo) {
+TEST_F(store_of_replies, EvictsWhatWasUsedLongestAgo) {
     const auto charge = make("a")->charge();
     store s(3 * charge, 1);
     for (const char* text : {"a", "b", "c"})
@@ -97,13 +97,13 @@ TEST_F(StoreOfReplies, EvictsWhatWasUsedLongestAgo) {
     EXPECT_EQ(find(s, "b"), nullptr);
 }
 
-TEST_F(StoreOfReplies, RefusesWhatIsLargerThanAShard) {
+TEST_F(store_of_replies, RefusesWhatIsLargerThanAShard) {
     store s(4096, 4);
     EXPECT_FALSE(s.insert(make("a", 2000)));
     EXPECT_EQ(s.totals().entries, 0U);
 }
 
-TEST_F(StoreOfReplies, ShrinksAtOnce) {
+TEST_F(store_of_replies, ShrinksAtOnce) {
     store s(64 << 10, 1);
     for (int i = 0; i < 50; ++i)
         s.insert(make(std::to_string(i)));
@@ -112,7 +112,7 @@ TEST_F(StoreOfReplies, ShrinksAtOnce) {
     EXPECT_GT(s.totals().entries, 0U);
 }
 
-TEST_F(StoreOfReplies, SweepReclaimsTheExpiredAndTheOutdatedOnly) {
+TEST_F(store_of_replies, SweepReclaimsTheExpiredAndTheOutdatedOnly) {
     store s(1 << 20, 2);
     version_slot other{2};
     for (int i = 0; i < 20; ++i)
@@ -129,7 +129,7 @@ TEST_F(StoreOfReplies, SweepReclaimsTheExpiredAndTheOutdatedOnly) {
     EXPECT_EQ(slot.dependants(), 1U);
 }
 
-TEST_F(StoreOfReplies, SweepsInPortionsUntilAllWasSeen) {
+TEST_F(store_of_replies, SweepsInPortionsUntilAllWasSeen) {
     store s(8 << 20, 2);
     for (int i = 0; i < 3000; ++i)
         s.insert(make(std::to_string(i), 10, 1s));
@@ -141,7 +141,7 @@ TEST_F(StoreOfReplies, SweepsInPortionsUntilAllWasSeen) {
     EXPECT_GT(calls, 20);
 }
 
-TEST_F(StoreOfReplies, EraseTakesOnlyTheVeryEntry) {
+TEST_F(store_of_replies, EraseTakesOnlyTheVeryEntry) {
     store s(1 << 20, 1);
     const auto first = make("a");
     s.insert(first);
@@ -151,7 +151,7 @@ TEST_F(StoreOfReplies, EraseTakesOnlyTheVeryEntry) {
     EXPECT_EQ(find(s, "a"), nullptr);
 }
 
-TEST_F(StoreOfReplies, AnEntryOutlivesItsEviction) {
+TEST_F(store_of_replies, AnEntryOutlivesItsEviction) {
     store s(1 << 20, 1);
     s.insert(make("a", 10));
     const auto held = find(s, "a");
@@ -159,7 +159,7 @@ TEST_F(StoreOfReplies, AnEntryOutlivesItsEviction) {
     EXPECT_EQ(held->reply(), std::string(10, 'r'));
 }
 
-TEST_F(StoreOfReplies, CostsLessThanTwoHundredBytesOverItsContent) {
+TEST_F(store_of_replies, CostsLessThanTwoHundredBytesOverItsContent) {
     stamp one_table;
     for (int i = 0; i < 3; ++i)
         one_table.add(&slot, consistency::after_commit);
@@ -167,7 +167,7 @@ TEST_F(StoreOfReplies, CostsLessThanTwoHundredBytesOverItsContent) {
     RecordProperty("overhead_one_table", static_cast<int>(entry::overhead(3)));
 }
 
-TEST_F(StoreOfReplies, TakesManyThreads) {
+TEST_F(store_of_replies, TakesManyThreads) {
     store s(256 << 10, 4);
     std::vector<std::thread> threads;
     std::atomic<int> wrong{0};

@@ -16,9 +16,9 @@ using test::statement_of;
 using test::t_oid;
 using test::writing;
 
-class VerdictOnStatement : public ::testing::Test {
+class verdict_on_statement : public ::testing::Test {
 protected:
-    VerdictOnStatement() { load(some_rows()); }
+    verdict_on_statement() { load(some_rows()); }
 
     void load(catalog_rows rows) {
         snapshot = test::make_catalog(database.catalog_version(), std::move(rows));
@@ -49,7 +49,7 @@ protected:
     session_rules session;
 };
 
-TEST_F(VerdictOnStatement, AdmitsAPlainReadAndNamesItsTables) {
+TEST_F(verdict_on_statement, AdmitsAPlainReadAndNamesItsTables) {
     const auto v = judge(reading({"t", "u"}));
     EXPECT_FALSE(v.reason);
     ASSERT_NE(v.rule, nullptr);
@@ -59,12 +59,12 @@ TEST_F(VerdictOnStatement, AdmitsAPlainReadAndNamesItsTables) {
     EXPECT_EQ(v.generation, database.catalog_version());
 }
 
-TEST_F(VerdictOnStatement, RefusesWithoutARule) {
+TEST_F(verdict_on_statement, RefusesWithoutARule) {
     rules = rule_set::none();
     EXPECT_EQ(reason(reading({"t"})), "no_rule");
 }
 
-TEST_F(VerdictOnStatement, RefusesEveryTextReason) {
+TEST_F(verdict_on_statement, RefusesEveryTextReason) {
     constexpr auto last = static_cast<unsigned>(sql::text_reason::too_complex);
     for (unsigned bit = 1; bit <= last; ++bit) {
         auto facts = reading({"t"});
@@ -74,13 +74,13 @@ TEST_F(VerdictOnStatement, RefusesEveryTextReason) {
     EXPECT_EQ(reason(writing({"t"})), "not_a_read");
 }
 
-TEST_F(VerdictOnStatement, RefusesWhatWasOnlyLexed) {
+TEST_F(verdict_on_statement, RefusesWhatWasOnlyLexed) {
     auto facts = reading({"t"});
     facts.parsed = false;
     EXPECT_EQ(reason(facts), "not_parsed");
 }
 
-TEST_F(VerdictOnStatement, RefusesTablesThatTheCatalogDoesNotClear) {
+TEST_F(verdict_on_statement, RefusesTablesThatTheCatalogDoesNotClear) {
     EXPECT_EQ(reason(reading({"tr"})), "trigger");
     EXPECT_EQ(reason(reading({"c"})), "foreign_key_action");
     EXPECT_EQ(reason(reading({"twice"})), "ambiguous_name");
@@ -89,7 +89,7 @@ TEST_F(VerdictOnStatement, RefusesTablesThatTheCatalogDoesNotClear) {
     EXPECT_EQ(reason(reading({"t", "tr"})), "trigger");
 }
 
-TEST_F(VerdictOnStatement, ListsAllReasons) {
+TEST_F(verdict_on_statement, ListsAllReasons) {
     auto facts = reading({"tr", "nothing"});
     facts.reasons = sql::reason_bit(sql::text_reason::locking);
     const std::vector<bypass_reason> all{
@@ -97,7 +97,7 @@ TEST_F(VerdictOnStatement, ListsAllReasons) {
     EXPECT_EQ(judge(facts).reasons, all);
 }
 
-TEST_F(VerdictOnStatement, RefusesBeforeAndDuringALoad) {
+TEST_F(verdict_on_statement, RefusesBeforeAndDuringALoad) {
     const auto facts = reading({"t"});
     database.versions().catalog()->bump(bump_cause::ddl);
     EXPECT_EQ(reason(facts), "catalog_refreshing");
@@ -105,13 +105,13 @@ TEST_F(VerdictOnStatement, RefusesBeforeAndDuringALoad) {
     EXPECT_EQ(v.reason, bypass_reason::catalog_missing);
 }
 
-TEST_F(VerdictOnStatement, AllowsOnlyFunctionsThatDependOnTheirArguments) {
+TEST_F(verdict_on_statement, AllowsOnlyFunctionsThatDependOnTheirArguments) {
     EXPECT_EQ(reason(calling("lower", {}, false)), "");
     EXPECT_EQ(reason(calling("now", {}, false)), "function_not_allowed");
     EXPECT_EQ(reason(calling("wf")), "user_function");
 }
 
-TEST_F(VerdictOnStatement, DistrustsABuiltinNameThatAUserHasToo) {
+TEST_F(verdict_on_statement, DistrustsABuiltinNameThatAUserHasToo) {
     auto rows = some_rows();
     rows.functions.push_back({"public", "lower", 'i', true});
     load(std::move(rows));
@@ -120,13 +120,13 @@ TEST_F(VerdictOnStatement, DistrustsABuiltinNameThatAUserHasToo) {
     EXPECT_TRUE(v.writes.everything);
 }
 
-TEST_F(VerdictOnStatement, TakesAUserFunctionForAWriterOfEverything) {
+TEST_F(verdict_on_statement, TakesAUserFunctionForAWriterOfEverything) {
     const auto v = judge(calling("wf"));
     EXPECT_TRUE(v.writes.everything);
     EXPECT_TRUE(v.writes.catalog);
 }
 
-TEST_F(VerdictOnStatement, BelievesARuleThatVouches) {
+TEST_F(verdict_on_statement, BelievesARuleThatVouches) {
     auto r = rule_named("r");
     r.functions = {"wf"};
     rules = rules_of({r});
@@ -135,7 +135,7 @@ TEST_F(VerdictOnStatement, BelievesARuleThatVouches) {
     EXPECT_TRUE(v.writes.empty());
 }
 
-TEST_F(VerdictOnStatement, BelievesDeclaredEffects) {
+TEST_F(verdict_on_statement, BelievesDeclaredEffects) {
     rules = rules_of({rule_named("all")}, {{"wf", {"u"}}});
     const auto v = judge(calling("wf"));
     EXPECT_FALSE(v.writes.everything);
@@ -144,7 +144,7 @@ TEST_F(VerdictOnStatement, BelievesDeclaredEffects) {
     EXPECT_TRUE(v.reason) << "what writes is not answered from memory";
 }
 
-TEST_F(VerdictOnStatement, JudgesTypesAndOperators) {
+TEST_F(verdict_on_statement, JudgesTypesAndOperators) {
     using kind = sql::function_call::kind;
     auto rows = some_rows();
     rows.types = {{"public", "mood", 'e'}, {"public", "dom", 'd'}};
@@ -160,7 +160,7 @@ TEST_F(VerdictOnStatement, JudgesTypesAndOperators) {
     EXPECT_TRUE(judge(writing({"t"})).writes.everything);
 }
 
-TEST_F(VerdictOnStatement, AWriteMarksItsTableAndWhatCascades) {
+TEST_F(verdict_on_statement, AWriteMarksItsTableAndWhatCascades) {
     const auto plain = judge(writing({"t"}));
     EXPECT_FALSE(plain.writes.everything);
     EXPECT_EQ(plain.writes.slots.size(), 1U);
@@ -170,7 +170,7 @@ TEST_F(VerdictOnStatement, AWriteMarksItsTableAndWhatCascades) {
     EXPECT_FALSE(cascade.writes.zero_rows_are_nothing);
 }
 
-TEST_F(VerdictOnStatement, AWriteOfUnknownExtentMarksEverything) {
+TEST_F(verdict_on_statement, AWriteOfUnknownExtentMarksEverything) {
     auto cascading_truncate = writing({"t"});
     cascading_truncate.writes_unknown = true;
     EXPECT_TRUE(judge(cascading_truncate).writes.everything);
@@ -180,13 +180,13 @@ TEST_F(VerdictOnStatement, AWriteOfUnknownExtentMarksEverything) {
     EXPECT_TRUE(judge(writing({"twice"})).writes.everything);
 }
 
-TEST_F(VerdictOnStatement, AWriteUnderAnOldSnapshotMarksEverything) {
+TEST_F(verdict_on_statement, AWriteUnderAnOldSnapshotMarksEverything) {
     database.versions().catalog()->bump(bump_cause::ddl);
     EXPECT_TRUE(judge(writing({"t"})).writes.everything);
     EXPECT_FALSE(judge(writing({"t"})).writes.catalog);
 }
 
-TEST_F(VerdictOnStatement, DdlAndTheUnknownMarkTheCatalogToo) {
+TEST_F(verdict_on_statement, DdlAndTheUnknownMarkTheCatalogToo) {
     for (const auto kind : {statement_class::ddl, statement_class::unknown}) {
         const auto v = judge(statement_of(kind));
         EXPECT_TRUE(v.writes.everything);
@@ -199,14 +199,14 @@ TEST_F(VerdictOnStatement, DdlAndTheUnknownMarkTheCatalogToo) {
     EXPECT_TRUE(prepared.writes.catalog);
 }
 
-TEST_F(VerdictOnStatement, WhatTouchesNoDataMarksNothing) {
+TEST_F(verdict_on_statement, WhatTouchesNoDataMarksNothing) {
     for (const auto kind :
          {statement_class::noop, statement_class::session, statement_class::transaction}) {
         EXPECT_TRUE(judge(statement_of(kind)).writes.empty());
     }
 }
 
-TEST_F(VerdictOnStatement, IsRememberedUntilTheCatalogOrTheRulesChange) {
+TEST_F(verdict_on_statement, IsRememberedUntilTheCatalogOrTheRulesChange) {
     binding_memo memo(4);
     const auto facts = test::share(reading({"t"}));
     const auto of = [&]() -> const verdict& {
@@ -228,7 +228,7 @@ TEST_F(VerdictOnStatement, IsRememberedUntilTheCatalogOrTheRulesChange) {
     EXPECT_EQ(of().reason, bypass_reason::no_rule);
 }
 
-TEST_F(VerdictOnStatement, MemoStaysBounded) {
+TEST_F(verdict_on_statement, MemoStaysBounded) {
     binding_memo memo(16);
     const auto list = memo.rules_for(rules, "shop", "app", "");
     for (int i = 0; i < 100; ++i) {

@@ -7,7 +7,7 @@
 namespace weir::daemon::http {
 namespace {
 
-struct Endpoints : testing::Test {
+struct endpoint_routes : testing::Test {
     readiness reasons;
     route_table routes = make_routes({
         [] { return std::string{"metrics\n"}; },
@@ -21,7 +21,7 @@ struct Endpoints : testing::Test {
     response get(std::string_view path) { return answer_request(routes, method::get, path).body; }
 };
 
-TEST_F(Endpoints, AnswerTheirSources) {
+TEST_F(endpoint_routes, AnswerTheirSources) {
     EXPECT_EQ(get("/metrics").body, "metrics\n");
     EXPECT_EQ(get("/metrics").content_type, "text/plain; version=0.0.4; charset=utf-8");
     EXPECT_EQ(get("/stats.json").body, "{\"s\":1}\n");
@@ -31,7 +31,7 @@ TEST_F(Endpoints, AnswerTheirSources) {
     EXPECT_EQ(get("/health").status, 200U);
 }
 
-TEST_F(Endpoints, ReadyTellsWhyNot) {
+TEST_F(endpoint_routes, ReadyTellsWhyNot) {
     EXPECT_EQ(get("/ready").status, 200U);
     EXPECT_EQ(get("/ready").body, "{\"ready\":true,\"reasons\":[]}\n");
     reasons = {"draining", "host \"db1\" refuses"};
@@ -42,7 +42,7 @@ TEST_F(Endpoints, ReadyTellsWhyNot) {
     );
 }
 
-TEST_F(Endpoints, FrontPageLinksAndSaysWhatIsMissing) {
+TEST_F(endpoint_routes, FrontPageLinksAndSaysWhatIsMissing) {
     const auto page = get("/");
     EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
     EXPECT_NE(page.body.find("no dashboard yet"), std::string::npos);
@@ -53,7 +53,7 @@ TEST_F(Endpoints, FrontPageLinksAndSaysWhatIsMissing) {
     }
 }
 
-TEST_F(Endpoints, WhatIsNotOfferedSaysWhatToUse) {
+TEST_F(endpoint_routes, WhatIsNotOfferedSaysWhatToUse) {
     EXPECT_EQ(get("/circuit-breakers").status, 501U);
     for (const auto* path : {"/invalidate", "/reload"}) {
         const auto given = answer_request(routes, method::post, path).body;

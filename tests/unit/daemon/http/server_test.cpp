@@ -118,7 +118,7 @@ limits quick() {
 
 constexpr std::string_view get_a = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 
-class HttpServer : public testing::Test {
+class http_server : public testing::Test {
 protected:
     void start(limits bounds = {}) {
         server_.emplace(sample_routes(), bounds);
@@ -130,7 +130,7 @@ protected:
     std::optional<server> server_;
 };
 
-TEST_F(HttpServer, AnswersAGet) {
+TEST_F(http_server, AnswersAGet) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send(get_a));
@@ -140,7 +140,7 @@ TEST_F(HttpServer, AnswersAGet) {
     EXPECT_NE(got.find("Cache-Control: no-store"), std::string::npos);
 }
 
-TEST_F(HttpServer, AnswersOneByteAtATime) {
+TEST_F(http_server, AnswersOneByteAtATime) {
     start();
     client one{port()};
     for (const char c : get_a)
@@ -148,7 +148,7 @@ TEST_F(HttpServer, AnswersOneByteAtATime) {
     EXPECT_TRUE(one.read_response().ends_with("hello"));
 }
 
-TEST_F(HttpServer, KeepsTheConnection) {
+TEST_F(http_server, KeepsTheConnection) {
     start();
     client one{port()};
     for (int i = 0; i < 3; ++i) {
@@ -159,7 +159,7 @@ TEST_F(HttpServer, KeepsTheConnection) {
     EXPECT_EQ(server_->counts().requests, 3U);
 }
 
-TEST_F(HttpServer, AnswersPipelinedRequestsInOrder) {
+TEST_F(http_server, AnswersPipelinedRequestsInOrder) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send(
@@ -175,7 +175,7 @@ TEST_F(HttpServer, AnswersPipelinedRequestsInOrder) {
     EXPECT_NE(third, std::string::npos);
 }
 
-TEST_F(HttpServer, HeadHasTheLengthWithoutTheBody) {
+TEST_F(http_server, HeadHasTheLengthWithoutTheBody) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send("HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n"));
@@ -184,7 +184,7 @@ TEST_F(HttpServer, HeadHasTheLengthWithoutTheBody) {
     EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
 }
 
-TEST_F(HttpServer, RefusesOtherMethods) {
+TEST_F(http_server, RefusesOtherMethods) {
     start();
     for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FOO"}) {
         client one{port()};
@@ -197,14 +197,14 @@ TEST_F(HttpServer, RefusesOtherMethods) {
     }
 }
 
-TEST_F(HttpServer, ServesHttp10) {
+TEST_F(http_server, ServesHttp10) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send("GET /a HTTP/1.0\r\n\r\n"));
     EXPECT_TRUE(one.read_to_end().starts_with("HTTP/1.0 200 OK\r\n"));
 }
 
-TEST_F(HttpServer, GarbageIsRefusedAndTheConnectionEnds) {
+TEST_F(http_server, GarbageIsRefusedAndTheConnectionEnds) {
     start();
     const std::string zeros(100, '\0');
     const std::string startup{"\0\0\0\x08\x04\xd2\x16\x2f", 8};  // a PostgreSQL SSLRequest
@@ -227,14 +227,14 @@ TEST_F(HttpServer, GarbageIsRefusedAndTheConnectionEnds) {
     EXPECT_TRUE(comes_true([&] { return server_->counts().open == 0; }));
 }
 
-TEST_F(HttpServer, LongHeaderIsRefused) {
+TEST_F(http_server, LongHeaderIsRefused) {
     start();
     client one{port()};
     (void)one.send("GET /a HTTP/1.1\r\nX: " + std::string(20'000, 'x'));
     EXPECT_TRUE(one.read_to_end().starts_with("HTTP/1.1 431 "));
 }
 
-TEST_F(HttpServer, LongBodyIsRefusedBeforeItIsRead) {
+TEST_F(http_server, LongBodyIsRefusedBeforeItIsRead) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send("POST /a HTTP/1.1\r\nContent-Length: 2147483648\r\n\r\n"));
@@ -247,7 +247,7 @@ TEST_F(HttpServer, LongBodyIsRefusedBeforeItIsRead) {
     EXPECT_TRUE(two.read_to_end().starts_with("HTTP/1.1 413 "));
 }
 
-TEST_F(HttpServer, SilentClientIsClosed) {
+TEST_F(http_server, SilentClientIsClosed) {
     start(quick());
     client silent{port()};
     client half{port()};
@@ -256,7 +256,7 @@ TEST_F(HttpServer, SilentClientIsClosed) {
     EXPECT_EQ(half.read_to_end(), "");
 }
 
-TEST_F(HttpServer, TricklingClientHasOneDeadlineForItsRequest) {
+TEST_F(http_server, TricklingClientHasOneDeadlineForItsRequest) {
     start(quick());
     client one{port()};
     const auto deadline = clock::now() + patience;
@@ -267,7 +267,7 @@ TEST_F(HttpServer, TricklingClientHasOneDeadlineForItsRequest) {
     EXPECT_LT(clock::now(), deadline);
 }
 
-TEST_F(HttpServer, ReaderThatNeverReadsIsClosed) {
+TEST_F(http_server, ReaderThatNeverReadsIsClosed) {
     start(quick());
     client one{port(), 4096};
     ASSERT_TRUE(one.send("GET /big HTTP/1.1\r\n\r\n"));
@@ -275,7 +275,7 @@ TEST_F(HttpServer, ReaderThatNeverReadsIsClosed) {
     EXPECT_TRUE(comes_true([&] { return server_->counts().open == 0; }));
 }
 
-TEST_F(HttpServer, ReaderThatNeverReadsHoldsOneResponse) {
+TEST_F(http_server, ReaderThatNeverReadsHoldsOneResponse) {
     limits bounds;
     start(bounds);
     client one{port(), 4096};
@@ -291,7 +291,7 @@ TEST_F(HttpServer, ReaderThatNeverReadsHoldsOneResponse) {
     EXPECT_EQ(server_->counts().requests, 2U);
 }
 
-TEST_F(HttpServer, BigResponseArrivesWhole) {
+TEST_F(http_server, BigResponseArrivesWhole) {
     start();
     client one{port()};
     ASSERT_TRUE(one.send("GET /big HTTP/1.1\r\nConnection: close\r\n\r\n"));
@@ -299,7 +299,7 @@ TEST_F(HttpServer, BigResponseArrivesWhole) {
     EXPECT_EQ(got.size() - got.find("\r\n\r\n") - 4, std::size_t{32} << 20);
 }
 
-TEST_F(HttpServer, IdleConnectionsMakeRoom) {
+TEST_F(http_server, IdleConnectionsMakeRoom) {
     limits bounds;
     bounds.connections = 4;
     start(bounds);
@@ -315,7 +315,7 @@ TEST_F(HttpServer, IdleConnectionsMakeRoom) {
     EXPECT_EQ(idle[0]->read_to_end(), "");
 }
 
-TEST_F(HttpServer, BusyConnectionsAreNotCutForNewOnes) {
+TEST_F(http_server, BusyConnectionsAreNotCutForNewOnes) {
     limits bounds;
     bounds.connections = 2;
     start(bounds);
@@ -329,7 +329,7 @@ TEST_F(HttpServer, BusyConnectionsAreNotCutForNewOnes) {
     EXPECT_EQ(server_->counts().refused, 1U);
 }
 
-TEST_F(HttpServer, ManyConnectsStayBounded) {
+TEST_F(http_server, ManyConnectsStayBounded) {
     start();
     for (int i = 0; i < 2000; ++i)
         client{port()};
@@ -340,7 +340,7 @@ TEST_F(HttpServer, ManyConnectsStayBounded) {
     EXPECT_TRUE(last.read_response().ends_with("hello"));
 }
 
-TEST_F(HttpServer, NamesTheAddressThatIsTaken) {
+TEST_F(http_server, NamesTheAddressThatIsTaken) {
     start();
     server second{sample_routes()};
     const auto problem = second.start("127.0.0.1", port());
@@ -354,7 +354,7 @@ TEST_F(HttpServer, NamesTheAddressThatIsTaken) {
     EXPECT_EQ(second.start("localhost", 0), std::nullopt);
 }
 
-TEST_F(HttpServer, StopEndsConnectionsAndMayStartAgain) {
+TEST_F(http_server, StopEndsConnectionsAndMayStartAgain) {
     start();
     client idle{port()};
     client busy{port(), 4096};

@@ -15,9 +15,9 @@ using insight::read_lines;
 using insight::temp_folder;
 
 // The log is one a process: each test directs it to its own file and back.
-class Log : public testing::Test {
+class log_lines : public testing::Test {
 protected:
-    ~Log() override { (void)set_up_log({}); }
+    ~log_lines() override { (void)set_up_log({}); }
 
     void direct(log_level level, log_format format) {
         ASSERT_EQ(set_up_log({level, format, path_}), std::nullopt);
@@ -27,7 +27,7 @@ protected:
     const std::string path_ = folder_.file("pgweir.log");
 };
 
-TEST_F(Log, TextHasTimeLevelAndMessage) {
+TEST_F(log_lines, TextHasTimeLevelAndMessage) {
     direct(log_level::info, log_format::text);
     log_info("client {} came", 7);
     log_warning("password wrong");
@@ -41,7 +41,7 @@ TEST_F(Log, TextHasTimeLevelAndMessage) {
     EXPECT_NE(lines[1].find(" warning password wrong"), std::string::npos);
 }
 
-TEST_F(Log, JsonParsesBack) {
+TEST_F(log_lines, JsonParsesBack) {
     direct(log_level::info, log_format::json);
     log_error("database \"{}\"", "a\nb\xFF");
     const auto lines = read_lines(path_);
@@ -51,14 +51,14 @@ TEST_F(Log, JsonParsesBack) {
     EXPECT_EQ(parsed.at("message").as_string(), "database \"a\nb\xEF\xBF\xBD\"");
 }
 
-TEST_F(Log, OneEventStaysOnOneLine) {
+TEST_F(log_lines, OneEventStaysOnOneLine) {
     direct(log_level::info, log_format::text);
     log_info("user {}", "x\n2026-01-01 error forged\r\x1b[2J");
     EXPECT_EQ(read_lines(path_).size(), 1U);
     EXPECT_NE(read_lines(path_)[0].find("x\\n2026"), std::string::npos);
 }
 
-TEST_F(Log, LevelChangesAtReload) {
+TEST_F(log_lines, LevelChangesAtReload) {
     direct(log_level::warning, log_format::text);
     log_info("not seen");
     EXPECT_FALSE(log_enabled(log_level::info));
@@ -67,7 +67,7 @@ TEST_F(Log, LevelChangesAtReload) {
     EXPECT_EQ(read_lines(path_).size(), 1U);
 }
 
-TEST_F(Log, ReopensAfterRotation) {
+TEST_F(log_lines, ReopensAfterRotation) {
     direct(log_level::info, log_format::text);
     log_info("one");
     std::filesystem::rename(path_, path_ + ".1");
@@ -78,7 +78,7 @@ TEST_F(Log, ReopensAfterRotation) {
     EXPECT_EQ(read_lines(path_).size(), 1U);
 }
 
-TEST_F(Log, KeepsItsPlaceWhenTheNewFileCannotBeOpened) {
+TEST_F(log_lines, KeepsItsPlaceWhenTheNewFileCannotBeOpened) {
     direct(log_level::info, log_format::text);
     const auto bad = folder_.file("no/such");
     const auto problem = set_up_log({log_level::info, log_format::text, bad});
@@ -89,7 +89,7 @@ TEST_F(Log, KeepsItsPlaceWhenTheNewFileCannotBeOpened) {
     EXPECT_EQ(reopen_log(), std::nullopt);
 }
 
-TEST_F(Log, CountsWhatAFullDiskLoses) {
+TEST_F(log_lines, CountsWhatAFullDiskLoses) {
     const auto before = log_lines_lost();
     ASSERT_EQ(set_up_log({log_level::info, log_format::text, "/dev/full"}), std::nullopt);
     log_info("lost");
@@ -97,7 +97,7 @@ TEST_F(Log, CountsWhatAFullDiskLoses) {
     EXPECT_EQ(log_lines_lost(), before + 2);
 }
 
-TEST_F(Log, LinesOfThreadsDoNotMix) {
+TEST_F(log_lines, LinesOfThreadsDoNotMix) {
     direct(log_level::info, log_format::text);
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
@@ -114,7 +114,7 @@ TEST_F(Log, LinesOfThreadsDoNotMix) {
         EXPECT_EQ(line.size(), lines[0].size());
 }
 
-TEST_F(Log, MessagesAreBounded) {
+TEST_F(log_lines, MessagesAreBounded) {
     direct(log_level::info, log_format::text);
     log_info("{}", std::string(1'000'000, 'x'));
     EXPECT_LT(read_lines(path_).at(0).size(), 20'000U);

@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Observer : public testing::Test {
+class observer_events : public testing::Test {
 protected:
     counter_registry registry_;
     worker_counters& worker_ = registry_.add_worker();
@@ -25,7 +25,7 @@ protected:
     bool flushed() { return slow_.flush(std::chrono::steady_clock::now() + 20s); }
 };
 
-TEST_F(Observer, CountsFastQueriesWithoutAskingForTexts) {
+TEST_F(observer_events, CountsFastQueriesWithoutAskingForTexts) {
     bool asked = false;
     observer_.query_finished(pool_, event(499ms), [&] {
         asked = true;
@@ -37,7 +37,7 @@ TEST_F(Observer, CountsFastQueriesWithoutAskingForTexts) {
     EXPECT_EQ(totals.slow_queries, 0U);
 }
 
-TEST_F(Observer, CountsHitsApart) {
+TEST_F(observer_events, CountsHitsApart) {
     const auto nothing = [] { return slow_query_texts{}; };
     observer_.query_finished(pool_, event(5us, cache_outcome::hit), nothing);
     observer_.query_finished(pool_, event(5ms, cache_outcome::miss), nothing);
@@ -47,7 +47,7 @@ TEST_F(Observer, CountsHitsApart) {
     EXPECT_EQ(totals.query_seconds[static_cast<std::size_t>(answer_source::server)].count(), 2U);
 }
 
-TEST_F(Observer, HandsSlowQueriesOverWhole) {
+TEST_F(observer_events, HandsSlowQueriesOverWhole) {
     ASSERT_EQ(slow_.start(), std::nullopt);
     auto slow = event(700ms, cache_outcome::miss);
     slow.wait = 100ms;
@@ -79,7 +79,7 @@ TEST_F(Observer, HandsSlowQueriesOverWhole) {
     EXPECT_EQ(last[0].fingerprint, 77U);
 }
 
-TEST_F(Observer, CountsUnsampledSlowQueries) {
+TEST_F(observer_events, CountsUnsampledSlowQueries) {
     slow_.configure({500ms, "/dev/null", 0.0});
     bool asked = false;
     observer_.query_finished(pool_, event(1s), [&] {
@@ -90,7 +90,7 @@ TEST_F(Observer, CountsUnsampledSlowQueries) {
     EXPECT_EQ(registry_.totals().pools.at(0).slow_queries, 1U);
 }
 
-TEST_F(Observer, CopiesNoMoreOfAHugeStatementThanIsShown) {
+TEST_F(observer_events, CopiesNoMoreOfAHugeStatementThanIsShown) {
     ASSERT_EQ(slow_.start(), std::nullopt);
     const std::string huge(10'000'000, 'x');
     observer_.query_finished(pool_, event(1s), [&] {
@@ -102,7 +102,7 @@ TEST_F(Observer, CopiesNoMoreOfAHugeStatementThanIsShown) {
     EXPECT_LE(slow_.last().at(0).query.size(), slow_text_limit + 1);
 }
 
-TEST_F(Observer, NamesGivenByTheCallerWinOverFoldedOnes) {
+TEST_F(observer_events, NamesGivenByTheCallerWinOverFoldedOnes) {
     ASSERT_EQ(slow_.start(), std::nullopt);
     observer_.query_finished(pool_, event(1s), [] {
         slow_query_texts texts;

@@ -24,16 +24,16 @@ lexed facts_of(std::string_view text) {
     return reader.run(text);
 }
 
-class Skeleton : public testing::TestWithParam<skeleton_case> {};
+class skeleton_of_text : public testing::TestWithParam<skeleton_case> {};
 
-TEST_P(Skeleton, IsAsExpected) {
+TEST_P(skeleton_of_text, IsAsExpected) {
     EXPECT_EQ(skeleton_of(GetParam().text), GetParam().skeleton) << GetParam().text;
     EXPECT_FALSE(facts_of(GetParam().text).malformed) << GetParam().text;
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Words,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"", ""},
         skeleton_case{"  \t\r\n\f ", ""},
@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Strings,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"'a'", "''"},
         skeleton_case{"''", "''"},
@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"1", "0"},
         skeleton_case{"2147483647", "0"},
@@ -106,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Operators,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"1-1", "0 - 0"},
         skeleton_case{"1 -1", "0 - 0"},
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Spacing,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"SELECT count ( * ) FROM t", "select count(*) from t"},
         skeleton_case{"x IN(1,2 , 3)", "x in (0, 0, 0)"},
@@ -148,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Comments,
-    Skeleton,
+    skeleton_of_text,
     testing::Values(
         skeleton_case{"a/*x*/b", "a b"},
         skeleton_case{"a/* /* n */ */b", "a b"},
