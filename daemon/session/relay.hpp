@@ -186,8 +186,12 @@ private:
     void refuse_in_stream(const client_error& error);
     void close_surplus();
     bool prepare_on_server(const pool::client_statement& statement, bool unnamed);
+    bool known_facts(const pool::client_statement& known, text_facts& facts);
     void begin_bound(
-        const protocol::bind_message& bind, const pool::client_statement* known, bool whole
+        const protocol::bind_message& bind,
+        const pool::client_statement* known,
+        text_facts facts,
+        bool whole
     );
     pool::client_statement make_client_statement(
         const protocol::parse_message& parse, text_facts facts

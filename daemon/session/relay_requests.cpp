@@ -306,12 +306,14 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     const auto* known = statements_.find(bind.statement);
     if (known != nullptr && statements_.in_doubt(bind.statement, segment_)) return step::blocked;
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
+    text_facts facts;
+    if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
     if (known != nullptr && is_transaction_mode()) {
         if (!prepare_on_server(*known, bind.statement.empty())) return step::blocked;
         known = statements_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
     }
-    begin_bound(bind, known, whole);
+    begin_bound(bind, known, std::move(facts), whole);
     if (!renames) {
         // An unknown name goes on as it is: the server's own error is the right one. A name of ours
         // must not be reachable that way.

@@ -172,14 +172,21 @@ bool relay::prepare_on_server(const pool::client_statement& statement, bool unna
     return true;
 }
 
+// The facts of a prepared statement. It may have been prepared before the cache of its database was
+// known, and was not parsed then: the parser is asked now. False: its answer must come first.
+bool relay::known_facts(const pool::client_statement& known, text_facts& facts) {
+    if (known.facts) facts = *std::static_pointer_cast<const text_facts>(known.facts);
+    if (!cache_ || !facts.statement || facts.statement->parsed) return true;
+    return find_facts(known.statement->text, facts);
+}
+
 // What is known about the statement, for the Execute that follows, and the cache's word on it.
 void relay::begin_bound(
-    const protocol::bind_message& bind, const pool::client_statement* known, bool whole
+    const protocol::bind_message& bind,
+    const pool::client_statement* known,
+    text_facts facts,
+    bool whole
 ) {
-    text_facts facts;
-    if (known != nullptr && known->facts) {
-        facts = *std::static_pointer_cast<const text_facts>(known->facts);
-    }
     if (cache_) {
         querycache::request request;
         request.shape = unit_shape_.value_or(querycache::reply_shape::extended);
