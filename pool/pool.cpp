@@ -72,6 +72,9 @@ pool_numbers pool::numbers() const {
 
 unsigned pool::claim_connects(time_point now) {
     if (paused_ || shut_down_ || now < next_connect_) return 0;
+    // After a failure somebody has to find out that PostgreSQL is back, also while no client waits
+    // for it.
+    if (!last_error_.empty() && counts_.open() == 0 && waiting_.empty()) return 1;
     return connections_to_open(numbers());
 }
 
@@ -241,9 +244,13 @@ void pool::release(server_ptr server, release_decision decision, time_point now)
             {
                 std::lock_guard guard{lock_};
                 reset_query = options_.reset_query;
-                move(*server, server_event::released_dirty);
+                if (!reset_query.empty()) move(*server, server_event::released_dirty);
             }
-            server->test(reset_query);
+            if (reset_query.empty()) {
+                server->close("it was left dirty and pool.reset_query is empty");
+            } else {
+                server->test(reset_query);
+            }
             return;
         }
         case release_action::park: {
@@ -292,7 +299,9 @@ void pool::on_connect_failed(server_ptr server, std::error_code error, const lea
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
         connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest_connect_pause);
         next_connect_ = std::chrono::steady_clock::now() + connect_pause_;
+        // Another login that is under way may still bring what the waiters need.
         nobody_left =
+            counts_.in(server_state::login) <= 1 &&
             counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
     }
     events_.server_connect_failed(*this, server->loop().index(), error, why.message);
@@ -406,7 +415,35 @@ void pool::close_idle(event_loop& loop, time_point now) {
     }
 }
 
+// Servers that are idle on this loop while clients wait: after resume(), or when the one that was
+// tested for a waiter has failed its test.
+void pool::serve_waiters_here(event_loop& loop, time_point now) {
+    for (;;) {
+        server_ptr server;
+        std::optional<queue::waiter> next;
+        {
+            std::lock_guard guard{lock_};
+            auto& idle = idle_[loop.index()];
+            if (paused_ || idle.empty() || waiting_.empty()) return;
+            server = std::move(idle.back());
+            idle.pop_back();
+            if (since(server->session().idle_since, now) >= options_.check_after_idle) {
+                move(*server, server_event::check_due);
+            } else {
+                next = waiting_.pop_oldest();
+                move(*server, server_event::linked);
+            }
+        }
+        if (next) {
+            hand_over(std::move(server), std::move(*next));
+        } else {
+            server->test("");
+        }
+    }
+}
+
 void pool::tick(event_loop& loop, time_point now) {
+    serve_waiters_here(loop, now);
     expire_waiters(loop, now);
     close_idle(loop, now);
     unsigned to_open = 0;

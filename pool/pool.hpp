@@ -143,6 +143,7 @@ private:
     void hand_over(server_ptr server, queue::waiter waiter);
     void offer(server_ptr server, time_point now);
     void serve_waiters_elsewhere(event_loop& loop);
+    void serve_waiters_here(event_loop& loop, time_point now);
     void fail_all_waiters(const lease_error& why);
     void fail_waiter(queue::waiter waiter, lease_error why);
     void close_idle(event_loop& loop, time_point now);

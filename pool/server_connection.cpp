@@ -74,8 +74,6 @@ server_connection::~server_connection() {
 
 void server_connection::connect(time_point now) {
     started_at_ = now;
-    const auto timeout = owner_->options().connect_timeout;
-    deadline_ = timeout.count() > 0 ? now + timeout : time_point::max();
     connecting_ = std::make_unique<connecting>(loop_);
     resolve_next();
 }
@@ -98,6 +96,9 @@ void server_connection::resolve_next() {
     const auto& address = session_->address;
     connecting_->endpoints.clear();
     connecting_->endpoint = 0;
+    const auto timeout = owner_->options().connect_timeout;
+    deadline_ =
+        timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
     if (address.is_unix()) {
         const std::string path = address.host + "/.s.PGSQL." + std::to_string(address.port);
         if (path.size() >= sizeof(sockaddr_un::sun_path)) {
@@ -138,6 +139,8 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
         endpoint,
         [self = server_ptr{this}](boost::system::error_code error) {
             if (self->is_closed() || !self->connecting_) return;
+            if (error == boost::asio::error::operation_aborted)
+                return;  // given up: another is tried
             if (!error) {
                 self->start_login();
                 return;
@@ -155,6 +158,11 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
 void server_connection::try_next_address(std::error_code error, lease_error why) {
     connecting_->error = error;
     connecting_->why = std::move(why);
+    boost::system::error_code ignored;
+    connecting_->socket.close(ignored);
+    socket_.close();
+    input_.consume(input_.unread().size());
+    output_ = {};
     if (++connecting_->address < target_->addresses.size()) {
         // From the loop, so that a list of dead addresses does not nest calls.
         loop_.post([self = server_ptr{this}] {
@@ -297,7 +305,7 @@ void server_connection::resume_reading() {
 
 void server_connection::on_received(const boost::system::error_code& error, std::size_t count) {
     reading_ = false;
-    if (is_closed()) return;
+    if (is_closed() || error == boost::asio::error::operation_aborted) return;
     if (error) {
         lost(error.message());
         return;
@@ -317,7 +325,6 @@ void server_connection::on_received(const boost::system::error_code& error, std:
 // the server is.
 void server_connection::read_unlinked() {
     const bool testing = state_ == server_state::tested;
-    bool failed = false;
     for (;;) {
         const std::string_view bytes = input_.unread();
         protocol::frame_header header;
@@ -341,7 +348,7 @@ void server_connection::read_unlinked() {
             lost("PostgreSQL ended the idle connection");
             return;
         } else if (testing) {
-            failed = failed || header.type == 'E';
+            test_failed_ = test_failed_ || header.type == 'E';
             if (pipeline_.on_reply(header.type, body).error) {
                 lost("unexpected reply to the reset query");
                 return;
@@ -353,12 +360,12 @@ void server_connection::read_unlinked() {
         input_.consume(header.size());
         if (testing && pipeline_.is_idle()) {
             deadline_ = time_point::max();
-            if (!failed && tested_with_reset_) {
+            if (!test_failed_ && tested_with_reset_) {
                 session_->settings.on_reset();
                 session_->statements.clear();
                 session_->unnamed_statement = 0;
             }
-            owner_->on_tested(server_ptr{this}, !failed, std::chrono::steady_clock::now());
+            owner_->on_tested(server_ptr{this}, !test_failed_, std::chrono::steady_clock::now());
             return;
         }
     }
@@ -369,6 +376,7 @@ void server_connection::read_unlinked() {
 
 void server_connection::test(std::string_view query) {
     tested_with_reset_ = !query.empty();
+    test_failed_ = false;
     const auto timeout = owner_->options().connect_timeout;
     deadline_ =
         timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
@@ -383,7 +391,6 @@ void server_connection::check_deadline(time_point now) {
     if (now < deadline_) return;
     deadline_ = time_point::max();
     if (connecting_) {
-        connecting_->address = target_->addresses.size() - 1;
         try_next_address(
             errc::connect_timeout, unreachable("no answer within pool.connect_timeout")
         );
@@ -428,7 +435,6 @@ void server_connection::lost(std::string_view reason) {
     if (is_closed()) return;
     const server_ptr keep{this};
     if (connecting_) {
-        connecting_->address = target_->addresses.size() - 1;
         try_next_address(errc::server_lost, unreachable(reason));
         return;
     }

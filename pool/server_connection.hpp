@@ -169,6 +169,7 @@ private:
     bool reading_paused_ = false;
     bool waiting_to_write_ = false;
     bool counted_ = true;
+    bool test_failed_ = false;
     bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
 
     // Only while it connects.

@@ -328,6 +328,14 @@ settlement cache_session::on_command_complete(std::string_view tag) {
     return s;
 }
 
+settlement cache_session::on_nothing_owed() {
+    cycles_done_ = cycles_sent_;
+    if (status_ != 'I' || dirty_.empty()) return {};
+    auto s = bump(cycles_sent_);
+    remove_if([](const dirty_slot&) { return true; });
+    return s;
+}
+
 settlement cache_session::on_ready(char status) {
     const auto cycle = cycles_done_;
     settlement s;

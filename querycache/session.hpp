@@ -111,6 +111,10 @@ public:
     settlement on_command_complete(std::string_view tag);
     /// To be called before ReadyForQuery is forwarded. `status` is I, T or E.
     settlement on_ready(char status);
+    /// Everything that was sent is answered, the last by on_ready(). Cycles that were counted and
+    /// never ended (a Sync that COPY ate, a statement that was refused) are settled with it. Before
+    /// ReadyForQuery is forwarded.
+    settlement on_nothing_owed();
     /// The server connection is gone or given up, whatever was under way.
     settlement on_server_lost();
 

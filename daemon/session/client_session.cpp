@@ -82,6 +82,7 @@ void client_session::on_received(const boost::system::error_code& error, std::si
 }
 
 bool client_session::flush() {
+    const client_ptr keep{this};  // close() may drop the last reference
     if (waiting_to_write_) output_.settle();
     if (waiting_to_write_ || closed_) return !closed_;
     std::error_code error;
@@ -112,6 +113,7 @@ void client_session::on_room_to_send(const boost::system::error_code& error) {
 }
 
 void client_session::close_after_flush(std::string_view reason) {
+    const client_ptr keep{this};
     if (closed_ || closing_) return;
     closing_ = true;
     close_reason_ = reason;

@@ -65,6 +65,9 @@ public:
     /// not read.
     void close_after_flush(std::string_view reason);
     bool is_closed() const { return closed_; }
+    /// Closed, or closing as soon as the last bytes are sent: no more work is to be done for the
+    /// client.
+    bool is_ending() const { return closed_ || closing_; }
 
 private:
     void start_reading();

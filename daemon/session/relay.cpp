@@ -155,8 +155,19 @@ void relay::adopt_cache() {
     cache_->set_identity(*known, database_, user_, application());
     refresh_cache_settings();
     if (server_ && !server_->pipeline().is_idle()) {
-        // What this transaction has written before nobody watched is not known: it may be anything.
-        (void)cache_->begin_statement({}, text_facts{}.context(std::nullopt), steady_clock::now());
+        // What this transaction has written before nobody watched is not known: it may be anything,
+        // and it is settled with the last reply that is owed.
+        const auto& pipeline = server_->pipeline();
+        for (std::size_t i = 0; i < pipeline.size(); ++i) {
+            const auto kind = pipeline.at(i).kind;
+            if (kind == protocol::request_kind::sync || kind == protocol::request_kind::query ||
+                kind == protocol::request_kind::function_call) {
+                cache_->end_of_cycle();
+            }
+        }
+        (void)cache_->begin_statement(
+            unknown_extended(), text_facts{}.context(std::nullopt), steady_clock::now()
+        );
     }
 }
 
@@ -164,6 +175,8 @@ void relay::refresh_cache_settings() {
     if (!cache_) return;
     std::string signature;
     settings_.current().append_canonical(signature);
+    cached_settings_ = settings_.current();
+    cached_uncertain_ = settings_.is_uncertain();
     // What decides to which relation a name leads, or as whom, is not keyed: such sessions are not
     // served.
     bool understood = !settings_.is_uncertain();
@@ -192,8 +205,15 @@ void relay::settle(const querycache::settlement& settlement) {
 void relay::on_lease(pool::server_ptr server) {
     const client_phase_ptr keep{this};
     ticket_ = 0;
-    if (session_ == nullptr || session_->is_closed()) {
+    if (session_ == nullptr || session_->is_ending()) {
         pool_->release(std::move(server), {pool::release_action::idle, ""}, steady_clock::now());
+        return;
+    }
+    if (server->is_closed()) {
+        // It died on its way here: back into the queue.
+        if (auto other = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
+            on_lease(std::move(other));
+        }
         return;
     }
     link(std::move(server));
@@ -254,12 +274,13 @@ void relay::settings_failed(std::string_view body) {
 void relay::on_lease_failed(const pool::lease_error& error) {
     const client_phase_ptr keep{this};
     ticket_ = 0;
-    if (session_ == nullptr || session_->is_closed()) return;
+    if (session_ == nullptr || session_->is_ending()) return;
     if (state_ == state::greeting) {
         fatal(make_error(severity::fatal, error));
         return;
     }
     state_ = state::idle;
+    drop_query();
     fail_statement(make_error(severity::error, error));
 }
 
@@ -390,6 +411,19 @@ std::string relay::next_request_id() {
     return std::to_string(session_->id()) + "-" + std::to_string(++slow_statements_);
 }
 
+// A shape that ends with Sync, for statements of which nothing more is known.
+querycache::request relay::unknown_extended() {
+    querycache::request request;
+    request.shape = querycache::reply_shape::extended;
+    return request;
+}
+
+// What was begun needed no server and is no query of the statistics.
+void relay::drop_query() {
+    unit_.is_open = false;
+    unit_.in_transaction = false;
+}
+
 void relay::open_query(time_point now) {
     if (unit_.is_open) return;
     unit_.is_open = true;
@@ -403,7 +437,11 @@ void relay::open_query(time_point now) {
 // --- the end ---
 
 void relay::fatal(const client_error& error) {
-    if (session_ == nullptr) return;
+    if (session_ == nullptr || session_->is_ending()) return;
+    if (ticket_ != 0) {
+        pool_->cancel_wait(ticket_);
+        ticket_ = 0;
+    }
     home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
     log_info(
         "client closed: client={} user={} database={}: {}{}{}",
@@ -456,6 +494,7 @@ void relay::on_cancel() {
             return;  // a server is on its way: too late, as with PostgreSQL
         ticket_ = 0;
         state_ = state::idle;
+        drop_query();
         fail_statement(
             {severity::error,
              sqlstate::query_canceled,

@@ -146,6 +146,7 @@ private:
     void release();
     void abandon_server();
     void open_query(time_point now);
+    void drop_query();
     void finish_query();
     std::string next_request_id();
     void fail_statement(const client_error& error);
@@ -180,6 +181,11 @@ private:
     step forward_close(const protocol::frame_header& header);
     step forward_execute(const protocol::frame_header& header);
     step forward_plain(const protocol::frame_header& header);
+    step refuse_unknown(std::string_view name, const protocol::frame_header& header);
+    bool is_unnamed_foreign() const;
+    void drop_unnamed();
+    static std::uint64_t next_unnamed_serial();
+    static querycache::request unknown_extended();
     bool owes_ready() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
@@ -197,7 +203,7 @@ private:
         const protocol::parse_message& parse, text_facts facts
     );
     bool find_facts(std::string_view text, text_facts& out);
-    void ask_parser(std::string_view text);
+    void ask_parser(std::string_view text, querycache::sql::hash128 hash);
     void note_effects(const text_facts& facts, std::uint32_t tag);
     std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(
@@ -255,7 +261,8 @@ private:
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     std::vector<pending_effect> effects_;                // in order; rarely more than one
     std::vector<client_error> refusals_;                 // for replace_error, in order
-    std::uint64_t facts_ticket_ = 0;                     // of the parse that is awaited; 0 = none
+    querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
+    std::uint64_t facts_ticket_ = 0;       // of the parse that is awaited; 0 = none
     std::shared_ptr<const querycache::sql::statement> facts_arrived_;
     std::uint64_t last_facts_ticket_ = 0;
 
@@ -263,6 +270,7 @@ private:
     std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
     bool reply_forwards_ = false;
     bool rows_forward_ = false;       // the last message was a DataRow that was forwarded
+    bool drops_rest_ = false;         // of a refused message: nobody gets the rest
     bool applying_settings_ = false;  // a swallowed SET is under way
     bool hold_for_settings_ = false;  // and nothing may follow before its reply
     bool in_process_ = false;
@@ -270,6 +278,8 @@ private:
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
     bool skipping_ = false;    // a refused batch: what comes up to Sync is dropped
 
+    pool::settings cached_settings_;  // those that the cache was told
+    bool cached_uncertain_ = false;
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
     unit unit_;

@@ -144,6 +144,9 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
         forward(type, header.size(), here, verdict.action);
         return true;
     }
+    // What failed comes before what was dropped because of it: tags are settled in their order.
+    const bool failed = verdict.failure && verdict.event == protocol::reply_event::ended;
+    if (failed) resolve_ended(verdict);
     resolve_dropped();
     const bool ours = verdict.action == reply_action::swallow &&
                       verdict.event != protocol::reply_event::asynchronous;
@@ -164,7 +167,6 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             if (verdict.action == reply_action::replace_error && !refusals_.empty()) {
                 write_error(session_->output().writable(), refusals_.front());
                 refusals_.erase(refusals_.begin());
-                resolve_ended(verdict);
                 emit_made_here();
                 return true;
             }
@@ -177,7 +179,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     }
     if (session_ == nullptr || !server_) return false;
     forward(type, header.size(), here, verdict.action);
-    resolve_ended(verdict);
+    if (!failed) resolve_ended(verdict);
     emit_made_here();
     if (type == 'Z') return after_ready(ours);
     return true;
@@ -205,7 +207,9 @@ void relay::resolve_ended(const protocol::reply_verdict& verdict) {
 // may go.
 bool relay::after_ready(bool ours) {
     if (ours) {
+        const bool held = hold_for_settings_;
         settings_applied();
+        if (session_ != nullptr && !held) maybe_release();
         return session_ != nullptr && server_ != nullptr;
     }
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
@@ -251,15 +255,17 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
 }
 
 void relay::on_ready_for_query(char status) {
-    const bool had_changes = settings_.has_staged();
     settings_.on_ready(status, server_->session().settings);
     if (status == 'I') named_portals_.clear();
     if (cache_) {
-        if (had_changes) {
+        if (!(settings_.current() == cached_settings_) ||
+            settings_.is_uncertain() != cached_uncertain_) {
             refresh_cache_settings();
             cache_->set_application(application());
         }
         settle(cache_->on_ready(status));
+        const auto& pipeline = server_->pipeline();
+        if (pipeline.empty() && !pipeline.awaits_sync()) settle(cache_->on_nothing_owed());
     }
 }
 

@@ -25,18 +25,22 @@ constexpr std::size_t longest_named_parse = 16U << 20U;
 }  // namespace
 
 void relay::process() {
-    if (session_ == nullptr || in_process_ || state_ == state::greeting) return;
+    if (session_ == nullptr || session_->is_ending() || in_process_ || state_ == state::greeting)
+        return;
     const client_phase_ptr keep{this};
     in_process_ = true;
     const std::size_t before = session_->input().unread().size();
     step last = step::done;
-    while (last == step::done && session_ != nullptr && !session_->is_closed() &&
+    while (last == step::done && session_ != nullptr && !session_->is_ending() &&
            !session_->input().empty()) {
         if (request_rest_ > 0) {
             const std::string_view bytes = session_->input().unread().substr(0, request_rest_);
-            if (server_) server_->output().add_view(bytes);
+            if (server_ && !drops_rest_) server_->output().add_view(bytes);
             session_->input().consume(bytes.size());
             request_rest_ -= bytes.size();
+            if (request_rest_ > 0) continue;
+            drops_rest_ = false;
+            maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
         if (facts_ticket_ != 0 || hold_for_settings_ || state_ == state::waiting) break;
@@ -74,7 +78,7 @@ relay::step relay::bad_message(const protocol::frame_header& header) {
 }
 
 relay::step relay::acquire() {
-    if (auto server = pool_->acquire(home().loop(), this, unit_.started, ticket_)) {
+    if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         link(std::move(server));
         return session_ == nullptr ? step::ended : step::done;
     }
@@ -220,9 +224,12 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         // Too long to be kept: good for one use under no name, on this server.
         if (bytes.size() > protocol::frame_header_size && bytes[protocol::frame_header_size] == 0) {
             note_effects({}, tag_none);
-            begin_cached({}, {}, bypass_reason::too_complex);
-            server_->session().unnamed_statement = 0;
-            unnamed_serial_ = 0;
+            begin_cached(unknown_extended(), {}, bypass_reason::too_complex);
+            // Known on this server alone: its Bind may follow before the server is given away, not
+            // after.
+            drop_unnamed();
+            unnamed_serial_ = next_unnamed_serial();
+            server_->session().unnamed_statement = unnamed_serial_;
             push(request_kind::parse, reply_action::forward, tag_none);
             return stream(header);
         }
@@ -264,8 +271,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         (void)statements_.stage_parse(tag, segment_, parse.name, std::move(statement));
     }
     if (parse.name.empty()) {
-        static std::atomic<std::uint64_t> last_serial{0};
-        unnamed_serial_ = last_serial.fetch_add(1, std::memory_order_relaxed) + 1;
+        unnamed_serial_ = next_unnamed_serial();
         server_->session().unnamed_statement = unnamed_serial_;
     }
     if (!renames) {
@@ -314,22 +320,15 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         if (known == nullptr) return step::blocked;
     }
     begin_bound(bind, known, std::move(facts), whole);
+    if (known == nullptr && bind.statement.empty() && is_unnamed_foreign()) {
+        return refuse_unknown(bind.statement, header);
+    }
     if (!renames) {
         // An unknown name goes on as it is: the server's own error is the right one. A name of ours
         // must not be reachable that way.
         if (known == nullptr && is_transaction_mode() &&
             bind.statement.starts_with(server_name_prefix)) {
-            refuse_in_stream(
-                {severity::error,
-                 sqlstate::invalid_sql_statement_name,
-                 "prepared statement \"" + std::string{bind.statement} + "\" does not exist",
-                 "",
-                 ""}
-            );
-            session_->input().consume(here);
-            request_rest_ = 0;
-            if (!whole) return bad_message(header);
-            return step::done;
+            return refuse_unknown(bind.statement, header);
         }
         push(request_kind::bind, reply_action::forward, tag_none);
         return stream(header);
@@ -345,6 +344,24 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     push(request_kind::bind, reply_action::forward, tag_none);
     session_->input().consume(here);
     request_rest_ = header.size() - here;
+    return step::done;
+}
+
+// As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
+// as it comes.
+relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_header& header) {
+    refuse_in_stream(
+        {severity::error,
+         sqlstate::invalid_sql_statement_name,
+         name.empty() ? "unnamed prepared statement does not exist"
+                      : "prepared statement \"" + std::string{name} + "\" does not exist",
+         "",
+         ""}
+    );
+    const std::size_t here = std::min(session_->input().unread().size(), header.size());
+    session_->input().consume(here);
+    request_rest_ = header.size() - here;
+    drops_rest_ = true;
     return step::done;
 }
 
@@ -370,16 +387,10 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
             session_->input().consume(header.size());
             return step::done;
         }
+    } else if (known == nullptr && describe.name.empty() && is_unnamed_foreign()) {
+        return refuse_unknown(describe.name, header);
     } else if (is_transaction_mode() && describe.name.starts_with(server_name_prefix)) {
-        refuse_in_stream(
-            {severity::error,
-             sqlstate::invalid_sql_statement_name,
-             "prepared statement \"" + std::string{describe.name} + "\" does not exist",
-             "",
-             ""}
-        );
-        session_->input().consume(header.size());
-        return step::done;
+        return refuse_unknown(describe.name, header);
     }
     push(request_kind::describe_statement, reply_action::forward, tag_none);
     return stream(header);
@@ -434,7 +445,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
         tag = next_tag();
         note_effects(facts, tag);
     }
-    if (again) begin_cached({}, facts, bypass_reason::partial_fetch);
+    if (again) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);
     unit_shape_.reset();
     push(request_kind::execute, reply_action::forward, tag);
     return stream(header);

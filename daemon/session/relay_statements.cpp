@@ -9,6 +9,7 @@
 #include "protocol/status.hpp"
 
 #include <array>
+#include <atomic>
 
 namespace weir::daemon {
 
@@ -75,7 +76,8 @@ pool::client_statement relay::make_client_statement(
 bool relay::deallocate(std::string_view text, const text_facts& facts) {
     if (!facts.statement || !has(facts.statement->effects, sql::session_effect::deallocate) ||
         facts.statement->statements != 1 || !is_transaction_mode() ||
-        !server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
+        server_->pipeline().size() > (applying_settings_ ? 1U : 0U) ||
+        server_->pipeline().transaction_status() == 'E') {
         return false;
     }
     const std::string name = deallocated_name(text);
@@ -140,12 +142,13 @@ void relay::close_surplus() {
 bool relay::prepare_on_server(const pool::client_statement& statement, bool unnamed) {
     pool::server_session& session = server_->session();
     if (unnamed) {
-        if (session.unnamed_statement == unnamed_serial_ || unnamed_serial_ == 0) return true;
+        if (session.unnamed_statement == unnamed_serial_ && unnamed_serial_ != 0) return true;
         const std::uint32_t tag = next_tag();
         protocol::parse_message parse;
         parse.text = statement.statement->text;
         parse.parameter_types = statement.statement->parameter_types;
         protocol::write_parse(server_->output().writable(), "", parse);
+        if (unnamed_serial_ == 0) unnamed_serial_ = next_unnamed_serial();
         session.unnamed_statement = unnamed_serial_;
         push(request_kind::parse, reply_action::swallow, tag);
         counters_.server_parsed();
@@ -178,6 +181,23 @@ bool relay::known_facts(const pool::client_statement& known, text_facts& facts) 
     if (known.facts) facts = *std::static_pointer_cast<const text_facts>(known.facts);
     if (!cache_ || !facts.statement || facts.statement->parsed) return true;
     return find_facts(known.statement->text, facts);
+}
+
+std::uint64_t relay::next_unnamed_serial() {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+// The server's unnamed statement, if it has one, is not this client's.
+bool relay::is_unnamed_foreign() const {
+    return is_transaction_mode() &&
+           (unnamed_serial_ == 0 || server_->session().unnamed_statement != unnamed_serial_);
+}
+
+void relay::drop_unnamed() {
+    const std::uint32_t tag = next_tag();
+    statements_.stage_close(tag, segment_, "");
+    statements_.resolve(tag, pool::change_outcome::succeeded);
 }
 
 // What is known about the statement, for the Execute that follows, and the cache's word on it.
@@ -213,12 +233,6 @@ void relay::note_effects(const text_facts& facts, std::uint32_t tag) {
         return;
     }
     const auto effects = facts.statement->effects;
-    if (facts.statement->transaction != sql::transaction_control::none &&
-        (settings_.has_staged() || !effects_.empty())) {
-        effects_.push_back({tag, facts.statement});
-        return;
-    }
-    if (effects == 0) return;
     if (has(effects, listen)) left_ |= left_behind::listen;
     if (has(effects, temp_object)) left_ |= left_behind::temporary_table;
     if (has(effects, advisory_lock)) left_ |= left_behind::advisory_lock;
@@ -238,7 +252,9 @@ void relay::note_effects(const text_facts& facts, std::uint32_t tag) {
                          sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
                          sql::effect_bit(discard_temp) | sql::effect_bit(deallocate_all) |
                          sql::effect_bit(unlisten_all) | sql::effect_bit(set_role);
-    if ((effects & tracked) == 0) return;
+    const bool ends_staged = facts.statement->transaction != sql::transaction_control::none &&
+                             (settings_.has_staged() || !effects_.empty());
+    if ((effects & tracked) == 0 && !ends_staged) return;
     if (facts.statement->statements == 1) {
         effects_.push_back({tag, facts.statement});
     } else {
@@ -288,8 +304,11 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
             server_->session().unnamed_statement = 0;
         }
     }
-    while (!effects_.empty() && effects_.front().tag == request.tag)
+    // Also older ones: what was dropped is not always told in the order of tags.
+    while (!effects_.empty() && static_cast<std::int32_t>(request.tag - effects_.front().tag) >= 0
+    ) {
         effects_.erase(effects_.begin());
+    }
 }
 
 }  // namespace weir::daemon

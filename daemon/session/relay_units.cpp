@@ -50,10 +50,12 @@ relay::step relay::begin_unit() {
         case 'S':
             ++segment_;
             input.consume(header.size());
+            drop_query();
             protocol::write_ready_for_query(session_->output().writable(), 'I');
             return step::done;
         case 'H':
             input.consume(header.size());
+            drop_query();
             return step::done;
         case 'X':
             session_->close("the client said goodbye");
@@ -65,6 +67,7 @@ relay::step relay::begin_unit() {
             const std::size_t here = std::min(input.unread().size(), header.size());
             input.consume(here);
             request_rest_ = header.size() - here;
+            drop_query();
             return step::done;
         }
         case 'F':
@@ -86,6 +89,7 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
     request_rest_ = header.size() - here;
     if (header.type == 'Q' || header.type == 'S' || header.type == 'F') {
         skipping_ = false;
+        drop_query();
         ++segment_;
         protocol::write_ready_for_query(session_->output().writable(), 'I');
     }
@@ -224,6 +228,7 @@ bool relay::answer_locally(std::string_view types, const bodies& messages, std::
         protocol::write_close_complete(out);
     }
     ++segment_;
+    drop_query();
     protocol::write_ready_for_query(out, 'I');
     session_->input().consume(size);
     return true;
@@ -289,6 +294,7 @@ bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::siz
             return false;
         }
         statements_.resolve(tag, pool::change_outcome::succeeded);
+        if (parse.name.empty()) unnamed_serial_ = next_unnamed_serial();
         protocol::write_parse_complete(before);
     }
     tell_hit(hit, before);
@@ -304,7 +310,7 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
     const sql::lexed& lexed = here.lexer().run(text);
     const std::string_view skeleton = here.lexer().skeleton();
     const sql::hash128 hash = sql::keyed_hash(skeleton, here.memo_key());
-    if (facts_arrived_) {
+    if (facts_arrived_ && hash == asked_hash_) {
         out.statement = std::exchange(facts_arrived_, nullptr);
         // A full parser queue answers with facts that hold for this time only.
         if (out.statement->parsed) here.memo().keep(skeleton, hash, out.statement);
@@ -316,7 +322,7 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
         }
         if (cache_ && !out.statement->parsed && !lexed.too_complex && !lexed.malformed &&
             !lexed.invalid_utf8) {
-            ask_parser(text);
+            ask_parser(text, hash);
             return false;
         }
     }
@@ -327,7 +333,9 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
     return true;
 }
 
-void relay::ask_parser(std::string_view text) {
+void relay::ask_parser(std::string_view text, sql::hash128 hash) {
+    facts_arrived_.reset();
+    asked_hash_ = hash;
     facts_ticket_ = ++last_facts_ticket_;
     // Values only: the answer comes on a parser's thread and finds the session by its number.
     home().shared().parsers.submit(
