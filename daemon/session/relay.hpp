@@ -182,7 +182,7 @@ private:
     step forward_execute(const protocol::frame_header& header);
     step forward_plain(const protocol::frame_header& header);
     step refuse_unknown(std::string_view name, const protocol::frame_header& header);
-    bool is_unnamed_foreign() const;
+    void close_foreign_unnamed();
     void drop_unnamed();
     static std::uint64_t next_unnamed_serial();
     static querycache::request unknown_extended();

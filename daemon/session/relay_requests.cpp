@@ -320,9 +320,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         if (known == nullptr) return step::blocked;
     }
     begin_bound(bind, known, std::move(facts), whole);
-    if (known == nullptr && bind.statement.empty() && is_unnamed_foreign()) {
-        return refuse_unknown(bind.statement, header);
-    }
+    if (known == nullptr && bind.statement.empty()) close_foreign_unnamed();
     if (!renames) {
         // An unknown name goes on as it is: the server's own error is the right one. A name of ours
         // must not be reachable that way.
@@ -353,8 +351,7 @@ relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_h
     refuse_in_stream(
         {severity::error,
          sqlstate::invalid_sql_statement_name,
-         name.empty() ? "unnamed prepared statement does not exist"
-                      : "prepared statement \"" + std::string{name} + "\" does not exist",
+         "prepared statement \"" + std::string{name} + "\" does not exist",
          "",
          ""}
     );
@@ -387,8 +384,8 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
             session_->input().consume(header.size());
             return step::done;
         }
-    } else if (known == nullptr && describe.name.empty() && is_unnamed_foreign()) {
-        return refuse_unknown(describe.name, header);
+    } else if (known == nullptr && describe.name.empty()) {
+        close_foreign_unnamed();
     } else if (is_transaction_mode() && describe.name.starts_with(server_name_prefix)) {
         return refuse_unknown(describe.name, header);
     }

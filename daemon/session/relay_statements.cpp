@@ -188,10 +188,17 @@ std::uint64_t relay::next_unnamed_serial() {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-// The server's unnamed statement, if it has one, is not this client's.
-bool relay::is_unnamed_foreign() const {
-    return is_transaction_mode() &&
-           (unnamed_serial_ == 0 || server_->session().unnamed_statement != unnamed_serial_);
+// A client that has no unnamed statement must not meet another client's: with it gone, PostgreSQL
+// itself says 26000.
+void relay::close_foreign_unnamed() {
+    pool::server_session& session = server_->session();
+    if (!is_transaction_mode() ||
+        (unnamed_serial_ != 0 && session.unnamed_statement == unnamed_serial_)) {
+        return;
+    }
+    protocol::write_close(server_->output().writable(), 'S', "");
+    session.unnamed_statement = 0;
+    push(request_kind::close, reply_action::swallow, tag_none);
 }
 
 void relay::drop_unnamed() {
