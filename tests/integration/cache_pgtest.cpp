@@ -63,6 +63,38 @@ TEST_F(cache, RepliesFromMemoryAreByteForByteTheServers) {
     }
 }
 
+TEST_F(cache, WriteAfterANamedPortalIsKnownAtOnce) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    auto writer = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    std::string const sql = "SELECT value FROM items WHERE id = 4";
+    for (int turn = 0; turn < 3; ++turn) {
+        writer.ask(
+            frontend::parse("", "SELECT value FROM items", {}) + frontend::bind("rows", "", {}) +
+            frontend::execute("rows") + frontend::sync()
+        );
+        cached(daemon, reader, sql);
+        writer.ask(frontend::query(
+            "UPDATE items SET value = " + std::to_string(900 + turn) + " WHERE id = 4"
+        ));
+        EXPECT_EQ(reader.scalar(sql), std::to_string(900 + turn));
+    }
+}
+
+TEST_F(cache, SettingOfATransactionIsInTheKey) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection one(daemon.dsn("shop"));
+    pq_connection two(daemon.dsn("shop"));
+    std::string const sql = "SELECT '2024-02-03'::date::text, id FROM items WHERE id = 5";
+    EXPECT_EQ(cached(daemon, one, sql), "2024-02-03");
+    two.must("BEGIN");
+    two.must("SET DateStyle = 'German'");
+    two.must("COMMIT");
+    EXPECT_EQ(two.scalar(sql), "03.02.2024");
+    EXPECT_EQ(two.scalar(sql), "03.02.2024");
+    EXPECT_EQ(one.scalar(sql), "2024-02-03");
+}
+
 TEST_F(cache, ExtendedProtocolHitsInTextAndInBinary) {
     daemon_process const daemon(cache_configuration());
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");

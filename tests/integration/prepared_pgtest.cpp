@@ -29,6 +29,40 @@ TEST_F(prepared, SameNameMeansEachClientsOwnStatement) {
     EXPECT_EQ(two.execute_prepared("s", {"4"}).value(0, 0), "8");
 }
 
+TEST_F(prepared, UnnamedStatementOfAnotherClientIsNotMet) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto owner = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto stranger = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    owner.ask(frontend::parse("", "SELECT 'secret'", {}) + frontend::sync());
+    auto const replies =
+        stranger.ask(frontend::bind("", "", {}) + frontend::execute("") + frontend::sync());
+    EXPECT_EQ(first(replies, 'E').field('C'), "26000");
+    EXPECT_FALSE(has(replies, 'D'));
+    auto const own =
+        owner.ask(frontend::bind("", "", {}) + frontend::execute("") + frontend::sync());
+    EXPECT_TRUE(has(own, 'D')) << "its own statement is made again";
+}
+
+TEST_F(prepared, EffectsOfAFailedPipelineDoNotHideLaterOnes) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto other = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const run = [](std::string const& sql) {
+        return frontend::parse("", sql, {}) + frontend::bind("", "", {}) + frontend::execute("");
+    };
+    client.ask(
+        run("BEGIN") + run("SET ROLE nobody_has_this_name") + run("COMMIT") + frontend::sync()
+    );
+    client.ask(frontend::query("ROLLBACK"));
+    client.ask(frontend::query("SET work_mem = '3MB'"));
+    EXPECT_NE(
+        first(other.ask(frontend::query("SHOW work_mem")), 'D').body.find("4MB"), std::string::npos
+    );
+    EXPECT_NE(
+        first(client.ask(frontend::query("SHOW work_mem")), 'D').body.find("3MB"), std::string::npos
+    );
+}
+
 TEST_F(prepared, ServerForgetsTheLeastUsedAndTheClientDoesNotNotice) {
     daemon_process const daemon(
         configuration({.pool = "mode: transaction, size: 1, overflow: 0, max_prepared: 3"})

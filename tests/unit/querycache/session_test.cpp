@@ -91,6 +91,20 @@ TEST_F(session_of_client, T01EntryStoredBeforeTheBumpDiesWithIt) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
+TEST_F(session_of_client, CyclesThatNeverEndDoNotDelayLaterWrites) {
+    prove_hit();
+    a.session.end_of_cycle();  // a Sync that COPY ate: no ReadyForQuery will come for it
+    a.run(begin, "BEGIN", 'T');
+    (void)a.session.on_nothing_owed();
+    a.run(write_t, "UPDATE 1", 'T');
+    a.send(commit);
+    (void)a.tag("COMMIT");
+    (void)a.ready('I');
+    (void)a.session.on_nothing_owed();
+    EXPECT_EQ(b_reads(), "miss");
+    expect_settled();
+}
+
 TEST_F(session_of_client, T02BumpComesAtCommitNotAtTheStatement) {
     prove_hit();
     a.run(begin, "BEGIN", 'T');
