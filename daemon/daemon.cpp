@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -411,16 +412,37 @@ void running_daemon::sweep() {
 // --- pool events ---
 
 void running_daemon::server_connected(
-    const pool::pool&, unsigned loop, std::chrono::nanoseconds duration
+    const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
 ) {
     workers_[loop]->counters().server_connected(duration);
+    if (failures == 0) return;
+    log_info(
+        "pool {}/{}: PostgreSQL is back after {} failed attempts",
+        owner.database(),
+        owner.user(),
+        failures
+    );
 }
 
 void running_daemon::server_connect_failed(
-    const pool::pool& owner, unsigned loop, std::error_code error, std::string_view text
+    const pool::pool& owner,
+    unsigned loop,
+    std::error_code error,
+    const pool::lease_error& why,
+    unsigned failures
 ) {
     workers_[loop]->counters().server_connect_failed(classify(error));
-    log_error("pool {}/{}: {}", owner.database(), owner.user(), text);
+    // A pool tries every two seconds: the 1st, 2nd, 4th, 8th ... failure tell the same in an outage
+    // of hours.
+    if (!std::has_single_bit(failures)) return;
+    log_error(
+        "pool {}/{}: {}: {} (attempt {})",
+        owner.database(),
+        owner.user(),
+        why.message,
+        why.detail,
+        failures
+    );
 }
 
 void running_daemon::server_closed(

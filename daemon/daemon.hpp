@@ -52,10 +52,15 @@ public:
 
 private:
     // pool_events; on the loop where it happened
-    void server_connected(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)
-        override;
+    void server_connected(
+        const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
+    ) override;
     void server_connect_failed(
-        const pool::pool& owner, unsigned loop, std::error_code error, std::string_view text
+        const pool::pool& owner,
+        unsigned loop,
+        std::error_code error,
+        const pool::lease_error& why,
+        unsigned failures
     ) override;
     void server_closed(const pool::pool& owner, unsigned loop, std::string_view reason) override;
     void wait_timed_out(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)
@@ -86,7 +91,6 @@ private:
     insight::slow_log slow_;
     querycache::cache cache_;
     querycache::sql::parser_pool parsers_;
-    boost::asio::thread_pool blocking_;
     pool::cancel_registry cancels_;
     pool::statement_registry statements_;
     credentials users_;
@@ -98,6 +102,8 @@ private:
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<worker*> worker_list_;
     std::unique_ptr<http::server> http_;
+    // Destroyed before the workers: jobs that never ran hold connections of theirs.
+    boost::asio::thread_pool blocking_;
 
     boost::asio::io_context main_{1};
     boost::asio::signal_set signals_;

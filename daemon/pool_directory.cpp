@@ -8,6 +8,7 @@ pool::pool_options make_pool_options(const config::pool_options& from) {
                                                       : pool::pool_mode::transaction;
     to.size = from.size;
     to.overflow = from.overflow;
+    to.min_idle = from.min_idle;
     to.overflow_idle = from.overflow_idle;
     to.wait_timeout = from.wait_timeout;
     to.connect_timeout = from.connect_timeout;

@@ -63,6 +63,7 @@ pool_numbers pool::numbers() const {
     pool_numbers n;
     n.size = static_cast<unsigned>(options_.size);
     n.overflow = static_cast<unsigned>(options_.overflow);
+    n.min_idle = static_cast<unsigned>(options_.min_idle);
     n.open = counts_.open();
     n.connecting = counts_.in(server_state::login) + counts_.in(server_state::tested);
     n.idle = counts_.in(server_state::idle);
@@ -70,12 +71,18 @@ pool_numbers pool::numbers() const {
     return n;
 }
 
+// Claims and counts in one step, for the limit to hold over all loops; launch() must follow.
 unsigned pool::claim_connects(time_point now) {
     if (paused_ || shut_down_ || now < next_connect_) return 0;
+    unsigned claimed = connections_to_open(numbers());
     // After a failure somebody has to find out that PostgreSQL is back, also while no client waits
     // for it.
-    if (!last_error_.empty() && counts_.open() == 0 && waiting_.empty()) return 1;
-    return connections_to_open(numbers());
+    if (failures_ > 0 && counts_.open() == 0 && waiting_.empty()) claimed = 1;
+    for (unsigned i = 0; i < claimed; ++i) {
+        server_state fresh{};
+        counts_.enter(fresh);
+    }
+    return claimed;
 }
 
 void pool::move(server_connection& server, server_event event) {
@@ -100,7 +107,7 @@ server_ptr pool::acquire(
         if (!paused_ && waiting_.empty() && !idle.empty()) {
             server_ptr last = std::move(idle.back());
             idle.pop_back();
-            if (since(last->session().idle_since, now) < options_.check_after_idle) {
+            if (!is_stale(*last, now)) {
                 move(*last, server_event::linked);
                 return last;
             }
@@ -113,10 +120,6 @@ server_ptr pool::acquire(
         ticket = waiting_.push(std::move(waiter), loop.index(), now, deadline);
         idle_elsewhere = !paused_ && counts_.in(server_state::idle) > idle.size();
         to_open = claim_connects(now);
-        for (unsigned i = 0; i < to_open; ++i) {
-            server_state fresh{};
-            counts_.enter(fresh);
-        }
     }
     if (stale) stale->test("");
     if (idle_elsewhere) serve_waiters_elsewhere(loop);
@@ -141,27 +144,7 @@ void pool::serve_waiters_elsewhere(event_loop& loop) {
     }
     for (const unsigned owner : owners) {
         loops_[owner]->post([self = shared_from_this(), owner] {
-            const auto now = std::chrono::steady_clock::now();
-            for (;;) {
-                server_ptr server;
-                std::optional<queue::waiter> next;
-                {
-                    std::lock_guard guard{self->lock_};
-                    auto& idle = self->idle_[owner];
-                    if (self->paused_ || idle.empty() || self->waiting_.empty()) return;
-                    server = std::move(idle.back());
-                    idle.pop_back();
-                    if (!self->should_retire(*server, now)) {
-                        next = self->waiting_.pop_oldest();
-                        self->move(*server, server_event::linked);
-                    }
-                }
-                if (next) {
-                    self->hand_over(std::move(server), std::move(*next));
-                } else {
-                    server->close("retired");
-                }
-            }
+            self->serve_waiters_here(*self->loops_[owner], std::chrono::steady_clock::now());
         });
     }
 }
@@ -173,7 +156,6 @@ void pool::launch(event_loop& loop, unsigned count, time_point now) {
             std::lock_guard guard{lock_};
             target = target_;
         }
-        // counts_ has it already: claiming and counting must be one step for the limit to hold.
         server_ptr server{new server_connection(loop, shared_from_this(), std::move(target))};
         server->connect(now);
     }
@@ -204,28 +186,56 @@ bool pool::should_retire(server_connection& server, time_point now) const {
            since(server.session().connected_at, now) >= options_.lifetime;
 }
 
+// What a server has sent and nobody has read would be lost on its way to another loop.
+bool pool::must_check(server_connection& server, const queue::waiter& next) {
+    return next.worker != server.loop().index() && server.has_input();
+}
+
+// Idle for so long it may be dead.
+bool pool::is_stale(server_connection& server, time_point now) const {
+    return since(server.session().idle_since, now) >= options_.check_after_idle;
+}
+
+// What becomes of a server that is free: under the lock that decides it.
+pool::next_use pool::use(server_connection& server, time_point now, bool stale) {
+    if (paused_ || should_retire(server, now)) return {next_use::retire, {}};
+    const auto* const next = waiting_.front();
+    if (next == nullptr) return {next_use::wait, {}};
+    if (stale || must_check(server, *next)) {
+        move(server, server_event::check_due);
+        return {next_use::check, {}};
+    }
+    move(server, server_event::linked);
+    return {next_use::lend, waiting_.pop_oldest()};
+}
+
+void pool::put_to(server_ptr server, next_use use) {
+    switch (use.what) {
+        case next_use::retire:
+            // Takes it out of the count, whatever its state.
+            server->close("retired");
+            return;
+        case next_use::wait:
+            server->start_reading();
+            return;
+        case next_use::check:
+            server->test("");
+            return;
+        case next_use::lend:
+            hand_over(std::move(server), std::move(*use.waiter));
+            return;
+    }
+}
+
 void pool::offer(server_ptr server, time_point now) {
-    std::optional<queue::waiter> next;
-    bool retire = false;
+    next_use next;
     {
         std::lock_guard guard{lock_};
-        retire = paused_ || should_retire(*server, now);
-        if (retire) {
-            // close() below takes it out of the count, whatever its state.
-        } else if ((next = waiting_.pop_oldest())) {
-            move(*server, server_event::linked);
-        } else {
-            server->session().idle_since = now;
-            idle_[server->loop().index()].push_back(server);
-        }
+        server->session().idle_since = now;
+        next = use(*server, now, false);
+        if (next.what == next_use::wait) idle_[server->loop().index()].push_back(server);
     }
-    if (retire) {
-        server->close("retired");
-    } else if (next) {
-        hand_over(std::move(server), std::move(*next));
-    } else {
-        server->start_reading();
-    }
+    put_to(std::move(server), std::move(next));
 }
 
 void pool::release(server_ptr server, release_decision decision, time_point now) {
@@ -279,23 +289,27 @@ void pool::unpark(server_ptr server, time_point now) {
 }
 
 void pool::on_connected(server_ptr server, time_point now) {
+    unsigned failures = 0;
     {
         std::lock_guard guard{lock_};
         move(*server, server_event::logged_in);
         server->session().retire_generation = retire_generation_;
+        failures = std::exchange(failures_, 0);
         last_error_.clear();
         connect_pause_ = {};
         next_connect_ = {};
         greeting_ = server->session().greeting;
     }
-    events_.server_connected(*this, server->loop().index(), now - server->started_at());
+    events_.server_connected(*this, server->loop().index(), now - server->started_at(), failures);
     offer(std::move(server), now);
 }
 
 void pool::on_connect_failed(server_ptr server, std::error_code error, const lease_error& why) {
     bool nobody_left = false;
+    unsigned failures = 0;
     {
         std::lock_guard guard{lock_};
+        failures = ++failures_;
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
         connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest_connect_pause);
         next_connect_ = std::chrono::steady_clock::now() + connect_pause_;
@@ -304,7 +318,7 @@ void pool::on_connect_failed(server_ptr server, std::error_code error, const lea
             counts_.in(server_state::login) <= 1 &&
             counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
     }
-    events_.server_connect_failed(*this, server->loop().index(), error, why.message);
+    events_.server_connect_failed(*this, server->loop().index(), error, why, failures);
     if (nobody_left) fail_all_waiters(why);
 }
 
@@ -318,6 +332,11 @@ void pool::on_tested(server_ptr server, bool passed, time_point now) {
         move(*server, server_event::check_passed);
     }
     offer(std::move(server), now);
+}
+
+void pool::on_abandoned(server_connection& server) {
+    std::lock_guard guard{lock_};
+    move(server, server_event::failed);
 }
 
 void pool::on_closed(server_connection& server, std::string_view reason) {
@@ -335,10 +354,6 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
         if (server.is_counted()) counts_.leave(server.state());
         server.set_state(server_state::closing);
         to_open = claim_connects(now);
-        for (unsigned i = 0; i < to_open; ++i) {
-            server_state fresh{};
-            counts_.enter(fresh);
-        }
     }
     if (was_up) events_.server_closed(*this, loop.index(), reason);
     if (to_open > 0) {
@@ -415,30 +430,31 @@ void pool::close_idle(event_loop& loop, time_point now) {
     }
 }
 
-// Servers that are idle on this loop while clients wait: after resume(), or when the one that was
-// tested for a waiter has failed its test.
+// Servers that are idle on this loop while clients wait: on another loop, after resume(), or when
+// the one that was tested for a waiter has failed its test.
 void pool::serve_waiters_here(event_loop& loop, time_point now) {
     for (;;) {
         server_ptr server;
-        std::optional<queue::waiter> next;
+        next_use next;
         {
             std::lock_guard guard{lock_};
             auto& idle = idle_[loop.index()];
             if (paused_ || idle.empty() || waiting_.empty()) return;
             server = std::move(idle.back());
             idle.pop_back();
-            if (since(server->session().idle_since, now) >= options_.check_after_idle) {
-                move(*server, server_event::check_due);
-            } else {
-                next = waiting_.pop_oldest();
-                move(*server, server_event::linked);
-            }
+            next = use(*server, now, is_stale(*server, now));
         }
-        if (next) {
-            hand_over(std::move(server), std::move(*next));
-        } else {
-            server->test("");
-        }
+        put_to(std::move(server), std::move(next));
+    }
+}
+
+// Retired ones do not wait for the next tick: who connects after RECONNECT or a reload must not
+// meet one.
+void pool::close_idle_everywhere() {
+    for (event_loop* const loop : loops_) {
+        loop->post([self = shared_from_this(), loop] {
+            self->close_idle(*loop, std::chrono::steady_clock::now());
+        });
     }
 }
 
@@ -450,10 +466,6 @@ void pool::tick(event_loop& loop, time_point now) {
     {
         std::lock_guard guard{lock_};
         to_open = claim_connects(now);
-        for (unsigned i = 0; i < to_open; ++i) {
-            server_state fresh{};
-            counts_.enter(fresh);
-        }
     }
     launch(loop, to_open, now);
     for (server_connection* server : std::vector<server_connection*>(all_[loop.index()])) {
@@ -462,20 +474,29 @@ void pool::tick(event_loop& loop, time_point now) {
 }
 
 void pool::reconfigure(pool_options options, connect_target_ptr target) {
-    std::lock_guard guard{lock_};
-    mode_.store(options.mode, std::memory_order_relaxed);
-    options_ = std::move(options);
-    if (*target != *target_) target_ = std::move(target);
+    {
+        std::lock_guard guard{lock_};
+        mode_.store(options.mode, std::memory_order_relaxed);
+        options_ = std::move(options);
+        if (*target != *target_) target_ = std::move(target);
+    }
+    close_idle_everywhere();
 }
 
 void pool::retire_all() {
-    std::lock_guard guard{lock_};
-    ++retire_generation_;
+    {
+        std::lock_guard guard{lock_};
+        ++retire_generation_;
+    }
+    close_idle_everywhere();
 }
 
 void pool::pause() {
-    std::lock_guard guard{lock_};
-    paused_ = true;
+    {
+        std::lock_guard guard{lock_};
+        paused_ = true;
+    }
+    close_idle_everywhere();
 }
 
 void pool::resume() {
@@ -492,6 +513,7 @@ void pool::shut_down(const lease_error& error) {
         shut_down_ = error;
     }
     fail_all_waiters(error);
+    close_idle_everywhere();
 }
 
 pool_figures pool::figures(time_point now) const {

@@ -28,11 +28,17 @@ namespace weir::pool {
 /// What a pool tells its surroundings, for metrics and logs. Called on the loop where it happened.
 class pool_events {
 public:
+    /// `failures`: attempts of this pool that had failed since the last that did not.
     virtual void server_connected(
-        const pool& owner, unsigned loop, std::chrono::nanoseconds duration
+        const pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
     ) = 0;
+    /// `failures`: in a row, this one included.
     virtual void server_connect_failed(
-        const pool& owner, unsigned loop, std::error_code error, std::string_view text
+        const pool& owner,
+        unsigned loop,
+        std::error_code error,
+        const lease_error& why,
+        unsigned failures
     ) = 0;
     virtual void server_closed(const pool& owner, unsigned loop, std::string_view reason) = 0;
     virtual void wait_timed_out(
@@ -99,6 +105,8 @@ public:
     void on_connected(server_ptr server, time_point now);
     void on_connect_failed(server_ptr server, std::error_code error, const lease_error& why);
     void on_tested(server_ptr server, bool passed, time_point now);
+    /// Nobody uses it any more, PostgreSQL is still busy with it: it counts until on_closed().
+    void on_abandoned(server_connection& server);
     void on_closed(server_connection& server, std::string_view reason);
 
     /// Ends waits that are overdue, closes servers that are too old or idle for too long, connects
@@ -132,21 +140,30 @@ public:
 
 private:
     using queue = waiting_queue<waiter_ptr>;
+    struct next_use {
+        enum kind : std::uint8_t { retire, wait, check, lend } what = wait;
+        std::optional<queue::waiter> waiter;  // of lend
+    };
 
     // All need lock_.
     pool_numbers numbers() const;
     unsigned claim_connects(time_point now);
     bool should_retire(server_connection& server, time_point now) const;
+    static bool must_check(server_connection& server, const queue::waiter& next);
+    bool is_stale(server_connection& server, time_point now) const;
+    next_use use(server_connection& server, time_point now, bool stale);
     void move(server_connection& server, server_event event);
 
     void launch(event_loop& loop, unsigned count, time_point now);
     void hand_over(server_ptr server, queue::waiter waiter);
+    void put_to(server_ptr server, next_use use);
     void offer(server_ptr server, time_point now);
     void serve_waiters_elsewhere(event_loop& loop);
     void serve_waiters_here(event_loop& loop, time_point now);
     void fail_all_waiters(const lease_error& why);
     void fail_waiter(queue::waiter waiter, lease_error why);
     void close_idle(event_loop& loop, time_point now);
+    void close_idle_everywhere();
     void expire_waiters(event_loop& loop, time_point now);
 
     const std::string database_;
@@ -164,6 +181,7 @@ private:
     bool paused_ = false;                        // guarded by lock_
     std::optional<lease_error> shut_down_;       // guarded by lock_
     std::string last_error_;                     // guarded by lock_
+    unsigned failures_ = 0;                      // guarded by lock_; connects, in a row
     time_point next_connect_{};                  // guarded by lock_; back-off after a failure
     time_point last_lifetime_close_{};           // guarded by lock_
     std::chrono::milliseconds connect_pause_{};  // guarded by lock_

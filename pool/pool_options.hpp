@@ -17,6 +17,7 @@ struct pool_options {
     pool_mode mode = pool_mode::transaction;
     int size = 5;
     int overflow = 10;
+    int min_idle = 0;
     std::chrono::milliseconds overflow_idle{5'000};
     std::chrono::milliseconds wait_timeout{30'000};
     std::chrono::milliseconds connect_timeout{15'000};

@@ -24,6 +24,9 @@ namespace {
 constexpr std::size_t small_buffer = 8 * 1024;
 constexpr std::size_t large_buffer = 256 * 1024;
 constexpr std::uint32_t max_unlinked_message = 1U << 20U;
+// A backend that was asked to cancel and to go has this long before its place in the pool is given
+// to another.
+constexpr std::chrono::seconds abandoned_patience{10};
 
 std::uint64_t next_server_id() {
     static std::atomic<std::uint64_t> last{0};
@@ -305,6 +308,16 @@ void server_connection::resume_reading() {
 
 void server_connection::on_received(const boost::system::error_code& error, std::size_t count) {
     reading_ = false;
+    if (abandoned_) {
+        if (error) {
+            close("PostgreSQL has ended it");
+        } else {
+            input_.commit(count);
+            input_.consume(input_.unread().size());
+            start_reading();
+        }
+        return;
+    }
     if (is_closed() || error == boost::asio::error::operation_aborted) return;
     if (error) {
         lost(error.message());
@@ -390,7 +403,9 @@ void server_connection::test(std::string_view query) {
 void server_connection::check_deadline(time_point now) {
     if (now < deadline_) return;
     deadline_ = time_point::max();
-    if (connecting_) {
+    if (abandoned_) {
+        close("PostgreSQL did not end it in time");
+    } else if (connecting_) {
         try_next_address(
             errc::connect_timeout, unreachable("no answer within pool.connect_timeout")
         );
@@ -443,10 +458,25 @@ void server_connection::lost(std::string_view reason) {
     if (user != nullptr) user->on_server_lost(*this, reason);
 }
 
+void server_connection::abandon() {
+    owner_->on_abandoned(*this);  // sets the state to closing
+    abandoned_ = true;
+    user_ = nullptr;
+    output_ = {};
+    deadline_ = std::chrono::steady_clock::now() + abandoned_patience;
+    reading_paused_ = false;
+    start_reading();
+}
+
+void server_connection::hang_up() {
+    if (abandoned_) ::shutdown(socket_.native_handle(), SHUT_WR);
+}
+
 void server_connection::close(std::string_view reason) {
-    if (is_closed()) return;
+    if (is_closed() && !abandoned_) return;
     const server_ptr keep{this};
-    if (!connecting_ && pipeline_.empty() && output_.empty() && socket_.is_open()) {
+    abandoned_ = false;
+    if (!is_closed() && !connecting_ && pipeline_.empty() && output_.empty() && socket_.is_open()) {
         // Terminate: PostgreSQL then logs no "unexpected EOF".
         output_.add_view(std::string_view{"X\0\0\0\4", 5});
         std::error_code ignored;

@@ -111,6 +111,14 @@ public:
     /// Sends a simple query whose replies nobody sees (reset query, check), then pool::on_tested().
     void test(std::string_view query);
 
+    /// Its client left in the middle of something: nobody uses the server again, but it counts
+    /// against the pool until PostgreSQL has ended it. A cancel request should follow, then
+    /// hang_up().
+    void abandon();
+    /// Tells PostgreSQL that nothing more comes. An abandoned server closes when PostgreSQL has
+    /// ended its side, or does not within some seconds.
+    void hang_up();
+
     /// Leaves the pool and closes the socket. Says Terminate when the server is at peace.
     /// Idempotent.
     void close(std::string_view reason);
@@ -132,6 +140,8 @@ public:
 
     /// Starts watching an idle server for bytes or its end.
     void start_reading();
+    /// Bytes, or the end of the connection, have arrived that nobody has looked at.
+    bool has_input() const { return !input_.empty() || socket_.has_received(); }
 
     /// Ends a login or a test that takes longer than connect_timeout. Called from time to time.
     void check_deadline(time_point now);
@@ -169,6 +179,7 @@ private:
     bool reading_paused_ = false;
     bool waiting_to_write_ = false;
     bool counted_ = true;
+    bool abandoned_ = false;  // closing, but PostgreSQL is still busy with it
     bool test_failed_ = false;
     bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
 

@@ -84,6 +84,7 @@ void stream_socket::operation::complete(
     // Values first: the owner may start the next operation in this very object.
     const boost::system::error_code error = self.ec_;
     const std::size_t count = self.bytes_transferred_;
+    self.prepare();
     if (loop != nullptr) {
         if (self.is_receive) {
             told.on_received(error, count);

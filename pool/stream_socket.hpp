@@ -53,6 +53,8 @@ public:
 
     bool is_open() const { return descriptor_ >= 0; }
     int native_handle() const { return descriptor_; }
+    /// A receive has ended and on_received() has not been called yet.
+    bool has_received() const { return receive_.has_ended(); }
     endpoint_type local_endpoint() const;
     endpoint_type remote_endpoint() const;
 
@@ -74,6 +76,7 @@ private:
 
         operation(stream_socket& of, bool receives);
         void prepare();
+        bool has_ended() const { return bytes_transferred_ > 0 || ec_; }
 
     private:
         static status perform_receive(reactor_op* base);

@@ -150,11 +150,14 @@ void check_pool(
     report& to
 ) {
     const int most = pool.size + pool.overflow;
-    if (pool.min_idle > most) {
+    if (pool.min_idle > pool.size) {
         to.error(
             from.place_of(key + ".min_idle"),
             fmt::format(
-                "{}.min_idle: {} is more than size + overflow, {}", key, pool.min_idle, most
+                "{}.min_idle: {} is more than size, {}; connections above size are for load only",
+                key,
+                pool.min_idle,
+                pool.size
             )
         );
     }

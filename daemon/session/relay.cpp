@@ -335,12 +335,13 @@ void relay::release() {
 // used again.
 void relay::abandon_server() {
     pool::server_ptr server = std::move(server_);
-    server->unlink();
     server->cancels().end_lease();
-    if (!server->pipeline().empty()) {
-        send_cancel(home().loop(), *server, [] {});
+    server->abandon();
+    if (server->pipeline().empty()) {
+        server->hang_up();
+    } else {
+        send_cancel(home().loop(), *server, [server] { server->hang_up(); });
     }
-    server->close("its client left in the middle of a query");
 }
 
 void relay::on_server_lost(pool::server_connection&, std::string_view reason) {

@@ -240,6 +240,48 @@ TEST_F(pooling, IdleServerThatDiedIsNotGivenToAClient) {
     EXPECT_NE(backend_pid(client), pid);
 }
 
+// PostgreSQL must never have more of our backends than the pool may have, also while those of
+// clients that left in the middle of a query are still at work.
+TEST_F(pooling, AbandonedServerKeepsItsPlaceUntilPostgresHasEndedIt) {
+    daemon_process const daemon(
+        configuration({.pool = "mode: transaction, size: 1, overflow: 0", .threads = "2"})
+    );
+    for (int turn = 0; turn < 20; ++turn) {
+        {
+            auto leaves = raw_client::logged_in(daemon.port(), "postgres", "shop");
+            leaves.send(frontend::query("SELECT pg_sleep(60)"));
+            wait_until(
+                [&] {
+                    return shared_postgres().scalar(
+                               "SELECT count(*) FROM pg_stat_activity "
+                               "WHERE query = 'SELECT pg_sleep(60)'"
+                           ) == "1";
+                },
+                "the query to run"
+            );
+        }
+        pq_connection next(daemon.dsn("shop"));
+        ASSERT_EQ(
+            next.scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND "
+                        "pid <> pg_backend_pid() AND backend_type = 'client backend'"),
+            "0"
+        ) << "turn "
+          << turn;
+    }
+}
+
+TEST_F(pooling, MinIdleServersStandReady) {
+    daemon_process const daemon(
+        configuration({.pool = "mode: transaction, size: 4, overflow: 0, min_idle: 3"})
+    );
+    pq_connection client(daemon.dsn("shop"));
+    EXPECT_EQ(client.scalar("SELECT 1"), "1");
+    auto const idle = [&] {
+        return std::stoi(shown_by_console(daemon, "SHOW POOLS", "database", "shop", "sv_idle"));
+    };
+    wait_until([&] { return idle() >= 3; }, "three idle servers");
+}
+
 TEST_F(pooling, OtherDatabaseNamesGoToTheStar) {
     daemon_process const daemon(
         configuration({.rest = "  \"*\": {upstream: \"host=127.0.0.1 port={pg}\"}\n"})

@@ -49,7 +49,7 @@ std::string other_value(const option& row) {
     switch (row.type) {
         case option_type::integer:
         case option_type::auto_or_integer:
-            return "17";
+            return row.path == "pool.min_idle" ? "3" : "17";
         case option_type::real:
             return "0.5";
         case option_type::duration:

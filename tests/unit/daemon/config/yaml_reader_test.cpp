@@ -159,7 +159,6 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
          "1:14: pool.mode: \"statement\" " + tail + "use transaction or session"},
         {"users: {a: {pool: {mode: statement}}}",
          "1:26: users.a.pool.mode: \"statement\" " + tail + "use transaction or session"},
-        {"pool: {min_idle: 1}", "1:18: pool.min_idle: \"1\" " + tail + "remove it"},
         {"pool: {query_timeout: 1s}",
          "1:23: pool.query_timeout: \"1s\" " + tail +
              "remove it and set statement_timeout in PostgreSQL"},
