@@ -145,6 +145,10 @@ private:
         std::optional<queue::waiter> waiter;  // of lend
     };
 
+    static std::chrono::milliseconds since(time_point then, time_point now) {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(now - then);
+    }
+
     // All need lock_.
     pool_numbers numbers() const;
     unsigned claim_connects(time_point now);

@@ -2,18 +2,12 @@
 
 #include "pool/errc.hpp"
 #include "pool/pool.hpp"
-#include "protocol/error_fields.hpp"
+#include "pool/server_connecting.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/query.hpp"
 #include "protocol/status.hpp"
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 
@@ -33,28 +27,7 @@ std::uint64_t next_server_id() {
     return ++last;
 }
 
-void tune(int descriptor, int family) {
-    if (family == AF_UNIX) return;
-    const int on = 1;
-    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-
 }  // namespace
-
-// What is needed only until the login is done.
-struct server_connection::connecting {
-    explicit connecting(event_loop& loop) : resolver{loop.context()}, socket{loop.context()} {}
-
-    std::size_t address = 0;  // index of the address that is tried now
-    boost::asio::ip::tcp::resolver resolver;
-    boost::asio::generic::stream_protocol::socket socket;  // until it is connected
-    std::vector<boost::asio::generic::stream_protocol::endpoint> endpoints;
-    std::size_t endpoint = 0;
-    std::unique_ptr<server_login> login;
-    std::error_code error;
-    lease_error why;
-};
 
 server_connection::server_connection(
     event_loop& loop, std::shared_ptr<pool> owner, connect_target_ptr target
@@ -73,225 +46,6 @@ server_connection::server_connection(
 
 server_connection::~server_connection() {
     owner_->delist(*this);
-}
-
-void server_connection::connect(time_point now) {
-    started_at_ = now;
-    connecting_ = std::make_unique<connecting>(loop_);
-    resolve_next();
-}
-
-lease_error server_connection::unreachable(std::string_view reason) const {
-    const auto& address = session_->address;
-    lease_error why;
-    why.sqlstate = "08006";
-    why.message = "cannot connect to PostgreSQL at " + address.host +
-                  (address.is_unix() ? "/.s.PGSQL." : ":") + std::to_string(address.port);
-    why.detail = reason;
-    why.hint =
-        "Check that PostgreSQL runs there and that databases.*.upstream names it. "
-        "New attempts follow within seconds.";
-    return why;
-}
-
-void server_connection::resolve_next() {
-    session_->address = target_->addresses[connecting_->address];
-    const auto& address = session_->address;
-    connecting_->endpoints.clear();
-    connecting_->endpoint = 0;
-    const auto timeout = owner_->options().connect_timeout;
-    deadline_ =
-        timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
-    if (address.is_unix()) {
-        const std::string path = address.host + "/.s.PGSQL." + std::to_string(address.port);
-        if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-            try_next_address(errc::connect_failed, unreachable("the socket's path is too long"));
-            return;
-        }
-        connecting_->endpoints.push_back(boost::asio::local::stream_protocol::endpoint{path});
-        connect_to(connecting_->endpoints.front());
-        return;
-    }
-    connecting_->resolver.async_resolve(
-        address.host,
-        std::to_string(address.port),
-        [self = server_ptr{this}](
-            boost::system::error_code error, boost::asio::ip::tcp::resolver::results_type results
-        ) {
-            if (self->is_closed() || !self->connecting_) return;
-            if (error) {
-                self->try_next_address(
-                    errc::connect_failed,
-                    self->unreachable("the host name has no address: " + error.message())
-                );
-                return;
-            }
-            for (const auto& result : results) {
-                self->connecting_->endpoints.push_back(result.endpoint());
-            }
-            self->connect_to(self->connecting_->endpoints.front());
-        }
-    );
-}
-
-void server_connection::connect_to(const boost::asio::generic::stream_protocol::endpoint& endpoint
-) {
-    boost::system::error_code ignored;
-    connecting_->socket.close(ignored);
-    connecting_->socket.async_connect(
-        endpoint,
-        [self = server_ptr{this}](boost::system::error_code error) {
-            if (self->is_closed() || !self->connecting_) return;
-            if (error == boost::asio::error::operation_aborted)
-                return;  // given up: another is tried
-            if (!error) {
-                self->start_login();
-                return;
-            }
-            auto& attempt = *self->connecting_;
-            if (++attempt.endpoint < attempt.endpoints.size()) {
-                self->connect_to(attempt.endpoints[attempt.endpoint]);
-                return;
-            }
-            self->try_next_address(errc::connect_failed, self->unreachable(error.message()));
-        }
-    );
-}
-
-void server_connection::try_next_address(std::error_code error, lease_error why) {
-    connecting_->error = error;
-    connecting_->why = std::move(why);
-    boost::system::error_code ignored;
-    connecting_->socket.close(ignored);
-    socket_.close();
-    input_.consume(input_.unread().size());
-    output_ = {};
-    if (++connecting_->address < target_->addresses.size()) {
-        // From the loop, so that a list of dead addresses does not nest calls.
-        loop_.post([self = server_ptr{this}] {
-            if (!self->is_closed() && self->connecting_) self->resolve_next();
-        });
-        return;
-    }
-    const server_ptr self{this};
-    const lease_error last = connecting_->why;
-    owner_->on_connect_failed(self, error, last);
-    close(last.message);
-}
-
-void server_connection::start_login() {
-    boost::system::error_code failed;
-    const int descriptor = connecting_->socket.release(failed);
-    if (failed || socket_.assign(descriptor)) {
-        try_next_address(errc::connect_failed, unreachable("the socket could not be watched"));
-        return;
-    }
-    tune(socket_.native_handle(), socket_.local_endpoint().protocol().family());
-    login_parameters parameters;
-    parameters.user = target_->user;
-    parameters.database = target_->database;
-    parameters.password = target_->secret;
-    if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
-    connecting_->login = std::make_unique<server_login>(std::move(parameters));
-    perform(connecting_->login->start());
-    if (connecting_) start_reading();
-}
-
-void server_connection::feed_login() {
-    std::string_view bytes = input_.unread();
-    const std::size_t before = bytes.size();
-    const auto action = connecting_->login->feed(bytes);
-    input_.consume(before - bytes.size());
-    perform(action);
-}
-
-void server_connection::perform(server_login::action action) {
-    switch (action) {
-        case server_login::action::read:
-            return;
-        case server_login::action::send:
-            output_.add_copy(connecting_->login->output());
-            if (flush() == output_queue::result::failed) return;
-            if (!input_.empty()) feed_login();
-            return;
-        case server_login::action::derive_scram:
-            derive_keys();
-            return;
-        case server_login::action::done:
-            finish_login();
-            return;
-        case server_login::action::failed:
-            login_failed();
-            return;
-    }
-}
-
-void server_connection::derive_keys() {
-    struct work {
-        std::string password, salt;
-        std::uint32_t iterations;
-        scram_login_keys keys;
-        std::error_code error;
-    };
-    const auto& login = *connecting_->login;
-    auto job =
-        std::make_shared<work>(work{login.password(), login.salt(), login.iterations(), {}, {}});
-    // The blocking thread must not touch the connection, whose count is not atomic: `self` only
-    // travels with `done`.
-    auto self = std::make_shared<server_ptr>(this);
-    owner_->events().run_blocking(
-        loop_,
-        [job] {
-            job->error = derive_scram_keys(job->password, job->salt, job->iterations, job->keys);
-        },
-        [job, self] {
-            server_connection& server = **self;
-            const server_ptr keep = std::move(*self);
-            if (server.is_closed() || !server.connecting_) return;
-            if (job->error) {
-                server.try_next_address(job->error, server.unreachable(job->error.message()));
-                return;
-            }
-            server.perform(server.connecting_->login->derived(job->keys));
-        }
-    );
-}
-
-void server_connection::finish_login() {
-    const auto& result = connecting_->login->result();
-    session_->process_id = result.process_id;
-    session_->secret_key = result.secret_key;
-    session_->connected_at = std::chrono::steady_clock::now();
-    for (const auto& [name, value] : result.parameter_statuses) {
-        session_->settings.on_parameter_status(name, value);
-    }
-    session_->settings.on_login_done();
-    const std::string* const standby = session_->settings.reported("in_hot_standby");
-    session_->on_standby = standby != nullptr && *standby == "on";
-    session_->greeting = std::make_shared<const std::vector<std::pair<std::string, std::string>>>(
-        result.parameter_statuses
-    );
-    session_->statements.set_max_prepared(std::max<std::size_t>(1, owner_->options().max_prepared));
-    deadline_ = time_point::max();
-    connecting_.reset();
-    owner_->on_connected(server_ptr{this}, session_->connected_at);
-}
-
-void server_connection::login_failed() {
-    const auto& login = *connecting_->login;
-    lease_error why = unreachable(login.error().message());
-    if (!login.server_error_body().empty()) {
-        protocol::error_fields fields;
-        if (!protocol::decode(login.server_error_body(), fields)) {
-            why.message = "PostgreSQL at " + session_->address.host + ":" +
-                          std::to_string(session_->address.port) + " refused the login";
-            why.detail = fields.message;
-            why.hint =
-                "The login that pgweir uses is that of databases.*.user and password, or of "
-                "the client with its secret from auth.users_file.";
-        }
-    }
-    try_next_address(login.error(), std::move(why));
 }
 
 void server_connection::start_reading() {

@@ -17,7 +17,6 @@
 #include "protocol/pipeline.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
 #include <chrono>

@@ -1,0 +1,174 @@
+// The pool's upkeep: what ends by time, and what an operator or a reload changes.
+
+#include "pool/pool.hpp"
+
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+lease_error wait_timeout_error(
+    const std::string& pool_name, milliseconds waited, std::size_t ahead, const std::string& last
+) {
+    lease_error why;
+    why.sqlstate = "53300";
+    why.message = "no server connection became free in pool " + pool_name + " within " +
+                  std::to_string(waited.count()) + " ms";
+    why.detail = std::to_string(ahead) + " clients were ahead when this one came.";
+    if (!last.empty()) why.detail += " The last failed connection attempt: " + last;
+    why.hint =
+        "Raise pool.size or pool.overflow, shorten transactions, or raise pool.wait_timeout. "
+        "SHOW POOLS on the admin console tells who holds the servers.";
+    return why;
+}
+
+}  // namespace
+
+void pool::expire_waiters(event_loop& loop, time_point now) {
+    std::vector<queue::waiter> overdue;
+    std::string last;
+    {
+        std::lock_guard guard{lock_};
+        waiting_.expire(now, overdue);
+        if (!overdue.empty()) last = last_error_;
+    }
+    for (auto& waiter : overdue) {
+        events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
+        auto why = wait_timeout_error(
+            database_ + "/" + user_, since(waiter.enqueued, now), waiter.ahead, last
+        );
+        fail_waiter(std::move(waiter), std::move(why));
+    }
+}
+
+void pool::close_idle(event_loop& loop, time_point now) {
+    for (;;) {
+        server_ptr victim;
+        close_reason why = close_reason::keep;
+        {
+            std::lock_guard guard{lock_};
+            auto& idle = idle_[loop.index()];
+            if (idle.empty()) return;
+            const idle_limits limits{
+                options_.overflow_idle,
+                options_.idle_timeout,
+                options_.lifetime.count() > 0 ? options_.lifetime : milliseconds::max()};
+            for (std::size_t i = 0; i < idle.size() && why == close_reason::keep; ++i) {
+                server_connection& server = *idle[i];
+                idle_server facts;
+                facts.idle_for = since(server.session().idle_since, now);
+                facts.age = since(server.session().connected_at, now);
+                facts.retire = paused_ || shut_down_ || server.session().target != target_ ||
+                               server.session().retire_generation != retire_generation_;
+                why = should_close(numbers(), limits, facts, since(last_lifetime_close_, now));
+                if (why != close_reason::keep) victim = idle[i];
+            }
+            if (!victim) return;
+            std::erase(idle, victim);
+            counts_.leave(victim->state());
+            victim->set_uncounted();
+            if (why == close_reason::lifetime) last_lifetime_close_ = now;
+        }
+        victim->close(to_string(why));
+    }
+}
+
+// Retired ones do not wait for the next tick: who connects after RECONNECT or a reload must not
+// meet one.
+void pool::close_idle_everywhere() {
+    for (event_loop* const loop : loops_) {
+        loop->post([self = shared_from_this(), loop] {
+            self->close_idle(*loop, std::chrono::steady_clock::now());
+        });
+    }
+}
+
+void pool::tick(event_loop& loop, time_point now) {
+    serve_waiters_here(loop, now);
+    expire_waiters(loop, now);
+    close_idle(loop, now);
+    unsigned to_open = 0;
+    {
+        std::lock_guard guard{lock_};
+        to_open = claim_connects(now);
+    }
+    launch(loop, to_open, now);
+    for (server_connection* server : std::vector<server_connection*>(all_[loop.index()])) {
+        server->check_deadline(now);
+    }
+}
+
+void pool::reconfigure(pool_options options, connect_target_ptr target) {
+    {
+        std::lock_guard guard{lock_};
+        mode_.store(options.mode, std::memory_order_relaxed);
+        options_ = std::move(options);
+        if (*target != *target_) target_ = std::move(target);
+    }
+    close_idle_everywhere();
+}
+
+void pool::retire_all() {
+    {
+        std::lock_guard guard{lock_};
+        ++retire_generation_;
+    }
+    close_idle_everywhere();
+}
+
+void pool::pause() {
+    {
+        std::lock_guard guard{lock_};
+        paused_ = true;
+    }
+    close_idle_everywhere();
+}
+
+void pool::resume() {
+    {
+        std::lock_guard guard{lock_};
+        paused_ = false;
+        next_connect_ = {};
+    }
+}
+
+void pool::shut_down(const lease_error& error) {
+    {
+        std::lock_guard guard{lock_};
+        shut_down_ = error;
+    }
+    fail_all_waiters(error);
+    close_idle_everywhere();
+}
+
+pool_figures pool::figures(time_point now) const {
+    std::lock_guard guard{lock_};
+    pool_figures f;
+    f.active = counts_.in(server_state::active);
+    f.idle = counts_.in(server_state::idle);
+    f.login = counts_.in(server_state::login);
+    f.tested = counts_.in(server_state::tested);
+    f.being_canceled = counts_.in(server_state::being_canceled);
+    f.open = counts_.open();
+    f.waiting = waiting_.size();
+    if (const auto oldest = waiting_.oldest_since()) {
+        f.max_wait = duration_cast<std::chrono::microseconds>(now - *oldest);
+    }
+    f.paused = paused_;
+    return f;
+}
+
+std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> pool::greeting() const {
+    std::lock_guard guard{lock_};
+    return greeting_;
+}
+
+std::string pool::last_error() const {
+    std::lock_guard guard{lock_};
+    return last_error_;
+}
+
+}  // namespace weir::pool
