@@ -1,6 +1,6 @@
 #include "daemon/daemon.hpp"
 
-#include "daemon/cache_rules.hpp"
+#include "daemon/config/cache_rules.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/config/show.hpp"
 #include "daemon/error_reply.hpp"
@@ -150,9 +150,7 @@ int running_daemon::run() {
     std::signal(SIGPIPE, SIG_IGN);
     if (const auto problem = set_up_log(make_log_options(*config_))) log_error("{}", *problem);
     raise_descriptor_limit(*config_);
-    std::string rule_problem;
-    cache_.set_rules(make_rules(*config_, nullptr, rule_problem));
-    if (!rule_problem.empty()) log_error("{}", rule_problem);
+    set_rules();
     if (const auto problem = slow_.start()) log_error("{}", *problem);
     listen();
     start_http();
@@ -307,10 +305,16 @@ void running_daemon::apply(config::config_ptr next) {
     for (worker* one : worker_list_)
         one->set_config(next);
     announce("");
-    std::string problem;
+    set_rules();
+}
+
+void running_daemon::set_rules() {
+    std::vector<querycache::rule_error> errors;
     const auto before = cache_.rules();
-    cache_.set_rules(make_rules(*next, before.get(), problem));
-    if (!problem.empty()) log_error("{}", problem);
+    cache_.set_rules(make_rules(*configuration(), before.get(), errors));
+    // The loader has compiled them already and let nothing pass that does not.
+    for (const auto& error : errors)
+        log_error("cache.rules[{}].{}: {}", error.rule, error.field, error.what);
 }
 
 void running_daemon::announce(const std::string& database) {

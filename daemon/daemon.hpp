@@ -76,6 +76,7 @@ private:
     void on_signal(int number);
     std::string apply_file();
     void apply(config::config_ptr next);
+    void set_rules();
     void announce(const std::string& database);
     void begin_drain();
     void check_drained();

@@ -86,7 +86,7 @@ public:
                     "fingerprint",
                     i,
                     "not a fingerprint: " + source.fingerprint[i],
-                    "copy the 16 hexadecimal digits that SHOW QUERIES prints"
+                    "copy the 16 hexadecimal digits that EXPLAIN CACHE prints"
                 );
             }
         }

@@ -6,7 +6,6 @@
 #include "daemon/config/users_file.hpp"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -289,24 +288,7 @@ private:
         field(result.warm, "warm");
         result.at = each.at;
         result.pattern_at = from_.place_of(key + ".pattern");
-        if (!result.pattern.empty()) pattern(key, result);
         out_.cache.rules.push_back(std::move(result));
-    }
-
-    void pattern(const std::string& key, const cache_rule& rule) {
-        RE2::Options quiet;
-        quiet.set_log_errors(false);
-        const RE2 compiled(rule.pattern, quiet);
-        if (compiled.ok()) return;
-        const bool may_quote = !from_.find(key + ".pattern")->is_reference;
-        to_.error(
-            rule.pattern_at,
-            fmt::format(
-                "{}.pattern: not a regular expression in RE2's syntax{}",
-                key,
-                may_quote ? ": " + compiled.error() : ""
-            )
-        );
     }
 
     void slow_log() {

@@ -135,7 +135,7 @@ struct pool_options {
     milliseconds transaction_timeout{0};
     milliseconds idle_in_transaction_timeout{0};
     milliseconds client_idle_timeout{0};
-    int max_prepared = 200;  // per server connection; 0 = none are kept
+    int max_prepared = 200;  // per server connection
     breaker_options breaker;
 
     friend bool operator==(const pool_options&, const pool_options&) = default;
@@ -187,10 +187,8 @@ struct upstream_host {
 /// A parsed connection string. Hosts are in the file's order and never empty after loading.
 struct upstream_options {
     std::vector<upstream_host> hosts;
-    std::string dbname;            // empty = the name that the client asked for
-    std::string options;           // PostgreSQL's `options` start-up parameter
-    std::string application_name;  // empty = the client's
-    std::string client_encoding;   // empty = the client's
+    std::string dbname;   // empty = the name that the client asked for
+    std::string options;  // PostgreSQL's `options` start-up parameter
 
     friend bool operator==(const upstream_options&, const upstream_options&) = default;
 };

@@ -47,7 +47,14 @@ constexpr std::array restricted = {
     restricted_keyword{"connect_timeout", "", "remove it and use pool.connect_timeout"},
     restricted_keyword{"service", "", "write host, port, dbname and user in full"},
     restricted_keyword{"passfile", "", "use password=file:PATH or databases.NAME.password"},
-    restricted_keyword{"fallback_application_name", "", "use application_name"},
+    restricted_keyword{
+        "application_name", "", "remove it; servers are told the application_name of their client"},
+    restricted_keyword{
+        "fallback_application_name",
+        "",
+        "remove it; servers are told the application_name of their client"},
+    restricted_keyword{
+        "client_encoding", "", "remove it; servers are told the client_encoding of their client"},
 };
 
 std::vector<std::string> split_list(std::string_view text) {
@@ -178,9 +185,7 @@ parsed_conninfo parse_conninfo(
         {"dbname", &result.upstream.dbname},
         {"user", &result.user},
         {"password", &result.password},
-        {"options", &result.upstream.options},
-        {"application_name", &result.upstream.application_name},
-        {"client_encoding", &result.upstream.client_encoding}};
+        {"options", &result.upstream.options}};
     for (const PQconninfoOption* entry = list.get(); entry->keyword != nullptr; ++entry) {
         if (entry->val == nullptr || *entry->val == '\0') continue;
         const std::string keyword = entry->keyword;
@@ -218,9 +223,6 @@ std::string show_conninfo(const parsed_conninfo& parsed) {
     if (!up.dbname.empty()) text += fmt::format(" dbname={}", up.dbname);
     if (!parsed.user.empty()) text += fmt::format(" user={}", parsed.user);
     if (!parsed.password.empty()) text += " password=********";
-    if (!up.application_name.empty())
-        text += fmt::format(" application_name={}", up.application_name);
-    if (!up.client_encoding.empty()) text += fmt::format(" client_encoding={}", up.client_encoding);
     if (!up.options.empty()) text += fmt::format(" options='{}'", up.options);
     return text;
 }

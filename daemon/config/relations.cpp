@@ -1,6 +1,7 @@
 #include "daemon/config/relations.hpp"
 
 #include "daemon/config/address.hpp"
+#include "daemon/config/cache_rules.hpp"
 #include "daemon/config/nearest.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +10,9 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace weir::daemon::config {
 namespace {
@@ -71,6 +75,35 @@ void check_listen(const config& built, const document& from, report& to) {
     }
 }
 
+/// Users whose kind of secret the type of authentication cannot check: they would be refused with
+/// the right password.
+void check_secrets(const config& built, const document& from, report& to) {
+    std::optional<secret_kind> useless;
+    if (built.auth.type == auth_type::plain) useless = secret_kind::scram_sha_256;
+    if (built.auth.type == auth_type::scram_sha_256) useless = secret_kind::md5;
+    std::string first;
+    int count = 0;
+    for (const auto& [name, secret] : built.auth.users) {
+        if (secret.kind != useless) continue;
+        if (count++ == 0) first = name;
+    }
+    if (count == 0) return;
+    const bool is_plain = built.auth.type == auth_type::plain;
+    to.warning(
+        from.place_of("auth.type"),
+        fmt::format(
+            "auth.type: {} cannot check the {} secrets of auth.users_file ({} of {} users, first "
+            "{}), who cannot log in; {}",
+            to_string(built.auth.type),
+            is_plain ? "SCRAM" : "md5",
+            count,
+            built.auth.users.size(),
+            first,
+            is_plain ? "use scram-sha-256" : "give them SCRAM secrets or passwords, or use md5"
+        )
+    );
+}
+
 void check_auth(const config& built, const document& from, report& to) {
     if (built.auth.type == auth_type::trust) {
         const bool is_open = std::ranges::any_of(built.listen.hosts, [](const std::string& host) {
@@ -84,6 +117,7 @@ void check_auth(const config& built, const document& from, report& to) {
         }
         return;
     }
+    check_secrets(built, from, to);
     // A path or a query that is wrong was told already.
     const auto is_wrong = [&](const char* key) {
         return from.attempted.contains(key) && from.find(key) == nullptr;
@@ -256,6 +290,36 @@ void check_rules(const config& built, const document& from, report& to) {
     }
 }
 
+/// What the cache itself finds wrong when it compiles the rules: names, fingerprints and patterns.
+void check_compiled_rules(const config& built, const document& from, report& to) {
+    const auto found = from.instances.find("cache.rules");
+    if (found == from.instances.end()) return;
+    std::vector<std::string> keys;  // as many as there are built rules
+    for (const instance& each : found->second) {
+        std::string key = fmt::format("cache.rules[{}]", each.name);
+        if (from.sections.contains(key)) keys.push_back(std::move(key));
+    }
+    std::vector<querycache::rule_error> errors;
+    (void)make_rules(built, nullptr, errors);
+    for (const querycache::rule_error& error : errors) {
+        if (error.field == "name" || error.field == "ttl") continue;  // told already
+        const std::string key = keys.at(error.rule) + "." + error.field;
+        const given_value* given = from.find(key);
+        if (given == nullptr) continue;
+        const place at =
+            error.item < given->items_at.size() ? given->items_at[error.item] : given->at;
+        to.error(
+            at,
+            fmt::format(
+                "{}: {}; {}",
+                key,
+                given->is_reference ? std::string("the value cannot be used") : error.what,
+                error.remedy
+            )
+        );
+    }
+}
+
 void check_folder_of(
     const std::string& key, const std::string& path, const document& from, report& to
 ) {
@@ -284,6 +348,7 @@ void check_relations(const config& built, const document& from, report& to) {
         );
     }
     check_rules(built, from, to);
+    check_compiled_rules(built, from, to);
     if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
         const bool has_own = from.find("cache.max_result") != nullptr;
         to.error(

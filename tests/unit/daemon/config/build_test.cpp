@@ -58,6 +58,7 @@ std::string other_value(const option& row) {
         case option_type::size:
             return "17MiB";
         case option_type::text_list:
+            if (row.path == "cache.rules[].fingerprint") return "0123456789abcdef";
             return row.path == "listen.host" ? "127.0.0.2" : "shop";
         case option_type::choice: {
             const std::string first(row.choices.substr(0, row.choices.find('|')));

@@ -15,16 +15,15 @@ parsed_conninfo parse_plain(const std::string& text) {
 
 TEST(Conninfo, TakesKeywordsAndUris) {
     for (const char* text :
-         {"host=db1 port=5433 dbname=shop user=app password=pw options='-c a=b' application_name=x",
-          "postgres://app:pw@db1:5433/shop?options=-c%20a%3Db&application_name=x",
-          "postgresql://app:pw@db1:5433/shop?options=-c%20a%3Db&application_name=x"}) {
+         {"host=db1 port=5433 dbname=shop user=app password=pw options='-c a=b'",
+          "postgres://app:pw@db1:5433/shop?options=-c%20a%3Db",
+          "postgresql://app:pw@db1:5433/shop?options=-c%20a%3Db"}) {
         const parsed_conninfo parsed = parse_plain(text);
         EXPECT_EQ(joined(parsed.errors), "") << text;
         ASSERT_EQ(parsed.upstream.hosts.size(), 1U);
         EXPECT_EQ(parsed.upstream.hosts[0], (upstream_host{"db1", "", 5433}));
         EXPECT_EQ(parsed.upstream.dbname, "shop");
         EXPECT_EQ(parsed.upstream.options, "-c a=b");
-        EXPECT_EQ(parsed.upstream.application_name, "x");
         EXPECT_EQ(parsed.user, "app");
         EXPECT_EQ(parsed.password, "pw");
     }
@@ -88,6 +87,10 @@ TEST(Conninfo, SaysWhatIsWrong) {
         {"host=a target_session_attrs=read-write",
          "target_session_attrs: choosing a server by its role is not supported yet in this "
          "version; remove it"},
+        {"host=a application_name=x",
+         "application_name: remove it; servers are told the application_name of their client"},
+        {"host=a client_encoding=LATIN1",
+         "client_encoding: remove it; servers are told the client_encoding of their client"},
         {"host=a keepalives_idle=5",
          "the keyword keepalives_idle is not used by pgweir; remove it"},
     };
@@ -131,10 +134,8 @@ TEST(Conninfo, IsShownWithoutThePassword) {
     );
     EXPECT_EQ(show_conninfo(parse_plain("postgres://a/shop")), "host=a port=5432 dbname=shop");
     EXPECT_EQ(
-        show_conninfo(parse_plain(
-            "hostaddr=10.0.0.1 options='-c x=1' client_encoding=UTF8 application_name=y"
-        )),
-        "host= hostaddr=10.0.0.1 port=5432 application_name=y client_encoding=UTF8 options='-c x=1'"
+        show_conninfo(parse_plain("hostaddr=10.0.0.1 options='-c x=1'")),
+        "host= hostaddr=10.0.0.1 port=5432 options='-c x=1'"
     );
 }
 

@@ -64,8 +64,8 @@ TEST(Load, TellsEveryErrorInOneRun) {
         "users, applications, "
         "tables, pattern, fingerprint\n"
         "t.yaml:17:13: cache.rules[0].ttl: \"0\" is below the least allowed, 1ms\n"
-        "t.yaml:18:26: cache.rules[1].pattern: not a regular expression in RE2's syntax: missing "
-        "): (\n"
+        "t.yaml:18:26: cache.rules[1].pattern: bad regular expression: missing ): (; the syntax "
+        "is RE2's: no look-around, no back-references\n"
         "t.yaml:19:14: log.level: \"loud\" is not one of trace, debug, info, warning, error\n"
     );
     EXPECT_EQ(result.value, nullptr);

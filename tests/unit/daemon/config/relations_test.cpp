@@ -71,11 +71,19 @@ TEST(Relations, AreToldAtTheValueToChange) {
         {"cache: {rules: [{name: a, databases: [nothing]}]}",
          "t.yaml:1:39: cache.rules[0].databases: \"nothing\" is not in databases"},
         {"cache: {rules: [{name: a, pattern: 'a(b'}]}",
-         "t.yaml:1:36: cache.rules[0].pattern: not a regular expression in RE2's syntax: missing "
-         "): a(b"},
+         "t.yaml:1:36: cache.rules[0].pattern: bad regular expression: missing ): a(b; the "
+         "syntax is RE2's: no look-around, no back-references"},
+        {"cache: {rules: [{name: a, fingerprint: ['0123456789abcdef', '12']}]}",
+         "t.yaml:1:61: cache.rules[0].fingerprint: not a fingerprint: 12; copy the 16 hexadecimal "
+         "digits that EXPLAIN CACHE prints"},
+        {"cache: {rules: [7, {name: a, tables: [x, shop.public.y]}]}",
+         "t.yaml:1:17: cache.rules[0]: expected a section (\"key: value\" lines), found a "
+         "plain value\n"
+         "t.yaml:1:42: cache.rules[1].tables: not a name: shop.public.y; write name or "
+         "schema.name"},
         {"cache: {rules: [{name: a, pattern: '(?<=x)y'}]}",
-         "t.yaml:1:36: cache.rules[0].pattern: not a regular expression in RE2's syntax: invalid "
-         "perl operator: (?<"},
+         "t.yaml:1:36: cache.rules[0].pattern: bad regular expression: invalid perl operator: "
+         "(?<; the syntax is RE2's: no look-around, no back-references"},
         {"slow_log: {file: /nowhere/x/slow.json}",
          "t.yaml:1:18: slow_log.file: the folder /nowhere/x does not exist"},
         {"log: {file: /nowhere/x/log}",
@@ -158,6 +166,35 @@ TEST(Relations, WarnWithoutStopping) {
         "t.yaml:3:14: warning: pool: size + overflow, 40, is more than listen.max_clients, 20; so "
         "many are never used\n"
     );
+}
+
+TEST(Relations, WarnOfSecretsThatTheTypeCannotCheck) {
+    const scratch_folder folder;
+    const std::string users = folder.write(
+        "users.txt",
+        "\"a\" \"plain\"\n"
+        "\"b\" \"md50123456789abcdef0123456789abcdef\"\n"
+        "\"c\" \"SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        "\"\n"
+    );
+    const auto warned = [&](const std::string& type) {
+        return joined(warnings_of(
+            parse_with_database("auth: {type: " + type + ", users_file: " + users + "}")
+        ));
+    };
+    EXPECT_EQ(
+        warned("scram-sha-256"),
+        "t.yaml:1:14: warning: auth.type: scram-sha-256 cannot check the md5 secrets of "
+        "auth.users_file (1 of 3 users, first b), who cannot log in; give them SCRAM secrets or "
+        "passwords, or use md5\n"
+    );
+    EXPECT_EQ(
+        warned("plain"),
+        "t.yaml:1:14: warning: auth.type: plain cannot check the SCRAM secrets of auth.users_file "
+        "(1 of 3 users, first c), who cannot log in; use scram-sha-256\n"
+    );
+    EXPECT_EQ(warned("md5"), "");
 }
 
 TEST(Relations, HoldForARuleOnAnyDatabaseWhenThereIsAStar) {

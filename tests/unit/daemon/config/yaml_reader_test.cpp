@@ -198,6 +198,8 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
          "1:51: cache.rules[0].functions: \"y\" " + tail + "remove it"},
         {"cache: {rules: [{name: a, tables: [x], warm: [y]}]}",
          "1:46: cache.rules[0].warm: \"y\" " + tail + "remove it"},
+        {"slow_log: {parameters: show}",
+         "1:24: slow_log.parameters: \"show\" " + tail + "use redact"},
         {"slow_log: {explain: plan}", "1:21: slow_log.explain: \"plan\" " + tail + "use off"},
         {"slow_log: {explain_per_minute: 7}",
          "1:32: slow_log.explain_per_minute: \"7\" " + tail + "remove it"},

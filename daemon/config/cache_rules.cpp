@@ -1,4 +1,4 @@
-#include "daemon/cache_rules.hpp"
+#include "daemon/config/cache_rules.hpp"
 
 #include <utility>
 #include <variant>
@@ -7,7 +7,9 @@
 namespace weir::daemon {
 
 std::shared_ptr<const querycache::rule_set> make_rules(
-    const config::config& configuration, const querycache::rule_set* before, std::string& problem
+    const config::config& configuration,
+    const querycache::rule_set* before,
+    std::vector<querycache::rule_error>& errors
 ) {
     std::vector<querycache::rule> rules;
     for (const auto& from : configuration.cache.rules) {
@@ -27,11 +29,8 @@ std::shared_ptr<const querycache::rule_set> make_rules(
         rules.push_back(std::move(to));
     }
     auto compiled = querycache::rule_set::compile(std::move(rules), {}, before);
-    if (auto* const errors = std::get_if<1>(&compiled)) {
-        for (const auto& error : *errors) {
-            problem += "cache.rules[" + std::to_string(error.rule) + "]." + error.field + ": " +
-                       error.what + "; " + error.remedy + "\n";
-        }
+    if (auto* const found = std::get_if<1>(&compiled)) {
+        errors = std::move(*found);
         return querycache::rule_set::none();
     }
     return std::get<0>(std::move(compiled));
