@@ -94,27 +94,44 @@ void cache_databases::start_loader(
 void cache_databases::follow(const std::string& database, catalog_loader& loader) {
     auto& current = names_[database];
     auto* const before = std::exchange(current, &loader);
-    if (before == nullptr || before == &loader) return;
-    // The configuration has moved the name. When nobody else goes the old way, its loader goes,
-    // too.
-    put_out_of_date(*before);
+    if (before != nullptr && before != &loader) leave(*before);  // the configuration has moved it
+}
+
+void cache_databases::leave(catalog_loader& before) {
+    // When nobody else goes the old way, its loader goes, too.
+    put_out_of_date(before);
     const bool is_used = std::any_of(names_.begin(), names_.end(), [&](const auto& name) {
-        return name.second == before;
+        return name.second == &before;
     });
-    for (auto& [dbname, group] : loaders_) {
+    for (auto at = loaders_.begin(); at != loaders_.end(); ++at) {
+        auto& group = at->second;
         const auto found = std::find_if(group.begin(), group.end(), [&](const auto& one) {
-            return one.get() == before;
+            return one.get() == &before;
         });
         if (found == group.end()) continue;
         if (!is_used) {
-            before->end();
+            before.end();
             leaving_.push_back(std::move(*found));
             group.erase(found);
         }
         // They may lead to the same database, or have waited for the one that went.
         for (const auto& one : group)
             one->refresh(true);
+        if (group.empty()) loaders_.erase(at);
         return;
+    }
+}
+
+void cache_databases::forget_removed(const config::config& configuration) {
+    const std::lock_guard guard{lock_};
+    for (auto name = names_.begin(); name != names_.end();) {
+        if (configuration.find_database(name->first) != nullptr) {
+            ++name;
+            continue;
+        }
+        auto* const loader = name->second;
+        name = names_.erase(name);
+        leave(*loader);
     }
 }
 

@@ -51,6 +51,10 @@ public:
     /// DDL has passed: load the catalog again, at once or soon.
     void refresh(std::string_view database, bool at_once);
 
+    /// Ends the control connections that only names lead to that the configuration does not have
+    /// any more. Not before their last session has ended: what it writes must be seen.
+    void forget_removed(const config::config& configuration);
+
     /// How often a catalog that nobody is known to have changed is loaded again.
     static constexpr std::chrono::seconds poll_interval{30};
 
@@ -66,6 +70,8 @@ private:
     );
     /// The name leads to the loader's database from now on. With lock_ held.
     void follow(const std::string& database, catalog_loader& loader);
+    /// A name does not lead to the loader's database any more. With lock_ held.
+    void leave(catalog_loader& before);
     /// Whether every loader of databases with PostgreSQL's name `dbname` knows where it leads.
     bool is_settled(const std::string& dbname);
     void refresh_group(const std::string& dbname);

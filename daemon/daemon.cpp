@@ -2,6 +2,7 @@
 
 #include "daemon/config/cache_rules.hpp"
 #include "daemon/config/load.hpp"
+#include "daemon/config/reload.hpp"
 #include "daemon/config/show.hpp"
 #include "daemon/error_reply.hpp"
 #include "daemon/http/endpoints.hpp"
@@ -20,10 +21,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
-#include <latch>
 #include <thread>
 
 namespace weir::daemon {
@@ -112,6 +111,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
     std::vector<pool::event_loop*> loops;
     const std::size_t count = thread_count(*config_);
     pools_ = std::make_unique<pool_directory>(*this);
+    removed_ = std::make_unique<removed_databases>(*this, *pools_, *cached_);
     services_ = std::make_unique<services>(services{
         cancels_,
         statements_,
@@ -210,7 +210,10 @@ void running_daemon::listen() {
     for (int i = 0; i < inherited; ++i) {
         listeners_.push_back(listener::adopt(loop, SD_LISTEN_FDS_START + i, handler));
     }
-    if (inherited > 0) return;
+    if (inherited > 0) {
+        log_info("{} sockets are systemd's: the addresses under listen are not used", inherited);
+        return;
+    }
     for (const auto& host : config_->listen.hosts) {
         if (host == "*") {
             listeners_.push_back(
@@ -264,7 +267,8 @@ void running_daemon::reload(std::function<void(std::string problems)> done) {
 
 std::string running_daemon::apply_file() {
     ::sd_notifyf(0, "RELOADING=1");
-    auto loaded = config::load(configuration()->file);
+    const auto running = configuration();
+    auto loaded = config::load(running->file);
     std::string problems;
     for (const auto& found : loaded.problems)
         problems += config::to_string(found) + "\n";
@@ -272,7 +276,9 @@ std::string running_daemon::apply_file() {
         log_error("configuration not reloaded:\n{}", problems);
         counters_.config_reloaded(false);
     } else {
-        for (const auto& change : config::diff(*configuration(), *loaded.value)) {
+        for (const auto& found : loaded.problems)
+            log_warning("reload: {}", config::to_string(found));
+        for (const auto& change : config::diff(*running, *loaded.value)) {
             if (change.needs_restart) {
                 log_warning(
                     "reload: {} needs a restart; it stays {}", change.key, change.old_value
@@ -281,7 +287,7 @@ std::string running_daemon::apply_file() {
                 log_info("reload: {}: {} -> {}", change.key, change.old_value, change.new_value);
             }
         }
-        apply(loaded.value);
+        apply(config::without_restart(*running, *loaded.value));
         counters_.config_reloaded(true);
         problems.clear();
         log_info("configuration reloaded");
@@ -299,13 +305,16 @@ void running_daemon::apply(config::config_ptr next) {
     slow_.configure(make_slow_options(*next));
     slow_.reopen();
     cache_.set_limits(make_cache_limits(*next, workers_.size()));
-    pools_->reconfigure(*next);
-    // First every worker watches all writes, then the rules apply: nothing that was written unseen
-    // can be stored.
+    // A login that sees the old configuration still makes its pool from that; after this none does.
     for (worker* one : worker_list_)
         one->set_config(next);
+    on_every_worker(worker_list_, [](worker&) {});
+    const bool has_removed = pools_->reconfigure(*next);
+    // First every worker watches all writes, then the rules apply: nothing that was written unseen
+    // can be stored.
     announce("");
     set_rules();
+    if (has_removed) removed_->begin();
 }
 
 void running_daemon::set_rules() {
@@ -318,19 +327,14 @@ void running_daemon::set_rules() {
 }
 
 void running_daemon::announce(const std::string& database) {
-    std::latch adopted{static_cast<std::ptrdiff_t>(workers_.size())};
-    for (worker* one : worker_list_) {
-        one->loop().post([one, &database, &adopted] {
-            for (const auto& [id, client] : one->clients()) {
-                auto* const session = dynamic_cast<relay*>(client->phase());
-                if (session != nullptr && (database.empty() || session->database() == database)) {
-                    session->adopt_cache();
-                }
+    on_every_worker(worker_list_, [&database](worker& at) {
+        for (const auto& [id, client] : at.clients()) {
+            auto* const session = dynamic_cast<relay*>(client->phase());
+            if (session != nullptr && (database.empty() || session->database() == database)) {
+                session->adopt_cache();
             }
-            adopted.count_down();
-        });
-    }
-    adopted.wait();
+        }
+    });
 }
 
 // --- signals and the end ---
@@ -347,7 +351,9 @@ void running_daemon::await_signal() {
 void running_daemon::on_signal(int number) {
     switch (number) {
         case SIGHUP:
+            // logrotate may be who sent it: the logs are opened anew even if the file is broken.
             if (const auto problem = reopen_log()) log_error("{}", *problem);
+            slow_.reopen();
             (void)apply_file();
             break;
         case SIGUSR1:
@@ -409,6 +415,7 @@ void running_daemon::sweep() {
     sweeper_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         cache_.sweep(steady_clock::now());
+        removed_->sweep();
         sweep();
     });
 }

@@ -16,6 +16,7 @@
 #include "daemon/net/listener.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
+#include "daemon/removed_databases.hpp"
 #include "daemon/services.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
@@ -99,6 +100,7 @@ private:
     std::atomic<bool> draining_{false};
     std::unique_ptr<pool_directory> pools_;
     std::unique_ptr<cache_databases> cached_;
+    std::unique_ptr<removed_databases> removed_;
     std::unique_ptr<services> services_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<worker*> worker_list_;

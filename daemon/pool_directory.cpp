@@ -88,16 +88,21 @@ std::vector<pool_directory::pool_ptr> pool_directory::of_database(const std::str
     return found;
 }
 
-void pool_directory::reconfigure(const config::config& configuration) {
+pool::lease_error database_removed(const std::string& database) {
+    pool::lease_error gone;
+    gone.sqlstate = "57P01";
+    gone.message = "database \"" + database + "\" was taken out of the configuration";
+    gone.hint = "Connect to a database that pgweir's configuration names.";
+    return gone;
+}
+
+bool pool_directory::reconfigure(const config::config& configuration) {
+    bool has_removed = false;
     for (const auto& one : all()) {
         const auto* entry = configuration.find_database(one->database());
         if (entry == nullptr) {
-            pool::lease_error gone;
-            gone.sqlstate = "57P01";
-            gone.message =
-                "database \"" + one->database() + "\" was taken out of the configuration";
-            gone.hint = "Connect to a database that the configuration names.";
-            one->shut_down(gone);
+            has_removed = true;
+            one->shut_down(database_removed(one->database()));
             std::lock_guard guard{lock_};
             pools_.erase({one->database(), one->user()});
             leaving_.push_back(one);
@@ -108,12 +113,29 @@ void pool_directory::reconfigure(const config::config& configuration) {
             make_connect_target(configuration, *entry, one->database(), one->user())
         );
     }
+    return has_removed;
+}
+
+bool pool_directory::holds(const pool_ptr& one) const {
+    std::lock_guard guard{lock_};
+    const auto found = pools_.find({one->database(), one->user()});
+    return found != pools_.end() && found->second == one;
+}
+
+void pool_directory::drop_empty() {
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(leaving_, [&](const pool_ptr& one) { return one->figures(now).open == 0; });
+}
+
+bool pool_directory::has_leaving() {
+    std::lock_guard guard{lock_};
+    drop_empty();
+    return !leaving_.empty();
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     std::lock_guard guard{lock_};
-    const auto now = std::chrono::steady_clock::now();
-    std::erase_if(leaving_, [&](const pool_ptr& one) { return one->figures(now).open == 0; });
+    drop_empty();
     std::vector<pool_ptr> found = leaving_;
     for (const auto& [name, one] : pools_)
         found.push_back(one);

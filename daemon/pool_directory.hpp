@@ -37,8 +37,13 @@ public:
     std::vector<pool_ptr> all() const;
     std::vector<pool_ptr> of_database(const std::string& database) const;
 
-    /// Gives every pool its new numbers; pools whose database is gone shut down and are forgotten.
-    void reconfigure(const config::config& configuration);
+    /// Gives every pool its new numbers; pools whose database is gone shut down and leave. Whether
+    /// there were any of those.
+    bool reconfigure(const config::config& configuration);
+    /// Whether it is one of all(): not one that has left, whatever stands at its name by now.
+    bool holds(const pool_ptr& one) const;
+    /// Whether a pool that has left still has servers.
+    bool has_leaving();
 
     void tick(pool::event_loop& loop, std::chrono::steady_clock::time_point now);
     /// Closes all servers that live on `loop`; for the end. On the loop's thread.
@@ -46,6 +51,7 @@ public:
 
 private:
     std::vector<pool_ptr> with_leaving();
+    void drop_empty();  // with lock_ held
 
     using pool_name = std::pair<std::string, std::string>;
 
@@ -55,6 +61,9 @@ private:
     std::map<pool_name, pool_ptr> pools_;  // guarded by lock_
     std::vector<pool_ptr> leaving_;        // guarded by lock_; shut down, but with servers in use
 };
+
+/// Why a pool that has left lends no server, and its clients are closed: 57P01.
+pool::lease_error database_removed(const std::string& database);
 
 /// The numbers and the place of one pool, from the configuration.
 pool::pool_options make_pool_options(const config::pool_options& options);

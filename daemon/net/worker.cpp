@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include <cstring>
+#include <latch>
 #include <utility>
 
 namespace weir::daemon {
@@ -156,6 +157,19 @@ void worker::tick() {
         if (const client_phase_ptr phase = client->phase()) phase->on_tick(now);
     }
     schedule_tick();
+}
+
+void on_every_worker(
+    const std::vector<worker*>& workers, const std::function<void(worker&)>& work
+) {
+    std::latch done{static_cast<std::ptrdiff_t>(workers.size())};
+    for (worker* one : workers) {
+        one->loop().post([one, &work, &done] {
+            work(*one);
+            done.count_down();
+        });
+    }
+    done.wait();
 }
 
 }  // namespace weir::daemon

@@ -93,4 +93,8 @@ private:
     std::thread thread_;
 };
 
+/// Runs `work` on every worker, each on its own thread, and returns when all have done it. Not from
+/// a worker; all must be running.
+void on_every_worker(const std::vector<worker*>& workers, const std::function<void(worker&)>& work);
+
 }  // namespace weir::daemon

@@ -94,6 +94,9 @@ TEST_F(running_daemon, ReloadOfABrokenFileChangesNothing) {
     EXPECT_EQ(client.scalar("SELECT 1"), "1");
     EXPECT_EQ(pq_connection(daemon.dsn("shop")).scalar("SELECT 2"), "2");
     daemon.log_contains("pgweir.yaml:1:");
+    daemon.log_contains("configuration not reloaded");
+    EXPECT_EQ(daemon.metric("pgweir_config_reloads_total", {"result=\"failed\""}), 1);
+    EXPECT_EQ(daemon.metric("pgweir_config_reloads_total", {"result=\"applied\""}), 0);
 }
 
 TEST_F(running_daemon, ReloadOfUsersLetsNewOnesIn) {
