@@ -4,6 +4,7 @@
 #include "daemon/config/load.hpp"
 #include "daemon/config/reload.hpp"
 #include "daemon/config/show.hpp"
+#include "daemon/console/show_cache.hpp"
 #include "daemon/error_reply.hpp"
 #include "daemon/http/endpoints.hpp"
 #include "daemon/insight/log.hpp"
@@ -23,6 +24,7 @@
 #include <bit>
 #include <csignal>
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 namespace weir::daemon {
@@ -30,6 +32,9 @@ namespace weir::daemon {
 namespace {
 
 using std::chrono::steady_clock;
+
+// POST /reload waits this long for the reload's end; meanwhile no other request is answered.
+constexpr std::chrono::seconds http_patience{5};
 
 std::size_t thread_count(const config::config& configuration) {
     if (configuration.threads > 0) return static_cast<std::size_t>(configuration.threads);
@@ -495,10 +500,31 @@ void running_daemon::start_http() {
     sources.cache_stats = [this] { return insight::cache_stats_json(gauges().cache); };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
     sources.version = version;
+    sources.token = [this] { return configuration()->http.token; };
+    sources.reload = [this] { return reload_and_wait(); };
+    sources.invalidate = [this](const std::string& table) -> http::invalidation {
+        log_info("http command: invalidate table=\"{}\"", table);
+        const auto done = console::invalidate_table(cache_, table);
+        return {done.is_known, done.entries};
+    };
     http_ = std::make_unique<http::server>(http::make_routes(std::move(sources)));
     if (const auto problem = http_->start(config_->http.host, config_->http.port)) {
         throw std::runtime_error(*problem);
     }
+}
+
+http::reload_outcome running_daemon::reload_and_wait() {
+    log_info("http command: reload");
+    // Shared: whoever stops waiting leaves it to the reload that is still to come.
+    const auto ended = std::make_shared<std::promise<std::string>>();
+    auto problems = ended->get_future();
+    reload([ended](std::string found) { ended->set_value(std::move(found)); });
+    if (problems.wait_for(http_patience) != std::future_status::ready) {
+        return {http::reload_end::unfinished};
+    }
+    std::string found = problems.get();
+    if (found.empty()) return {http::reload_end::applied};
+    return {http::reload_end::refused, std::move(found)};
 }
 
 std::vector<std::string> running_daemon::not_ready_reasons() const {

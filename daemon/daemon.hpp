@@ -8,6 +8,7 @@
 #include "daemon/config/problem.hpp"
 #include "daemon/control.hpp"
 #include "daemon/credentials.hpp"
+#include "daemon/http/endpoints.hpp"
 #include "daemon/http/server.hpp"
 #include "daemon/insight/counters.hpp"
 #include "daemon/insight/gauges.hpp"
@@ -73,6 +74,7 @@ private:
     void listen();
     void accepted(accepted_socket accepted);
     void start_http();
+    http::reload_outcome reload_and_wait();
     void await_signal();
     void on_signal(int number);
     std::string apply_file();

@@ -34,9 +34,10 @@ result count_of(std::size_t entries) {
     return r;
 }
 
-result invalidate_table(querycache::cache& cache, const std::string& table) {
-    result r = count_of(cache.invalidate_table(table));
-    if (!cache.knows_table(table)) {
+result answer_invalidate_table(querycache::cache& cache, const std::string& table) {
+    const auto done = invalidate_table(cache, table);
+    result r = count_of(done.entries);
+    if (!done.is_known) {
         // Not an error: a script must not fail because the catalog is not loaded yet.
         r.notices.push_back(
             {"WARNING",
@@ -205,12 +206,17 @@ std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& re
     return rows;
 }
 
+table_invalidation invalidate_table(querycache::cache& cache, const std::string& table) {
+    const bool is_known = cache.knows_table(table);
+    return {cache.invalidate_table(table), is_known};
+}
+
 result invalidate(
     querycache::cache& cache, const command& what, const config::config& configuration
 ) {
     if (what.entry->id == command_id::invalidate_all) return count_of(cache.invalidate_all());
     if (what.entry->id == command_id::invalidate_table) {
-        return invalidate_table(cache, what.arguments[0].folded);
+        return answer_invalidate_table(cache, what.arguments[0].folded);
     }
     if (what.entry->id == command_id::invalidate_rule) {
         return invalidate_rule(cache, what.arguments[0].text);

@@ -19,6 +19,15 @@ namespace weir::daemon::console {
 [[nodiscard]] std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& reasons
 );
 
+/// INVALIDATE TABLE, for the console and for HTTP. Done when it returns.
+struct table_invalidation {
+    std::size_t entries = 0;
+    bool is_known = false;  ///< some database that the cache knows has the table
+};
+[[nodiscard]] table_invalidation invalidate_table(
+    querycache::cache& cache, const std::string& table
+);
+
 /// INVALIDATE in all its forms; the tag tells the entries. Done when it returns.
 [[nodiscard]] result invalidate(
     querycache::cache& cache, const command& what, const config::config& configuration

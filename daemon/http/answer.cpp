@@ -34,9 +34,10 @@ answer method_not_allowed(const route& found) {
     return out;
 }
 
-response call(const handler& asked, std::string_view path) {
+template<class Handler, class... Request>
+response call(std::string_view path, const Handler& asked, const Request&... request) {
     try {
-        return asked();
+        return asked(request...);
     } catch (const std::exception& problem) {
         log_error("http: {} failed: {}", path, problem.what());
     }
@@ -48,17 +49,19 @@ response call(const handler& asked, std::string_view path) {
 
 }  // namespace
 
-answer answer_request(const route_table& routes, method asked, std::string_view target) {
+answer answer_request(
+    const route_table& routes, method asked, std::string_view target, const post_request& posted
+) {
     const auto path = target.substr(0, target.find('?'));
     const auto found = routes.find(path);
     if (found == routes.end()) return {not_found(routes), {}};
     switch (asked) {
         case method::get:
         case method::head:
-            if (found->second.get) return {call(found->second.get, path), {}};
+            if (found->second.get) return {call(path, found->second.get), {}};
             break;
         case method::post:
-            if (found->second.post) return {call(found->second.post, path), {}};
+            if (found->second.post) return {call(path, found->second.post, posted), {}};
             break;
         case method::other:
             break;

@@ -18,6 +18,11 @@ struct answer {
 
 /// `target` as in the request line; the query string is ignored. A handler's exception is logged
 /// and becomes a 500 that does not quote it.
-answer answer_request(const route_table& routes, method asked, std::string_view target);
+answer answer_request(
+    const route_table& routes,
+    method asked,
+    std::string_view target,
+    const post_request& posted = {}
+);
 
 }  // namespace weir::daemon::http

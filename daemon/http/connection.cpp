@@ -107,8 +107,10 @@ private:
         const auto asked = method_of(request.method());
         const bool keep_alive = request.keep_alive();
         http_11_ = request.version() >= 11;
+        const auto authorization = request[beast::http::field::authorization];
+        const post_request posted{{authorization.data(), authorization.size()}, request.body()};
         write(
-            answer_request(host_.routes(), asked, {target.data(), target.size()}),
+            answer_request(host_.routes(), asked, {target.data(), target.size()}, posted),
             !keep_alive,
             asked == method::head
         );
@@ -129,6 +131,9 @@ private:
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         );
         if (!given.allow.empty()) out.set(beast::http::field::allow, given.allow);
+        if (!given.body.challenge.empty()) {
+            out.set(beast::http::field::www_authenticate, given.body.challenge);
+        }
         out.keep_alive(!last);
         out.body() = std::move(given.body.body);
         out.prepare_payload();

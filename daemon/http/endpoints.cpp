@@ -1,8 +1,13 @@
 #include "daemon/http/endpoints.hpp"
 
 #include "daemon/insight/json_writer.hpp"
+#include "daemon/insight/log.hpp"
 #include "daemon/insight/metrics.hpp"
+#include "protocol/crypto.hpp"
 
+#include <boost/json.hpp>
+
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -23,13 +28,13 @@ response ready_response(const readiness& reasons) {
     return json_response(reasons.empty() ? 200 : 503, json.take());
 }
 
-response not_offered(std::string_view what, std::string_view instead) {
+response failed(unsigned status, std::string_view what, std::string_view instead) {
     insight::json_writer json;
     json.begin_object();
     json.key("error").text(what);
     json.key("hint").text(instead);
     json.end_object();
-    return json_response(501, json.take());
+    return json_response(status, json.take());
 }
 
 std::string escaped_html(std::string_view text) {
@@ -71,12 +76,109 @@ route get_only(handler get) {
     return {std::move(get), {}, "nothing can be changed here"};
 }
 
-// GET of a path that only takes POST explains itself through the 405's hint.
-route post_not_offered(std::string_view what, std::string instead) {
+// --- POST ---
+
+/// What an Authorization header holds behind its scheme, in any case; empty when it is another.
+std::string_view bearer_token(std::string_view authorization) {
+    constexpr std::string_view scheme = "bearer ";
+    if (authorization.size() < scheme.size()) return {};
+    for (std::size_t i = 0; i < scheme.size(); ++i) {
+        const char c = authorization[i];
+        const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        if (lower != scheme[i]) return {};
+    }
+    authorization.remove_prefix(scheme.size());
+    while (authorization.starts_with(' '))
+        authorization.remove_prefix(1);
+    return authorization;
+}
+
+/// A path that only takes POST, and that only with the token; GET explains itself through the 405's
+/// hint.
+route post_with_token(std::string hint, std::function<std::string()> token, post_handler answer) {
     route out;
-    out.hint = instead;
-    out.post = [what, instead = std::move(instead)] { return not_offered(what, instead); };
+    out.hint = std::move(hint);
+    out.post = [token = std::move(token),
+                answer = std::move(answer)](const post_request& request) -> response {
+        const std::string wanted = token();
+        if (wanted.empty()) {
+            return failed(
+                403,
+                "POST is refused: http.token is not set",
+                "set http.token in the configuration and reload it with SIGHUP"
+            );
+        }
+        const auto given = bearer_token(request.authorization);
+        if (!protocol::constant_time_equal(given, wanted)) {
+            if (!given.empty()) log_warning("http: a POST with a wrong bearer token was refused");
+            response refused = failed(
+                401,
+                given.empty() ? "a bearer token is needed" : "the bearer token is wrong",
+                "send the header Authorization: Bearer TOKEN with the value of http.token"
+            );
+            refused.challenge = "Bearer realm=\"pgweir\"";
+            return refused;
+        }
+        return answer(request);
+    };
     return out;
+}
+
+/// The body {"table": "NAME"}; nothing when it is anything else.
+std::optional<std::string> table_of(std::string_view body) {
+    boost::system::error_code error;
+    const auto parsed = boost::json::parse({body.data(), body.size()}, error);
+    if (error || !parsed.is_object() || parsed.get_object().size() != 1) return std::nullopt;
+    const auto* const table = parsed.get_object().if_contains("table");
+    if (table == nullptr || !table->is_string() || table->get_string().empty()) {
+        return std::nullopt;
+    }
+    return std::string(table->get_string());
+}
+
+response invalidate_response(
+    const post_request& request,
+    const std::function<invalidation(const std::string& table)>& invalidate
+) {
+    const auto table = table_of(request.body);
+    if (!table) {
+        return failed(
+            400,
+            "the body is not {\"table\": \"NAME\"}",
+            "NAME is t or schema.t as in PostgreSQL's catalog; INVALIDATE RULE, DATABASE and ALL "
+            "are "
+            "commands of the admin console"
+        );
+    }
+    const auto done = invalidate(*table);
+    if (!done.is_known) {
+        return failed(
+            404,
+            "no database known to the cache has a table \"" + *table + "\"",
+            "no entry depends on it; SHOW CACHE TABLES in the admin console lists the tables, "
+            "names "
+            "are in lower case unless they were quoted"
+        );
+    }
+    insight::json_writer json;
+    json.begin_object().key("table").text(*table).key("entries").number(done.entries).end_object();
+    return json_response(200, json.take());
+}
+
+response reload_response(const reload_outcome& outcome) {
+    switch (outcome.end) {
+        case reload_end::applied:
+            return json_response(200, R"({"reloaded":true})");
+        case reload_end::unfinished:
+            return failed(504, "the reload has not ended yet", "the log tells how it ends");
+        case reload_end::refused:
+            break;
+    }
+    return failed(
+        422,
+        "the configuration was not applied, everything runs as before",
+        outcome.problems.empty() ? "see the log" : outcome.problems
+    );
 }
 
 }  // namespace
@@ -97,18 +199,25 @@ route_table make_routes(endpoint_sources sources) {
     routes["/slow"] =
         get_only([slow = std::move(sources.slow)] { return json_response(200, slow()); });
     routes["/circuit-breakers"] = get_only([] {
-        return not_offered(
+        return failed(
+            501,
             "circuit breakers are not part of this version",
             "pgweir_server_connect_failures_total in /metrics counts failed connects by reason"
         );
     });
-    routes["/invalidate"] = post_not_offered(
-        "invalidation over HTTP is not part of this version",
-        "use INVALIDATE in the admin console (database pgweir on the SQL port)"
+    routes["/invalidate"] = post_with_token(
+        "POST {\"table\": \"NAME\"} with the bearer token of http.token",
+        sources.token,
+        [invalidate = std::move(sources.invalidate)](const post_request& request) {
+            return invalidate_response(request, invalidate);
+        }
     );
-    routes["/reload"] = post_not_offered(
-        "reload over HTTP is not part of this version",
-        "use RELOAD in the admin console (database pgweir on the SQL port) or send SIGHUP"
+    routes["/reload"] = post_with_token(
+        "POST with the bearer token of http.token",
+        sources.token,
+        [reload = std::move(sources.reload)](const post_request&) {
+            return reload_response(reload());
+        }
     );
     return routes;
 }

@@ -5,6 +5,8 @@
 
 #include "daemon/http/server.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,6 +16,21 @@ namespace weir::daemon::http {
 /// Why no client could be served now; empty = ready. Each reason is one sentence for a person.
 using readiness = std::vector<std::string>;
 
+enum class reload_end : std::uint8_t {
+    applied,
+    refused,     ///< the file has errors, everything runs as before
+    unfinished,  ///< it took too long to wait for
+};
+struct reload_outcome {
+    reload_end end = reload_end::applied;
+    std::string problems = {};  ///< one a line
+};
+
+struct invalidation {
+    bool is_known = false;  ///< some database has the table
+    std::size_t entries = 0;
+};
+
 /// All must be set.
 struct endpoint_sources {
     std::function<std::string()> metrics;  ///< Prometheus text
@@ -22,11 +39,14 @@ struct endpoint_sources {
     std::function<std::string()> cache_stats;  ///< JSON
     std::function<std::string()> slow;         ///< JSON
     std::string version;
+    std::function<std::string()> token;  ///< of POST; empty = POST is refused
+    std::function<reload_outcome()> reload;
+    std::function<invalidation(const std::string& table)> invalidate;
 };
 
-/// /metrics /health /ready /stats.json /cache/stats /slow and the page at /. What the contract
-/// names and this version does not have (/circuit-breakers, POST /invalidate, POST /reload) answers
-/// 501 with what to use instead.
+/// /metrics /health /ready /stats.json /cache/stats /slow and the page at /, and with the bearer
+/// token POST /invalidate and POST /reload. What the contract names and this version does not have
+/// (/circuit-breakers) answers 501 with what to use instead.
 route_table make_routes(endpoint_sources sources);
 
 }  // namespace weir::daemon::http

@@ -1,6 +1,6 @@
 // The HTTP side door: metrics, health and JSON for people and scrapers, on one thread of its own so
-// that nothing a scraper does can hold up an event loop. GET and HEAD only. Bounded: connections,
-// header, body and time; a reader that never reads holds one response and loses its connection.
+// that nothing a scraper does can hold up an event loop. Bounded: connections, header, body and
+// time; a reader that never reads holds one response and loses its connection.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace weir::daemon::http {
 
@@ -18,15 +19,23 @@ struct response {
     unsigned status = 200;
     std::string content_type = "text/plain; charset=utf-8";
     std::string body;
+    std::string challenge = {};  ///< the WWW-Authenticate header of a 401, else empty
 };
 
-/// Runs on the HTTP thread, one at a time. An exception becomes a 500 without its text.
+/// What a POST brings. Views, valid during the call.
+struct post_request {
+    std::string_view authorization;  ///< that header, as it came
+    std::string_view body;
+};
+
+/// Both run on the HTTP thread, one at a time. An exception becomes a 500 without its text.
 using handler = std::function<response()>;
+using post_handler = std::function<response(const post_request&)>;
 
 /// What GET and POST answer on one path. A method without a handler answers 405 with `hint`.
 struct route {
     handler get;
-    handler post;
+    post_handler post;
     std::string hint;
 };
 

@@ -78,11 +78,13 @@ TEST_F(reload, AppliesEveryLiveOptionOfAFileAndKeepsClients) {
     wait_until([&] { return waiting_clients(daemon) == 1; }, "the second client to wait");
     EXPECT_FALSE(pq_connection::attempt(daemon.dsn("pgweir", "reader")).ok());
     EXPECT_FALSE(pq_connection::attempt(daemon.dsn("second")).ok());
+    EXPECT_EQ(daemon.post("/reload", "s3cret").status, 403);
     EXPECT_EQ(daemon.log().find("client logged in"), std::string::npos) << "debug lines at info";
 
     write_file(users, "\"postgres\" \"\"\n\"reader\" \"\"\n");
     daemon.rewrite(with_users(yaml(
         {.listen = ", max_clients: 6",
+         .http = ", token: s3cret",
          .admins = "postgres, reader",
          .pool = "size: 2, overflow: 0, wait_timeout: 300ms",
          .databases = std::string{shop} +
@@ -125,6 +127,9 @@ TEST_F(reload, AppliesEveryLiveOptionOfAFileAndKeepsClients) {
         pq_connection reader(daemon.dsn("shop"));
         EXPECT_EQ(cached(daemon, reader, "SELECT value FROM items WHERE id = 1"), "0");
     }
+    // http.token.
+    EXPECT_EQ(daemon.post("/reload", "").status, 401);
+    EXPECT_EQ(daemon.post("/reload", "s3cret").status, 200);
     // listen.max_clients.
     std::vector<pq_connection> crowd;
     std::string refused;
@@ -255,6 +260,54 @@ TEST_F(reload, ARemovedDatabaseEndsSessionModeClientsBetweenTransactions) {
         },
         "the server to close"
     );
+}
+
+TEST_F(reload, OverHttpTakesTheTokenAndTellsMistakes) {
+    auto const with_token = [](std::string const& pool) {
+        auto text = configuration({.pool = pool});
+        auto const at = text.find("\"127.0.0.1:{http}\"");
+        return text.insert(at + 18, ", token: s3cret");
+    };
+    daemon_process daemon(with_token("size: 2"));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT 1");
+    EXPECT_EQ(daemon.post("/reload", "").status, 401);
+    EXPECT_EQ(daemon.post("/reload", "s3cre").status, 401);
+    EXPECT_EQ(daemon.metric("pgweir_config_reloads_total"), 0);
+    daemon.rewrite(with_token("size: 4"));
+    auto const done = daemon.post("/reload", "s3cret");
+    EXPECT_EQ(done.status, 200) << done.body;
+    EXPECT_EQ(daemon.metric("pgweir_pool_size", {"database=\"shop\""}), 4);
+    daemon.rewrite(with_token("size: none"));
+    auto const refused = daemon.post("/reload", "s3cret");
+    EXPECT_EQ(refused.status, 422);
+    EXPECT_NE(refused.body.find("pool.size: expected a whole number"), std::string::npos)
+        << refused.body;
+    EXPECT_EQ(client.scalar("SELECT 2"), "2");
+    EXPECT_EQ(daemon.metric("pgweir_pool_size", {"database=\"shop\""}), 4);
+    EXPECT_EQ(daemon.get("/circuit-breakers").status, 501);
+}
+
+TEST_F(reload, InvalidateOverHttpEmptiesATable) {
+    auto text = cache_configuration();
+    text.insert(text.find("\"127.0.0.1:{http}\"") + 18, ", token: s3cret");
+    daemon_process daemon(text);
+    pq_connection client(daemon.dsn("shop"));
+    cached(daemon, client, "SELECT value FROM items WHERE id = 1");
+    shared_postgres().execute("UPDATE items SET value = 7", "shop");  // behind its back
+    EXPECT_EQ(ask(daemon, client, "SELECT value FROM items WHERE id = 1").value, "0");
+    EXPECT_EQ(daemon.post("/invalidate", "", "{\"table\": \"items\"}").status, 401);
+    EXPECT_EQ(daemon.post("/invalidate", "s3cret", "items").status, 400);
+    auto const unknown = daemon.post("/invalidate", "s3cret", "{\"table\": \"itmes\"}");
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_NE(unknown.body.find("itmes"), std::string::npos) << unknown.body;
+    EXPECT_TRUE(ask(daemon, client, "SELECT value FROM items WHERE id = 1").from_memory);
+    auto const done = daemon.post("/invalidate", "s3cret", "{\"table\": \"public.items\"}");
+    EXPECT_EQ(done.status, 200) << done.body;
+    EXPECT_NE(done.body.find("\"entries\":1"), std::string::npos) << done.body;
+    auto const fresh = ask(daemon, client, "SELECT value FROM items WHERE id = 1");
+    EXPECT_FALSE(fresh.from_memory);
+    EXPECT_EQ(fresh.value, "7");
 }
 
 }  // namespace

@@ -114,15 +114,29 @@ void daemon_process::log_contains(std::string_view text, std::chrono::millisecon
 }
 
 daemon_process::response daemon_process::get(std::string const& path) const {
+    return http("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+}
+
+daemon_process::response daemon_process::post(
+    std::string const& path, std::string const& token, std::string const& body
+) const {
+    return http(
+        "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+        (token.empty() ? "" : "Authorization: Bearer " + token + "\r\n") +
+        "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body
+    );
+}
+
+daemon_process::response daemon_process::http(std::string const& request) const {
     raw_client client(http_port());
-    client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    client.send(request);
     std::string all;
     while (auto const byte = client.read_byte()) {
         all += *byte;
     }
     auto const body = all.find("\r\n\r\n");
     if (all.compare(0, 5, "HTTP/") != 0 || body == std::string::npos) {
-        throw std::runtime_error("no HTTP response to " + path + ": " + all);
+        throw std::runtime_error("no HTTP response to " + request + ": " + all);
     }
     return {std::atoi(all.c_str() + all.find(' ')), all.substr(body + 4)};
 }

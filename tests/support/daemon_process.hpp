@@ -51,6 +51,10 @@ public:
         std::string body;
     };
     [[nodiscard]] response get(std::string const& path) const;
+    /// POST with the bearer token; an empty one is not sent.
+    [[nodiscard]] response post(
+        std::string const& path, std::string const& token, std::string const& body = ""
+    ) const;
     /// The sum over all lines of a metric whose labels hold all of these texts, e.g.
     /// metric("pgweir_errors_total", {"origin=\"server\""}).
     [[nodiscard]] double metric(
@@ -65,6 +69,7 @@ public:
 
 private:
     [[nodiscard]] std::string filled(std::string yaml) const;
+    [[nodiscard]] response http(std::string const& request) const;
     void wait_until_it_answers();
 
     temporary_folder folder_;

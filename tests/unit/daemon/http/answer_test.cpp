@@ -12,7 +12,12 @@ namespace {
 route_table sample_routes() {
     route_table routes;
     routes["/a"] = {[] { return response{200, "text/plain", "A"}; }, {}, "only look"};
-    routes["/p"] = {{}, [] { return response{202, "text/plain", "P"}; }, "use POST"};
+    routes["/p"] = {
+        {},
+        [](const post_request& request) {
+            return response{202, "text/plain", "P" + std::string{request.body}};
+        },
+        "use POST"};
     routes["/bad"] = {[]() -> response { throw std::runtime_error("secret detail"); }, {}, ""};
     return routes;
 }
@@ -23,6 +28,7 @@ TEST(Answer, CallsTheHandlerOfThePath) {
     EXPECT_EQ(answer_request(routes, method::head, "/a").body.body, "A");
     EXPECT_EQ(answer_request(routes, method::get, "/a?x=1&y=/p").body.body, "A");
     EXPECT_EQ(answer_request(routes, method::post, "/p").body.status, 202U);
+    EXPECT_EQ(answer_request(routes, method::post, "/p", {"", "!"}).body.body, "P!");
 }
 
 TEST(Answer, UnknownPathNamesTheKnownOnes) {

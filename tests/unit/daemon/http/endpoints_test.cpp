@@ -9,6 +9,10 @@ namespace {
 
 struct endpoint_routes : testing::Test {
     readiness reasons;
+    std::string token = "s3cret";
+    reload_outcome reloaded;
+    int reloads = 0;
+    std::string invalidated;
     route_table routes = make_routes({
         [] { return std::string{"metrics\n"}; },
         [this] { return reasons; },
@@ -16,7 +20,22 @@ struct endpoint_routes : testing::Test {
         [] { return std::string{"{\"c\":1}"}; },
         [] { return std::string{"{\"l\":1}"}; },
         "1.0<x>",
+        [this] { return token; },
+        [this] {
+            ++reloads;
+            return reloaded;
+        },
+        [this](const std::string& table) {
+            invalidated = table;
+            return invalidation{table != "no_such", 3};
+        },
     });
+
+    response post(
+        std::string_view path, std::string_view authorization, std::string_view body = {}
+    ) {
+        return answer_request(routes, method::post, path, {authorization, body}).body;
+    }
 
     response get(std::string_view path) { return answer_request(routes, method::get, path).body; }
 };
@@ -55,12 +74,84 @@ TEST_F(endpoint_routes, FrontPageLinksAndSaysWhatIsMissing) {
 
 TEST_F(endpoint_routes, WhatIsNotOfferedSaysWhatToUse) {
     EXPECT_EQ(get("/circuit-breakers").status, 501U);
+    EXPECT_NE(get("/circuit-breakers").body.find("/metrics"), std::string::npos);
+}
+
+TEST_F(endpoint_routes, PostNeedsTheToken) {
     for (const auto* path : {"/invalidate", "/reload"}) {
-        const auto given = answer_request(routes, method::post, path).body;
-        EXPECT_EQ(given.status, 501U) << path;
-        EXPECT_NE(given.body.find("console"), std::string::npos) << path;
+        for (const auto* authorization :
+             {"",
+              "s3cret",
+              "Bearer",
+              "Bearer ",
+              "Bearer s3cre",
+              "Bearer s3crets",
+              "Bearer S3CRET",
+              "Basic s3cret",
+              "Bearer s3cret extra"}) {
+            const auto given = post(path, authorization, R"({"table":"t"})");
+            EXPECT_EQ(given.status, 401U) << path << " " << authorization;
+            EXPECT_EQ(given.challenge, "Bearer realm=\"pgweir\"");
+            EXPECT_EQ(given.body.find("s3cret"), std::string::npos);
+        }
         EXPECT_EQ(get(path).status, 405U) << path;
+        EXPECT_NE(get(path).body.find("http.token"), std::string::npos) << path;
     }
+    EXPECT_EQ(reloads, 0);
+    EXPECT_EQ(invalidated, "");
+    EXPECT_EQ(post("/reload", "bearer  s3cret").status, 200U);
+}
+
+TEST_F(endpoint_routes, PostIsRefusedWithoutATokenInTheConfiguration) {
+    token = "";
+    for (const auto* authorization : {"", "Bearer ", "Bearer x"}) {
+        const auto given = post("/reload", authorization);
+        EXPECT_EQ(given.status, 403U) << authorization;
+        EXPECT_NE(given.body.find("http.token"), std::string::npos);
+    }
+    EXPECT_EQ(reloads, 0);
+}
+
+TEST_F(endpoint_routes, InvalidateTellsTheEntries) {
+    const auto given = post("/invalidate", "Bearer s3cret", R"({"table": "public.orders"})");
+    EXPECT_EQ(given.status, 200U);
+    EXPECT_EQ(given.body, "{\"table\":\"public.orders\",\"entries\":3}\n");
+    EXPECT_EQ(invalidated, "public.orders");
+    const auto unknown = post("/invalidate", "Bearer s3cret", R"({"table": "no_such"})");
+    EXPECT_EQ(unknown.status, 404U);
+    EXPECT_NE(unknown.body.find("no_such"), std::string::npos);
+}
+
+TEST_F(endpoint_routes, InvalidateTakesNoOtherBody) {
+    for (const auto* body :
+         {"",
+          "orders",
+          "{",
+          "{}",
+          "[]",
+          "null",
+          R"("orders")",
+          R"({"table": 7})",
+          R"({"table": ""})",
+          R"({"table": null})",
+          R"({"tabel": "orders"})",
+          R"({"table": "orders", "rule": "r"})",
+          R"({"table": "orders"} x)"}) {
+        const auto given = post("/invalidate", "Bearer s3cret", body);
+        EXPECT_EQ(given.status, 400U) << body;
+        EXPECT_NE(given.body.find("table"), std::string::npos) << body;
+    }
+    EXPECT_EQ(post("/invalidate", "Bearer s3cret", std::string(60'000, '[')).status, 400U);
+    EXPECT_EQ(invalidated, "");
+}
+
+TEST_F(endpoint_routes, ReloadTellsHowItEnded) {
+    EXPECT_EQ(post("/reload", "Bearer s3cret").body, "{\"reloaded\":true}\n");
+    reloaded = {reload_end::refused, "f.yaml:1:2: no\n"};
+    EXPECT_EQ(post("/reload", "Bearer s3cret").status, 422U);
+    EXPECT_NE(post("/reload", "Bearer s3cret").body.find("f.yaml:1:2: no"), std::string::npos);
+    reloaded = {reload_end::unfinished, ""};
+    EXPECT_EQ(post("/reload", "Bearer s3cret").status, 504U);
 }
 
 }  // namespace
