@@ -28,7 +28,10 @@ constexpr const char* usage =
     "their\n"
     "transactions and ends (twice: at once), SIGINT ends at once.\n"
     "Console: psql -p 6432 pgweir, then SHOW HELP.\n"
-    "The options of the file are explained in etc/pgweir.yaml.\n";
+    "The options of the file are explained in etc/pgweir.yaml.\n"
+    "Exit status: 0 after a requested end, 64 wrong arguments, 69 cannot start (an address is "
+    "taken),\n"
+    "78 wrong configuration.\n";
 
 struct arguments {
     std::string config;
@@ -58,10 +61,12 @@ int main(int argc, char** argv) {
             given.config = argv[++i];
         } else if (word.starts_with("--config=")) {
             given.config = word.substr(9);
+        } else if (word == "--config") {
+            return complain("--config needs the name of a file");
         } else if (word == "--import") {
             return complain("--import is not supported yet in this version");
         } else {
-            return complain("unknown argument or missing value: " + std::string{word});
+            return complain("unknown argument: " + std::string{word});
         }
     }
     if (given.config.empty()) return complain("--config FILE is missing");

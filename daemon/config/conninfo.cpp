@@ -204,6 +204,15 @@ parsed_conninfo parse_conninfo(
     return result;
 }
 
+bool is_connection_keyword(std::string_view word) {
+    const conninfo_list known(PQconndefaults());
+    for (const PQconninfoOption* entry = known.get(); entry != nullptr && entry->keyword != nullptr;
+         ++entry) {
+        if (word == entry->keyword) return true;
+    }
+    return false;
+}
+
 std::string show_conninfo(const parsed_conninfo& parsed) {
     std::string hosts;
     std::string addresses;

@@ -28,6 +28,9 @@ parsed_conninfo parse_conninfo(
     const std::string& text, const std::function<resolved_text(std::string_view)>& resolve
 );
 
+/// Whether libpq knows it: "host", "port", "dbname", ...
+bool is_connection_keyword(std::string_view word);
+
 /// The string without secrets, for people: "host=db1,db2 port=5432 dbname=shop user=app
 /// password=********".
 std::string show_conninfo(const parsed_conninfo& parsed);

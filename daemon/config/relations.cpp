@@ -132,7 +132,7 @@ void check_auth(const config& built, const document& from, report& to) {
 }
 
 void check_databases(const config& built, const document& from, report& to) {
-    if (built.databases.empty()) {
+    if (built.databases.empty() && !from.attempted.contains("databases")) {
         to.error(
             from.place_of("databases"),
             "databases: none is given; add one, e.g. databases: {shop: {upstream: \"host=127.0.0.1 "
@@ -173,6 +173,33 @@ void check_databases(const config& built, const document& from, report& to) {
                 )
             );
         }
+    }
+}
+
+/// A SCRAM secret proves a client to us, but nobody can log in with it: towards PostgreSQL such
+/// users have no password, which is right only where PostgreSQL asks for none.
+void check_server_logins(const config& built, const document& from, report& to) {
+    std::string first;
+    int count = 0;
+    for (const auto& [name, secret] : built.auth.users) {
+        if (secret.kind != secret_kind::scram_sha_256) continue;
+        if (count++ == 0) first = name;
+    }
+    if (count == 0) return;
+    for (const auto& [name, database] : built.databases) {
+        if (!database.user.empty()) continue;
+        const std::string key = "databases." + key_step(name);
+        to.warning(
+            from.place_of(key),
+            fmt::format(
+                "{}: PostgreSQL is asked for a login without password for users whose only secret "
+                "is a SCRAM one ({} in auth.users_file, first {}); give this database a user and a "
+                "password, or these users a plain password, unless PostgreSQL trusts this host",
+                key,
+                count,
+                first
+            )
+        );
     }
 }
 
@@ -341,6 +368,7 @@ void check_relations(const config& built, const document& from, report& to) {
     check_listen(built, from, to);
     check_auth(built, from, to);
     check_databases(built, from, to);
+    check_server_logins(built, from, to);
     check_pool("pool", built.pool, built, from, to);
     for (const auto& [name, database] : built.databases) {
         check_pool(

@@ -1,5 +1,6 @@
 #include "daemon/config/schema.hpp"
 
+#include "daemon/config/conninfo.hpp"
 #include "daemon/config/nearest.hpp"
 
 #include <fmt/format.h>
@@ -95,6 +96,8 @@ std::string hint_for_unknown(const schema_node& section, std::string_view key) {
             return fmt::format("; PgBouncer's {} is \"{}\" here", key, row.path);
         }
     }
+    if (section.path == "databases.*" && is_connection_keyword(key))
+        return fmt::format("; it belongs into upstream: \"{}=...\"", key);
     if (const auto meant = nearest(key, section.keys()); !meant.empty())
         return fmt::format("; did you mean \"{}\"?", meant);
     std::vector<std::string_view> elsewhere;

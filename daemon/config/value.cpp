@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -217,7 +218,14 @@ parsed_value parse_choice(const option& row, std::string_view text, bool may_quo
     }
     std::string message =
         fmt::format("{} is not one of {}", quoted(text, may_quote), fmt::join(known, ", "));
-    const std::string_view meant = nearest(text, known);
+    std::string_view meant = nearest(text, known);
+    if (meant.empty() && text.size() > 2) {
+        // The word's beginning: "warn", "err".
+        const auto longer = std::ranges::find_if(known, [&](std::string_view word) {
+            return word.starts_with(text);
+        });
+        if (longer != known.end()) meant = *longer;
+    }
     if (!meant.empty() && may_quote) message += fmt::format("; did you mean {}?", meant);
     return {{}, std::move(message)};
 }

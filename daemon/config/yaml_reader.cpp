@@ -207,11 +207,17 @@ private:
             return list(node, key, key_at, held);
         if (!held.IsMap()) {
             // What is written here may be a connection string with a password: it is not repeated.
+            constexpr std::size_t enough_keys = 5;
             std::string message = fmt::format(
                 "{}: expected a section (\"key: value\" lines), found {}", key, shape_of(held)
             );
             if (node.find("upstream") != nullptr && held.IsScalar())
                 message += "; did you mean {upstream: \"...\"}?";
+            else if (!node.children.empty() && node.children.size() <= enough_keys)
+                message += fmt::format("; known here: {}", fmt::join(node.keys(), ", "));
+            else if (node.each != nullptr && held.IsSequence())
+                message += "; write NAME: {...} for each";
+            out_.attempted.insert(key);
             return found(place_of_mark(held.Mark()), std::move(message));
         }
         if (node.row != nullptr && node.row->type == option_type::named_sections)
@@ -387,6 +393,21 @@ private:
     int visits_ = 0;
 };
 
+/// What yaml-cpp's message does not say about the mistakes that are made most.
+std::string_view syntax_hint(std::string_view text, int line, std::string_view message) {
+    if (message.find("EOF in scalar") != std::string_view::npos) return "; is a quote not closed?";
+    if (message.find("alias") != std::string_view::npos ||
+        message.find("anchor") != std::string_view::npos) {
+        return "; a text that begins with * or & must be quoted, e.g. \"*\"";
+    }
+    for (; line > 1 && !text.empty(); --line)
+        text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+    const std::string_view indentation = text.substr(0, text.find_first_not_of(" \t"));
+    return indentation.find('\t') != std::string_view::npos
+               ? "; this line is indented with a tab, YAML takes only spaces"
+               : "";
+}
+
 }  // namespace
 
 std::optional<document> read_yaml(
@@ -415,14 +436,11 @@ std::optional<document> read_yaml(
             return std::nullopt;
     } catch (const YAML::Exception& error) {
         const place at = place_of_mark(error.mark);
-        const bool open_quote = error.msg.find("EOF in scalar") != std::string::npos;
         problems.push_back(
             {file_name,
              at.line,
              at.column,
-             fmt::format(
-                 "YAML syntax: {}{}", error.msg, open_quote ? "; is a quote not closed?" : ""
-             ),
+             fmt::format("YAML syntax: {}{}", error.msg, syntax_hint(text, at.line, error.msg)),
              problem_severity::error}
         );
         return std::nullopt;

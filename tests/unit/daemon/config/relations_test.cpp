@@ -145,6 +145,20 @@ TEST(Relations, OfDatabasesAreTold) {
     }
 }
 
+TEST(Relations, TellWhereConnectionKeywordsBelong) {
+    EXPECT_EQ(
+        joined(errors_of(parse_text("databases: {shop: {upstream: x=, dbname: shop}}"))),
+        "t.yaml:1:30: databases.shop.upstream: unknown keyword \"x\" in the connection string\n"
+        "t.yaml:1:34: unknown option \"dbname\" in databases.shop; it belongs into upstream: "
+        "\"dbname=...\"\n"
+    );
+    EXPECT_EQ(
+        joined(errors_of(parse_text("databases: [{name: shop}]"))),
+        "t.yaml:1:12: databases: expected a section (\"key: value\" lines), found a list; write "
+        "NAME: {...} for each\n"
+    );
+}
+
 TEST(Relations, WarnWithoutStopping) {
     const load_result nobody = parse_with_database("auth: {users_file: ''}");
     EXPECT_EQ(
@@ -178,9 +192,10 @@ TEST(Relations, WarnOfSecretsThatTheTypeCannotCheck) {
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
         "\"\n"
     );
+    std::string database = "databases: {shop: {upstream: host=x, user: app}}";
     const auto warned = [&](const std::string& type) {
         return joined(warnings_of(
-            parse_with_database("auth: {type: " + type + ", users_file: " + users + "}")
+            parse_text("auth: {type: " + type + ", users_file: " + users + "}\n" + database)
         ));
     };
     EXPECT_EQ(
@@ -195,6 +210,15 @@ TEST(Relations, WarnOfSecretsThatTheTypeCannotCheck) {
         "(1 of 3 users, first c), who cannot log in; use scram-sha-256\n"
     );
     EXPECT_EQ(warned("md5"), "");
+    // No forced user: each client's own secret would have to do at PostgreSQL, too.
+    database = "databases: {shop: {upstream: host=x}}";
+    EXPECT_EQ(
+        warned("md5"),
+        "t.yaml:2:13: warning: databases.shop: PostgreSQL is asked for a login without password "
+        "for users whose only secret is a SCRAM one (1 in auth.users_file, first c); give this "
+        "database a user and a password, or these users a plain password, unless PostgreSQL trusts "
+        "this host\n"
+    );
 }
 
 TEST(Relations, HoldForARuleOnAnyDatabaseWhenThereIsAStar) {

@@ -42,6 +42,9 @@ TEST(YamlReader, HintsAtUnknownKeys) {
         {"users: {bob: {pool: {breaker: {failurs: 5}}}}",
          "t.yaml:1:32: unknown option \"failurs\" in users.bob.pool.breaker; did you mean "
          "\"failures\"?"},
+        {"users: {bob: {max_conections: 5}}",
+         "t.yaml:1:15: unknown option \"max_conections\" in users.bob; did you mean "
+         "\"max_connections\"?"},
         {"cache: {rules: [{name: a, tables: [x]}, {name: b, tabels: [x], tables: [y]}]}",
          "t.yaml:1:51: unknown option \"tabels\" in cache.rules[1]; did you mean \"tables\"?"},
     });
@@ -66,7 +69,11 @@ TEST(YamlReader, ChecksShapes) {
         {"admin: {users: [~]}",
          "t.yaml:1:17: admin.users: expected a text in this list, found nothing"},
         {"users: [a]",
-         "t.yaml:1:8: users: expected a section (\"key: value\" lines), found a list"},
+         "t.yaml:1:8: users: expected a section (\"key: value\" lines), found a list; write NAME: "
+         "{...} for each"},
+        {"admin: ops",
+         "t.yaml:1:8: admin: expected a section (\"key: value\" lines), found a plain value; known "
+         "here: users, stats_users"},
         {"users: {'': {}}",
          "t.yaml:1:9: users: a name must not be empty or hold control characters"},
         {"users: {\"a\\nb\": {}}",
@@ -122,7 +129,9 @@ TEST(YamlReader, ChecksTypesAndBounds) {
         {"log: {level: verbose}",
          "t.yaml:1:14: log.level: \"verbose\" is not one of trace, debug, info, warning, error"},
         {"log: {level: warn}",
-         "t.yaml:1:14: log.level: \"warn\" is not one of trace, debug, info, warning, error"},
+         "t.yaml:1:14: log.level: \"warn\" is not one of trace, debug, info, warning, error; did "
+         "you "
+         "mean warning?"},
         {"users: {bob: {pool: {size: x}}}",
          "t.yaml:1:28: users.bob.pool.size: expected a whole number, found \"x\""},
         {"users: {bob: {max_connections: x}}",
@@ -243,6 +252,16 @@ TEST(YamlReader, TellsSyntaxErrorsWithTheirPlace) {
         "t.yaml:2:19: YAML syntax: illegal EOF in scalar; is a quote not closed?\n"
     );
     EXPECT_EQ(parse_text("pool:\n  size: 5\n size: 6\n").problems.at(0).line, 3);
+    EXPECT_EQ(
+        joined(errors_of(parse_text("log: {}\npool:\n\tsize: 3\n"))),
+        "t.yaml:3:6: YAML syntax: illegal map value; this line is indented with a tab, YAML takes "
+        "only spaces\n"
+    );
+    EXPECT_EQ(
+        joined(errors_of(parse_text("listen: {host: *}\n"))),
+        "t.yaml:1:17: YAML syntax: alias not found after *; a text that begins with * or & must be "
+        "quoted, e.g. \"*\"\n"
+    );
 }
 
 TEST(YamlReader, TellsRepeatedKeys) {
