@@ -110,6 +110,30 @@ TEST(CacheDatabases, ANameThatTheConfigurationMovesLeavesItsOldDatabase) {
     );
 }
 
+TEST(CacheDatabases, RemovedNamesEndTheConnectionThatNobodyElseNeeds) {
+    make_database("shop");
+    loader_world world;
+    auto& known = world.configuration.databases;
+    known["shop"] = entry("shop", "shop");
+    known["alias"] = entry("alias", "shop");
+    const auto at = target_at(tcp_address(postgres().port()), "shop");
+    auto& state = world.loaded("shop", at);
+    EXPECT_EQ(world.find("alias", at), &state);
+    known.erase("shop");
+    world.databases.forget_removed(world.configuration);
+    test::wait_until(
+        [&] { return !state.needs_refresh(); }, "the alias to have a current catalog again"
+    );
+    EXPECT_EQ(control_connections("shop"), 1) << "the alias still needs it";
+    known.erase("alias");
+    world.databases.forget_removed(world.configuration);
+    EXPECT_TRUE(state.needs_refresh()) << "nobody watches the catalog any more";
+    test::wait_until([] { return control_connections("shop") == 0; }, "the connection to close");
+    // And back again: the same state, served once its catalog is loaded.
+    known["shop"] = entry("shop", "shop");
+    EXPECT_EQ(&world.loaded("shop", at), &state);
+}
+
 TEST(CacheDatabases, ANameThatMovesToAnotherAddressOfItsDatabaseKeepsTheState) {
     make_database("shop");
     loader_world world;
