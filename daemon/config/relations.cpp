@@ -24,6 +24,27 @@ bool is_folder(const fs::path& path) {
     return fs::is_directory(path, ignored);
 }
 
+/// A token that no header can carry, such as one with the newline of its file, would look set and
+/// never match.
+void check_token(const std::string& token, const document& from, report& to) {
+    const auto is_sendable = [](char c) { return c > ' ' && c <= '~'; };
+    if (!std::ranges::all_of(token, is_sendable)) {
+        to.error(
+            from.place_of("http.token"),
+            "http.token: holds a blank, a control character or a letter beyond ASCII, which a "
+            "header "
+            "cannot carry; use letters and digits, e.g. of: openssl rand -hex 16"
+        );
+    } else if (!token.empty() && token.size() < 16) {
+        to.warning(
+            from.place_of("http.token"),
+            "http.token: is shorter than 16 characters and may be guessed; use e.g. openssl rand "
+            "-hex "
+            "16"
+        );
+    }
+}
+
 void check_listen(const config& built, const document& from, report& to) {
     const listen_options& listen = built.listen;
     const given_value* given = from.find("listen.host");
@@ -60,6 +81,7 @@ void check_listen(const config& built, const document& from, report& to) {
             );
         }
     }
+    check_token(built.http.token, from, to);
     if (!built.http.enabled || built.http.port != listen.port) return;
     for (const std::string& host : listen.hosts) {
         if (!addresses_overlap(host, built.http.host)) continue;

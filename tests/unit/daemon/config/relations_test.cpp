@@ -47,6 +47,9 @@ TEST(Relations, AreToldAtTheValueToChange) {
         {"http: {listen: 'localhost'}",
          "t.yaml:1:16: http.listen: \"localhost\" is not HOST:PORT; write 127.0.0.1:9632, "
          "[::1]:9632 or \"\""},
+        {"http: {token: 'two words'}",
+         "t.yaml:1:15: http.token: holds a blank, a control character or a letter beyond ASCII, "
+         "which a header cannot carry; use letters and digits, e.g. of: openssl rand -hex 16"},
         {"auth: {users_file: /nowhere/x}",
          "t.yaml:1:20: auth.users_file: cannot read /nowhere/x: No such file or directory"},
         {"auth: {users_file: /tmp}", "t.yaml:1:20: auth.users_file: cannot read /tmp: is a folder"},
@@ -168,6 +171,17 @@ TEST(Relations, WarnWithoutStopping) {
     );
     EXPECT_NE(nobody.value, nullptr);
     EXPECT_EQ(joined(warnings_of(parse_with_database("auth: {type: trust}"))), "");
+    EXPECT_EQ(
+        joined(warnings_of(parse_with_database("auth: {type: trust}\nhttp: {token: short}"))),
+        "t.yaml:2:15: warning: http.token: is shorter than 16 characters and may be guessed; use "
+        "e.g. openssl rand -hex 16\n"
+    );
+    EXPECT_EQ(
+        joined(
+            warnings_of(parse_with_database("auth: {type: trust}\nhttp: {token: 0123456789abcdef}"))
+        ),
+        ""
+    );
     EXPECT_EQ(
         joined(warnings_of(parse_with_database("auth: {type: trust}\nlisten: {host: '*'}"))),
         "t.yaml:1:14: warning: auth.type: trust lets everybody in, and listen.host is open to "
