@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,7 +68,9 @@ stream_socket::operation::status stream_socket::operation::perform_receive(react
     if (told != nullptr && told->cmsg_level == SOL_TCP && told->cmsg_type == TCP_CM_INQ) {
         int left = 1;
         std::memcpy(&left, CMSG_DATA(told), sizeof left);
-        if (left == 0) return done_and_exhausted;
+        // A reset behind the bytes is no byte that is left, and the reactor is told of it only
+        // once: with them.
+        if (left == 0 && !self.socket.was_told_of_failure()) return done_and_exhausted;
     }
     return done;
 }
@@ -138,6 +141,16 @@ void stream_socket::end() {
     reactor_.cleanup_descriptor_data(data_);
     data_ = nullptr;
     descriptor_ = -1;
+}
+
+// Asio keeps the events that it was told of last in the descriptor's own operation, a base that is
+// not public: hence the cast and the pointer to a member.
+bool stream_socket::was_told_of_failure() const {
+    struct told : boost::asio::detail::scheduler_operation {
+        static unsigned events(const scheduler_operation& of) { return of.*(&told::task_result_); }
+    };
+    const auto& last = (const boost::asio::detail::scheduler_operation&)*data_;
+    return (told::events(last) & (EPOLLERR | EPOLLHUP)) != 0;
 }
 
 stream_socket::endpoint_type stream_socket::local_endpoint() const {

@@ -66,6 +66,7 @@ public:
 
 private:
     void end();
+    bool was_told_of_failure() const;
 
     class operation : public boost::asio::detail::reactor_op {
     public:
