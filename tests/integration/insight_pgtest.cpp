@@ -186,6 +186,51 @@ TEST_F(insight, SlowLogTellsWaitingFromServing) {
     );
 }
 
+// The time of a query begins with its own first message, however long its client was silent before:
+// outside a transaction, inside one, and after a unit that was refused.
+TEST_F(insight, SlowLogCountsAQueryFromItsOwnBeginning) {
+    daemon_process const daemon(configuration(
+        {.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 100ms",
+         .rest = "slow_log: {threshold: 0, file: \"{dir}/slow.log\"}\n"}
+    ));
+    auto const idle = [] { shared_postgres().execute("SELECT pg_sleep(0.7)"); };
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    client.ask(frontend::query("SELECT 1 AS first"));
+    {
+        auto holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+        holder.ask(frontend::query("BEGIN"));
+        EXPECT_TRUE(has(client.ask(frontend::query("SELECT 1 AS refused")), 'E'));
+        holder.ask(frontend::query("COMMIT"));
+    }
+    idle();
+    client.ask(frontend::query("SELECT 1 AS late_outside"));
+    client.ask(frontend::query("BEGIN"));
+    idle();
+    client.ask(frontend::query("SELECT 1 AS late_inside"));
+    client.ask(
+        frontend::parse("", "SELECT 1 AS late_extended") + frontend::bind("", "") +
+        frontend::execute("") + frontend::sync()
+    );
+    client.ask(frontend::query("COMMIT"));
+    auto const file = daemon.dir() / "slow.log";
+    wait_until(
+        [&] { return read_file(file).find("late_extended") != std::string::npos; },
+        "the last line of the slow log"
+    );
+    auto const done = run_to_end(
+        {.command =
+             {WEIR_PYTHON,
+              "-c",
+              "import json, sys\n"
+              "lines = [json.loads(line) for line in open(sys.argv[1])]\n"
+              "late = [line for line in lines if 'late_' in line['query']]\n"
+              "assert len(late) == 3, lines\n"
+              "assert all(0 <= line['duration_ms'] < 700 for line in late), late\n",
+              file}}
+    );
+    EXPECT_EQ(done.status, 0) << done.output;
+}
+
 TEST_F(insight, SlowLogIsReopenedForLogrotate) {
     daemon_process daemon(
         configuration({.rest = "slow_log: {threshold: 0, file: \"{dir}/slow.log\"}\n"})

@@ -117,6 +117,35 @@ TEST_F(pooling, WaitingTooLongIsAnErrorWithTheRemedy) {
     EXPECT_EQ(other.scalar("SELECT 2"), "2");
 }
 
+// Not from the client's login, its last query or anything else that is long ago.
+TEST_F(pooling, WaitCountsFromWhenTheClientBeganToWait) {
+    daemon_process const daemon(
+        configuration({.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 500ms"})
+    );
+    auto idle = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    idle.ask(frontend::query("SELECT 1"));
+    auto holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    holder.ask(frontend::query("BEGIN; SELECT pg_sleep(0.8)"));
+    auto const begin = std::chrono::steady_clock::now();
+    idle.send(frontend::query("SELECT 2"));
+    auto const error = idle.read();
+    auto const waited = std::chrono::steady_clock::now() - begin;
+    ASSERT_TRUE(error);
+    ASSERT_EQ(error->type, 'E');
+    EXPECT_EQ(error->field('C'), "53300");
+    EXPECT_GE(waited, 500ms);
+    EXPECT_LT(waited, 10s);
+    idle.read_until('Z');
+    // And again: the session lives on, and its next wait is another one.
+    holder.ask(frontend::query("SELECT pg_sleep(0.6)"));
+    auto const again = std::chrono::steady_clock::now();
+    idle.send(frontend::query("SELECT 3"));
+    EXPECT_EQ(first(idle.read_until('Z'), 'E').field('C'), "53300");
+    EXPECT_GE(std::chrono::steady_clock::now() - again, 500ms);
+    holder.ask(frontend::query("COMMIT"));
+    EXPECT_EQ(types(idle.ask(frontend::query("SELECT 4"))), "TDCZ");
+}
+
 TEST_F(pooling, OverflowOpensMoreUnderLoadAndClosesThemAgain) {
     daemon_process const daemon(configuration(
         {.pool = "mode: transaction, size: 1, overflow: 2, overflow_idle: 300ms, wait_timeout: 10s"}
