@@ -2,8 +2,10 @@
 // server away again as soon as the pool's rule allows. The hot path of the daemon. Who a reply
 // belongs to is the pipeline's knowledge, what may be answered from memory the cache's, what may be
 // reused reusable()'s; here the pieces meet.
-//   relay.cpp            link, release, cancel, end
-//   relay_units.cpp      a client without a server begins something; facts; the cache
+//   relay.cpp            greeting, query groups, cancel, end
+//   relay_servers.cpp    link, settings, release
+//   relay_units.cpp      a client without a server begins something; facts
+//   relay_cache.cpp      what memory answers, and what it is told
 //   relay_requests.cpp   client -> server
 //   relay_statements.cpp names of statements, what they leave behind
 //   relay_replies.cpp    server -> client
@@ -132,43 +134,54 @@ private:
         blocked,  ///< something must come first: facts, a server, a reply
         ended,    ///< the session is closed or closing
     };
+    /// Of the messages of a batch, as far as they matter.
+    using bodies = std::array<std::string_view, 6>;
 
     // --- relay.cpp ---
     worker& home() const { return session_->home(); }
     void greet();
     void send_greeting();
     bool needs_server_to_greet() const;
-    void link(pool::server_ptr server);
-    void send_settings();
-    void settings_applied();
-    void settings_failed(std::string_view body);
-    void maybe_release();
-    void release();
-    void abandon_server();
     void open_query(time_point now);
     void drop_query();
     void finish_query();
     std::string next_request_id();
-    void fail_statement(const client_error& error);
-    void skip_unit();
     void fatal(const client_error& error);
-    void settle(const querycache::settlement& settlement);
     bool is_transaction_mode() const { return pool_->mode() == pool::pool_mode::transaction; }
     bool is_pinned() const { return left_ != pool::left_behind::nothing; }
-    void refresh_cache_settings();
 
-    // --- relay_requests.cpp ---
-    using bodies = std::array<std::string_view, 6>;
+    // --- relay_servers.cpp ---
+    void link(pool::server_ptr server);
+    void send_settings();
+    void settings_applied();
+    void settings_failed(std::string_view body);
+    void fail_statement(const client_error& error);
+    void maybe_release();
+    void release();
+    void abandon_server();
+
+    // --- relay_cache.cpp ---
+    void refresh_cache_settings();
+    void settle(const querycache::settlement& settlement);
+    bool serve_query_from_cache(std::string_view text);
+    void match_cached_unit(std::string_view types, const bodies& messages);
+    bool serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size);
+    void tell_hit(const querycache::hit& hit, std::string_view before);
+    std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
+    void begin_cached(
+        const querycache::request& request,
+        const text_facts& facts,
+        std::optional<querycache::bypass_reason> refused
+    );
+    static querycache::request unknown_extended();
+
+    // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
     void process();
     step begin_unit();
     step skip_refused(const protocol::frame_header& header);
     step begin_query(const protocol::frame_header& header);
     step begin_batch();
-    bool serve_query_from_cache(std::string_view text);
-    bool serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size);
-    void tell_hit(const querycache::hit& hit, std::string_view before);
     bool answer_locally(std::string_view types, const bodies& messages, std::size_t size);
-    void match_cached_unit(std::string_view types, const bodies& messages);
     step acquire();
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
@@ -185,7 +198,6 @@ private:
     void close_foreign_unnamed();
     void drop_unnamed();
     static std::uint64_t next_unnamed_serial();
-    static querycache::request unknown_extended();
     bool owes_ready() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
@@ -205,12 +217,6 @@ private:
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text, querycache::sql::hash128 hash);
     void note_effects(const text_facts& facts, std::uint32_t tag);
-    std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
-    void begin_cached(
-        const querycache::request& request,
-        const text_facts& facts,
-        std::optional<querycache::bypass_reason> refused
-    );
     void push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
     void emit_made_here();
     void resolve_dropped();

@@ -3,7 +3,6 @@
 
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
-#include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
 #include "querycache/sql/lexed_statement.hpp"
 #include "querycache/sql/parser_pool.hpp"
@@ -14,9 +13,7 @@ namespace weir::daemon {
 
 namespace {
 
-namespace sqlstate = protocol::sqlstate;
 namespace sql = querycache::sql;
-using querycache::bypass_reason;
 using std::chrono::steady_clock;
 
 }  // namespace
@@ -94,49 +91,6 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
         protocol::write_ready_for_query(session_->output().writable(), 'I');
     }
     return step::done;
-}
-
-bool relay::serve_query_from_cache(std::string_view text) {
-    if (!cache_ || !cache_->may_hit()) return false;
-    querycache::request request;
-    request.text = text;
-    const auto hit = cache_->quick_hit(request, unit_.started);
-    if (!hit) return false;
-    tell_hit(hit, {});
-    return true;
-}
-
-void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
-    session_->output().add_copy(before);
-    session_->output().add_view(hit.reply->reply());
-    // Now, while the entry is held: what the socket does not take is copied.
-    if (!session_->flush()) return;
-    unit_.cache = insight::cache_outcome::hit;
-    unit_.rows = hit.reply->rows();
-    unit_.reply_bytes = hit.reply->reply().size();
-    counters_.bytes_to_client(unit_.reply_bytes);
-    const auto now = steady_clock::now();
-    hit.rule().count_hit_time(now - unit_.started);
-    insight::query_event event;
-    event.kind = insight::query_kind::read;
-    event.cache = insight::cache_outcome::hit;
-    event.total = now - unit_.started;
-    event.rows = unit_.rows;
-    event.bytes = unit_.reply_bytes;
-    std::string client;
-    home().observer().query_finished(counters_, event, [&] {
-        client = session_->endpoint_text();
-        insight::slow_query_texts texts;
-        texts.application = application();
-        texts.client = client;
-        return texts;
-    });
-    counters_.transaction_finished(event.total);
-    unit_.is_open = false;
-    unit_.in_transaction = false;
-    unit_.cache = insight::cache_outcome::none;
-    unit_.rows = 0;
-    unit_.reply_bytes = 0;
 }
 
 relay::step relay::begin_query(const protocol::frame_header& header) {
@@ -234,77 +188,6 @@ bool relay::answer_locally(std::string_view types, const bodies& messages, std::
     return true;
 }
 
-// [Parse] Bind [Describe portal] Execute Sync, all of the unnamed portal: the one shape that memory
-// may answer.
-void relay::match_cached_unit(std::string_view types, const bodies& messages) {
-    if (!cache_) return;
-    std::size_t at = types.front() == 'P' ? 1 : 0;
-    const std::string_view rest = types.substr(at);
-    const bool described = rest == "BDES";
-    if (!described && rest != "BES") return;
-    protocol::bind_message bind;
-    protocol::execute_message execute;
-    if (protocol::decode(messages[at++], bind) || !bind.portal.empty()) return;
-    if (described) {
-        protocol::name_message describe;
-        if (protocol::decode(messages[at++], describe) || describe.kind != 'P' ||
-            !describe.name.empty()) {
-            return;
-        }
-    }
-    if (protocol::decode(messages[at], execute) || !execute.portal.empty() ||
-        execute.max_rows > 0) {
-        return;
-    }
-    unit_shape_ =
-        described ? querycache::reply_shape::extended_described : querycache::reply_shape::extended;
-}
-
-bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size) {
-    if (!cache_->may_hit()) return false;
-    protocol::parse_message parse;
-    protocol::bind_message bind;
-    if (protocol::decode(messages[parses ? 1 : 0], bind)) return false;
-    querycache::request request;
-    request.shape = *unit_shape_;
-    request.bind_tail = bind.tail;
-    if (parses) {
-        if (protocol::decode(messages[0], parse) || parse.name != bind.statement) return false;
-        if (!parse.name.empty() && statements_.find(parse.name) != nullptr) return false;
-        request.text = parse.text;
-        request.parameter_types = parse.parameter_types;
-    } else {
-        const auto* const known = statements_.find(bind.statement);
-        if (known == nullptr) return false;
-        request.text = known->statement->text;
-        request.parameter_types = known->statement->parameter_types;
-    }
-    const auto hit = cache_->quick_hit(request, unit_.started);
-    if (!hit) return false;
-    std::string before;
-    if (parses) {
-        text_facts facts;
-        // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
-        // first, it asks.
-        if (!find_facts(parse.text, facts)) return false;
-        const std::uint32_t tag = next_tag();
-        if (statements_.stage_parse(
-                tag, segment_, parse.name, make_client_statement(parse, std::move(facts))
-            )) {
-            return false;
-        }
-        statements_.resolve(tag, pool::change_outcome::succeeded);
-        if (parse.name.empty()) unnamed_serial_ = next_unnamed_serial();
-        protocol::write_parse_complete(before);
-    }
-    tell_hit(hit, before);
-    if (session_ == nullptr) return true;
-    ++segment_;
-    session_->input().consume(size);
-    unit_shape_.reset();
-    return true;
-}
-
 bool relay::find_facts(std::string_view text, text_facts& out) {
     worker& here = home();
     const sql::lexed& lexed = here.lexer().run(text);
@@ -348,29 +231,6 @@ void relay::ask_parser(std::string_view text, sql::hash128 hash) {
             });
         }
     );
-}
-
-std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
-    if (is_pinned()) return bypass_reason::pinned;
-    if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
-    if (!whole_unit) return bypass_reason::pipelined;
-    return std::nullopt;
-}
-
-void relay::begin_cached(
-    const querycache::request& request,
-    const text_facts& facts,
-    std::optional<bypass_reason> refused
-) {
-    if (!cache_) return;
-    auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
-    capture_ = std::move(decision.fill);
-    unit_.rule = decision.rule;
-    if (capture_) {
-        unit_.cache = insight::cache_outcome::miss;
-    } else if (!decision.rule.empty()) {
-        unit_.cache = insight::cache_outcome::bypass;
-    }
 }
 
 }  // namespace weir::daemon

@@ -1,0 +1,226 @@
+// What the relay asks the cache and tells it: which cache is this client's, whether memory answers,
+// and what a statement that goes to a server may fill or outdate.
+
+#include "daemon/cache_databases.hpp"
+#include "daemon/net/worker.hpp"
+#include "daemon/session/relay.hpp"
+#include "querycache/cache.hpp"
+
+#include <chrono>
+
+namespace weir::daemon {
+
+namespace {
+
+using querycache::bypass_reason;
+using std::chrono::steady_clock;
+
+}  // namespace
+
+void relay::adopt_cache() {
+    if (session_ == nullptr || state_ == state::greeting) return;
+    services& shared = home().shared();
+    auto* const known = shared.cached.find(database_, *home().configuration(), pool_->target());
+    if (cache_ && cache_->database() == known) return;
+    if (cache_) {
+        // The name leads to another database now (failover, DROP and CREATE): what is marked in the
+        // old one is settled.
+        settle(cache_->on_server_lost());
+        capture_.reset();
+        cache_.reset();
+    }
+    if (known == nullptr) return;
+    cache_.emplace(shared.cache, home().bindings());
+    cache_->set_identity(*known, database_, user_, application());
+    refresh_cache_settings();
+    if (server_ && !server_->pipeline().is_idle()) {
+        // What this transaction has written before nobody watched is not known: it may be anything,
+        // and it is settled with the last reply that is owed.
+        const auto& pipeline = server_->pipeline();
+        for (std::size_t i = 0; i < pipeline.size(); ++i) {
+            const auto kind = pipeline.at(i).kind;
+            if (kind == protocol::request_kind::sync || kind == protocol::request_kind::query ||
+                kind == protocol::request_kind::function_call) {
+                cache_->end_of_cycle();
+            }
+        }
+        (void)cache_->begin_statement(
+            unknown_extended(), text_facts{}.context(std::nullopt), steady_clock::now()
+        );
+    }
+}
+
+void relay::refresh_cache_settings() {
+    if (!cache_) return;
+    std::string signature;
+    settings_.current().append_canonical(signature);
+    cached_settings_ = settings_.current();
+    cached_uncertain_ = settings_.is_uncertain();
+    // What decides to which relation a name leads, or as whom, is not keyed: such sessions are not
+    // served.
+    bool understood = !settings_.is_uncertain();
+    for (const auto& one : settings_.current().all()) {
+        if (one.name == "search_path" || one.name == "role" ||
+            one.name == "session_authorization" || one.name == "standard_conforming_strings" ||
+            one.name == "row_security" || one.name == "transform_null_equals") {
+            understood = false;
+        }
+        if (one.name == "client_encoding" && one.value != "UTF8" && one.value != "utf8" &&
+            one.value != "UTF-8" && one.value != "utf-8") {
+            understood = false;  // other encodings may hide quotes from the lexer
+        }
+    }
+    cache_->set_settings(signature, understood);
+}
+
+void relay::settle(const querycache::settlement& settlement) {
+    if (settlement.catalog_changed || settlement.catalog_suspect) {
+        home().shared().cached.refresh(database_, settlement.catalog_changed);
+    }
+}
+
+bool relay::serve_query_from_cache(std::string_view text) {
+    if (!cache_ || !cache_->may_hit()) return false;
+    querycache::request request;
+    request.text = text;
+    const auto hit = cache_->quick_hit(request, unit_.started);
+    if (!hit) return false;
+    tell_hit(hit, {});
+    return true;
+}
+
+// [Parse] Bind [Describe portal] Execute Sync, all of the unnamed portal: the one shape that memory
+// may answer.
+void relay::match_cached_unit(std::string_view types, const bodies& messages) {
+    if (!cache_) return;
+    std::size_t at = types.front() == 'P' ? 1 : 0;
+    const std::string_view rest = types.substr(at);
+    const bool described = rest == "BDES";
+    if (!described && rest != "BES") return;
+    protocol::bind_message bind;
+    protocol::execute_message execute;
+    if (protocol::decode(messages[at++], bind) || !bind.portal.empty()) return;
+    if (described) {
+        protocol::name_message describe;
+        if (protocol::decode(messages[at++], describe) || describe.kind != 'P' ||
+            !describe.name.empty()) {
+            return;
+        }
+    }
+    if (protocol::decode(messages[at], execute) || !execute.portal.empty() ||
+        execute.max_rows > 0) {
+        return;
+    }
+    unit_shape_ =
+        described ? querycache::reply_shape::extended_described : querycache::reply_shape::extended;
+}
+
+bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size) {
+    if (!cache_->may_hit()) return false;
+    protocol::parse_message parse;
+    protocol::bind_message bind;
+    if (protocol::decode(messages[parses ? 1 : 0], bind)) return false;
+    querycache::request request;
+    request.shape = *unit_shape_;
+    request.bind_tail = bind.tail;
+    if (parses) {
+        if (protocol::decode(messages[0], parse) || parse.name != bind.statement) return false;
+        if (!parse.name.empty() && statements_.find(parse.name) != nullptr) return false;
+        request.text = parse.text;
+        request.parameter_types = parse.parameter_types;
+    } else {
+        const auto* const known = statements_.find(bind.statement);
+        if (known == nullptr) return false;
+        request.text = known->statement->text;
+        request.parameter_types = known->statement->parameter_types;
+    }
+    const auto hit = cache_->quick_hit(request, unit_.started);
+    if (!hit) return false;
+    std::string before;
+    if (parses) {
+        text_facts facts;
+        // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
+        // first, it asks.
+        if (!find_facts(parse.text, facts)) return false;
+        const std::uint32_t tag = next_tag();
+        if (statements_.stage_parse(
+                tag, segment_, parse.name, make_client_statement(parse, std::move(facts))
+            )) {
+            return false;
+        }
+        statements_.resolve(tag, pool::change_outcome::succeeded);
+        if (parse.name.empty()) unnamed_serial_ = next_unnamed_serial();
+        protocol::write_parse_complete(before);
+    }
+    tell_hit(hit, before);
+    if (session_ == nullptr) return true;
+    ++segment_;
+    session_->input().consume(size);
+    unit_shape_.reset();
+    return true;
+}
+
+void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
+    session_->output().add_copy(before);
+    session_->output().add_view(hit.reply->reply());
+    // Now, while the entry is held: what the socket does not take is copied.
+    if (!session_->flush()) return;
+    unit_.cache = insight::cache_outcome::hit;
+    unit_.rows = hit.reply->rows();
+    unit_.reply_bytes = hit.reply->reply().size();
+    counters_.bytes_to_client(unit_.reply_bytes);
+    const auto now = steady_clock::now();
+    hit.rule().count_hit_time(now - unit_.started);
+    insight::query_event event;
+    event.kind = insight::query_kind::read;
+    event.cache = insight::cache_outcome::hit;
+    event.total = now - unit_.started;
+    event.rows = unit_.rows;
+    event.bytes = unit_.reply_bytes;
+    std::string client;
+    home().observer().query_finished(counters_, event, [&] {
+        client = session_->endpoint_text();
+        insight::slow_query_texts texts;
+        texts.application = application();
+        texts.client = client;
+        return texts;
+    });
+    counters_.transaction_finished(event.total);
+    unit_.is_open = false;
+    unit_.in_transaction = false;
+    unit_.cache = insight::cache_outcome::none;
+    unit_.rows = 0;
+    unit_.reply_bytes = 0;
+}
+
+// A shape that ends with Sync, for statements of which nothing more is known.
+querycache::request relay::unknown_extended() {
+    querycache::request request;
+    request.shape = querycache::reply_shape::extended;
+    return request;
+}
+
+std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
+    if (is_pinned()) return bypass_reason::pinned;
+    if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
+    if (!whole_unit) return bypass_reason::pipelined;
+    return std::nullopt;
+}
+
+void relay::begin_cached(
+    const querycache::request& request,
+    const text_facts& facts,
+    std::optional<bypass_reason> refused
+) {
+    if (!cache_) return;
+    auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
+    capture_ = std::move(decision.fill);
+    unit_.rule = decision.rule;
+    if (capture_) {
+        unit_.cache = insight::cache_outcome::miss;
+    } else if (!decision.rule.empty()) {
+        unit_.cache = insight::cache_outcome::bypass;
+    }
+}
+
+}  // namespace weir::daemon

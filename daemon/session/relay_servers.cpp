@@ -1,0 +1,177 @@
+// How the relay comes to a server, fits it to its client and gives it away again.
+
+#include "daemon/insight/log.hpp"
+#include "daemon/net/cancel_sender.hpp"
+#include "daemon/net/worker.hpp"
+#include "daemon/session/relay.hpp"
+#include "protocol/error_fields.hpp"
+#include "protocol/sqlstate.hpp"
+
+namespace weir::daemon {
+
+namespace sqlstate = protocol::sqlstate;
+using std::chrono::steady_clock;
+
+void relay::on_lease(pool::server_ptr server) {
+    const client_phase_ptr keep{this};
+    ticket_ = 0;
+    if (session_ == nullptr || session_->is_ending()) {
+        pool_->release(std::move(server), {pool::release_action::idle, ""}, steady_clock::now());
+        return;
+    }
+    if (server->is_closed()) {
+        // It died on its way here: back into the queue.
+        if (auto other = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
+            on_lease(std::move(other));
+        }
+        return;
+    }
+    link(std::move(server));
+    if (session_ != nullptr && state_ != state::greeting) process();
+}
+
+void relay::link(pool::server_ptr server) {
+    server_ = std::move(server);
+    counters_.server_assigned();
+    lease_ = server_->cancels().begin_lease();
+    if (state_ == state::waiting) {
+        unit_.wait = steady_clock::now() - unit_.started;
+        counters_.client_waited(unit_.wait);
+    }
+    const bool greeting = state_ == state::greeting;
+    if (!greeting) state_ = state::linked;
+    server_->link(*this);
+    send_settings();
+    if (greeting && session_ != nullptr && !applying_settings_) send_greeting();
+}
+
+void relay::send_settings() {
+    std::string sql;
+    const auto gap = settings_.difference(server_->session().settings, sql);
+    if (gap == pool::settings_gap::none) {
+        settings_.applied(server_->session().settings);
+        return;
+    }
+    protocol::write_query(server_->output().writable(), sql);
+    server_->session().unnamed_statement = 0;
+    (void)server_->pipeline().push(
+        {protocol::request_kind::query, protocol::reply_action::swallow, 0}
+    );
+    applying_settings_ = true;
+    hold_for_settings_ = gap == pool::settings_gap::wait || state_ == state::greeting;
+    if (hold_for_settings_) server_->flush();
+}
+
+void relay::settings_applied() {
+    applying_settings_ = false;
+    hold_for_settings_ = false;
+    settings_.applied(server_->session().settings);
+    if (state_ == state::greeting) send_greeting();
+}
+
+void relay::settings_failed(std::string_view body) {
+    protocol::error_fields fields;
+    (void)protocol::decode(body, fields);
+    fatal(
+        {severity::fatal,
+         sqlstate::invalid_parameter_value,
+         "a setting of this session could not be applied to the server: " + fields.message,
+         fields.detail,
+         "Check the connection's options and the SET statements of the application."}
+    );
+}
+
+void relay::on_lease_failed(const pool::lease_error& error) {
+    const client_phase_ptr keep{this};
+    ticket_ = 0;
+    if (session_ == nullptr || session_->is_ending()) return;
+    if (state_ == state::greeting) {
+        fatal(make_error(severity::fatal, error));
+        return;
+    }
+    state_ = state::idle;
+    drop_query();
+    fail_statement(make_error(severity::error, error));
+}
+
+// The unit that waits in the input is refused; the session lives on.
+void relay::fail_statement(const client_error& error) {
+    log_info(
+        "statement refused: client={} user={} database={}: {}",
+        session_->endpoint_text(),
+        user_,
+        database_,
+        error.message
+    );
+    home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
+    write_error(session_->output().writable(), error);
+    skipping_ = true;
+    process();
+}
+
+void relay::maybe_release() {
+    if (!server_ || state_ != state::linked || !is_transaction_mode()) return;
+    if (!server_->pipeline().is_idle() || applying_settings_ || request_rest_ > 0) return;
+    if (is_pinned()) return;
+    release();
+}
+
+void relay::release() {
+    const auto now = steady_clock::now();
+    pool::server_ptr server = std::move(server_);
+    server->cancels().end_lease();
+    pool::server_facts facts;
+    facts.transaction_status = server->pipeline().transaction_status();
+    facts.replies_owed = server->pipeline().size();
+    facts.everything_sent = server->output().empty();
+    facts.everything_delivered = server->input().empty();
+    facts.copy_open = server->pipeline().in_copy();
+    facts.protocol_error = server->pipeline().is_doubtful() ||
+                           server->pipeline().state() == protocol::pipeline_state::out_of_sync ||
+                           server->pipeline().awaits_sync() || reply_rest_ > 0 || request_rest_ > 0;
+    facts.always_reset = !is_transaction_mode();
+    facts.cancels_in_flight = server->cancels().in_flight();
+    facts.left = left_ | dirt_;
+    if (settings_.is_uncertain()) facts.left |= pool::left_behind::settings_uncertain;
+    settings_.end_lease(server->session().settings);
+    left_ = pool::left_behind::nothing;
+    dirt_ = pool::left_behind::nothing;
+    if (state_ == state::linked) state_ = state::idle;
+    server->unlink();
+    pool_->release(std::move(server), pool::reusable(facts), now);
+}
+
+// The client is gone in the middle of something: PostgreSQL is asked to stop, and the server is not
+// used again.
+void relay::abandon_server() {
+    pool::server_ptr server = std::move(server_);
+    server->cancels().end_lease();
+    server->abandon();
+    if (server->pipeline().empty()) {
+        server->hang_up();
+    } else {
+        send_cancel(home().loop(), *server, [server] { server->hang_up(); });
+    }
+}
+
+void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
+    const client_phase_ptr keep{this};
+    if (session_ == nullptr) return;
+    server_.reset();
+    if (cache_) settle(cache_->on_server_lost());
+    capture_.reset();
+    if (told_fatal_) {
+        session_->close_after_flush("PostgreSQL ended the session");
+        return;
+    }
+    fatal(
+        {severity::fatal,
+         sqlstate::connection_failure,
+         "the connection to PostgreSQL was lost",
+         std::string{reason},
+         "The outcome of a statement that was running is not known. Connect again; new servers are "
+         "opened as soon as PostgreSQL accepts them."}
+    );
+}
+
+}  // namespace weir::daemon
