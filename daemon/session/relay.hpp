@@ -134,6 +134,9 @@ private:
         blocked,  ///< something must come first: facts, a server, a reply
         ended,    ///< the session is closed or closing
     };
+    /// Of a unit that was refused: what is dropped before its one ReadyForQuery. As in PostgreSQL,
+    /// an error of the extended protocol swallows everything up to Sync, other queries included.
+    enum class skipping : std::uint8_t { nothing, one_message, up_to_sync };
     /// Of the messages of a batch, as far as they matter.
     using bodies = std::array<std::string_view, 6>;
 
@@ -282,7 +285,7 @@ private:
     bool in_process_ = false;
     bool leaving_ = false;     // drain: close at the end of the unit
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
-    bool skipping_ = false;    // a refused batch: what comes up to Sync is dropped
+    skipping skip_ = skipping::nothing;
 
     pool::settings cached_settings_;  // those that the cache was told
     bool cached_uncertain_ = false;

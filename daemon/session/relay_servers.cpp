@@ -105,7 +105,8 @@ void relay::fail_statement(const client_error& error) {
     );
     home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
     write_error(session_->output().writable(), error);
-    skipping_ = true;
+    const char first = session_->input().unread().front();  // nobody waits without a message
+    skip_ = first == 'Q' || first == 'F' ? skipping::one_message : skipping::up_to_sync;
     process();
 }
 

@@ -29,7 +29,7 @@ relay::step relay::begin_unit() {
         case protocol::header_result::complete:
             break;
     }
-    if (skipping_) return skip_refused(header);
+    if (skip_ != skipping::nothing) return skip_refused(header);
     if (leaving_) {
         fatal(shutting_down());
         return step::ended;
@@ -84,8 +84,8 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
     }
     input.consume(here);
     request_rest_ = header.size() - here;
-    if (header.type == 'Q' || header.type == 'S' || header.type == 'F') {
-        skipping_ = false;
+    if (skip_ == skipping::one_message || header.type == 'S') {
+        skip_ = skipping::nothing;
         drop_query();
         ++segment_;
         protocol::write_ready_for_query(session_->output().writable(), 'I');

@@ -26,13 +26,6 @@ void wait_for_query(std::string const& text) {
     );
 }
 
-// Sends the request and waits until the daemon has closed the connection, which is its only answer.
-void send_cancel(daemon_process const& daemon, std::string const& key) {
-    raw_client request(daemon.port());
-    request.send(frontend::cancel_request(key));
-    EXPECT_TRUE(request.read_to_end().empty());
-}
-
 TEST_F(cancel, ReachesTheQueryThatRuns) {
     daemon_process const daemon(configuration());
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");

@@ -72,6 +72,14 @@ int waiting_clients(daemon_process const& daemon) {
     return std::stoi(shown_by_console(daemon, "SHOW POOLS", "database", "shop", "cl_waiting"));
 }
 
+void send_cancel(daemon_process const& daemon, std::string const& key) {
+    raw_client request(daemon.port());
+    request.send(frontend::cancel_request(key));
+    if (!request.read_to_end().empty()) {
+        throw std::runtime_error("a cancel request was answered");
+    }
+}
+
 std::vector<std::string> column_names(pq_result const& result) {
     std::vector<std::string> names;
     for (int column = 0; column < result.columns(); ++column) {

@@ -45,6 +45,10 @@ std::string shown_by_console(
 /// How many clients of the pool of `shop` wait for a server.
 int waiting_clients(daemon_process const& daemon);
 
+/// Sends the request for the body of a BackendKeyData and waits until the daemon has closed the
+/// connection, which is its only answer.
+void send_cancel(daemon_process const& daemon, std::string const& key);
+
 /// The names of the columns of a result, in order.
 std::vector<std::string> column_names(pq_result const& result);
 
