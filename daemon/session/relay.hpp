@@ -191,6 +191,7 @@ private:
     step forward_one();
     step forward_query(const protocol::frame_header& header);
     bool deallocate(std::string_view text, const text_facts& facts);
+    void stage_deallocate_all(const text_facts& facts, std::uint32_t tag);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
     step forward_describe(const protocol::frame_header& header);
@@ -242,6 +243,8 @@ private:
     void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
     void on_ready_for_query(char status);
     void apply_effect(const querycache::sql::statement& statement, std::string_view command_tag);
+    void wipe(const querycache::sql::statement& statement);
+    bool is_last(const protocol::owed& request) const;
 
     client_session* session_;  // null once it is closed
     std::shared_ptr<pool::pool> pool_;

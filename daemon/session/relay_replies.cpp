@@ -240,8 +240,15 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     if (protocol::decode(body, complete)) return;
     if (cache_) settle(cache_->on_command_complete(complete.tag));
     unit_.rows += complete.rows.value_or(0);
+    if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
+        // Also when it was one of several statements and could not be staged.
+        statements_.deallocate_all();
+        server_->session().statements.deallocate_all();
+    }
     if (request.tag != 0 && !effects_.empty() && effects_.front().tag == request.tag) {
-        apply_effect(*effects_.front().statement, complete.tag);
+        const auto statement = effects_.front().statement;
+        apply_effect(*statement, complete.tag);
+        if (is_last(request)) wipe(*statement);
     }
 }
 
@@ -309,20 +316,35 @@ void relay::apply_effect(const sql::statement& statement, std::string_view tag) 
     }
     if (has(sql::session_effect::reset)) settings_.on_reset(statement.setting.name);
     if (has(sql::session_effect::reset_all)) settings_.on_reset_all();
+    if (has(sql::session_effect::discard_all)) settings_.on_discard_all();
+}
+
+// Whether nothing but Sync was sent behind the request that is being answered.
+bool relay::is_last(const protocol::owed& request) const {
+    const auto& pipeline = server_->pipeline();
+    // A query stays at the head up to its ReadyForQuery; an Execute has left with its tag.
+    for (std::size_t i = request.kind == request_kind::query ? 1 : 0; i < pipeline.size(); ++i) {
+        if (pipeline.at(i).kind != request_kind::sync) return false;
+    }
+    return true;
+}
+
+// What the session had left behind is gone. What is on its way behind the statement was noted when
+// it was sent and must not be wiped with it.
+void relay::wipe(const sql::statement& statement) {
+    const auto has = [&](sql::session_effect effect) {
+        return (statement.effects & sql::effect_bit(effect)) != 0;
+    };
     if (has(sql::session_effect::unlisten_all)) {
         left_ = pool::without(left_, pool::left_behind::listen);
     }
     if (has(sql::session_effect::discard_temp)) {
         left_ = pool::without(left_, pool::left_behind::temporary_table);
     }
-    if (has(sql::session_effect::deallocate_all) || has(sql::session_effect::discard_all)) {
+    if (has(sql::session_effect::deallocate_all)) {
         left_ = pool::without(left_, pool::left_behind::sql_prepare);
-        statements_.deallocate_all();
-        server_->session().statements.deallocate_all();
-        server_->session().unnamed_statement = 0;
     }
     if (has(sql::session_effect::discard_all)) {
-        settings_.on_discard_all();
         left_ = pool::left_behind::nothing;
         dirt_ = pool::left_behind::nothing;
     }

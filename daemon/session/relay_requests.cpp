@@ -212,7 +212,9 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;
     statements_.stage_query(tag, segment_);
+    stage_deallocate_all(facts, tag);
     push(request_kind::query, reply_action::forward, tag);
+    ++segment_;  // its error takes nothing with it that is sent behind it
     unit_.statement = std::move(facts.statement);
     return stream(header);
 }
@@ -310,7 +312,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     }
     counters_.bound();
     const auto* known = statements_.find(bind.statement);
-    if (known != nullptr && statements_.in_doubt(bind.statement, segment_)) return step::blocked;
+    if (statements_.in_doubt(bind.statement, segment_)) return step::blocked;
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
@@ -374,8 +376,8 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
         return stream(header);
     }
     const auto* const known = statements_.find(describe.name);
+    if (statements_.in_doubt(describe.name, segment_)) return step::blocked;
     if (known != nullptr && is_transaction_mode()) {
-        if (statements_.in_doubt(describe.name, segment_)) return step::blocked;
         const pool::statement_ptr statement = known->statement;
         if (!prepare_on_server(*known, describe.name.empty())) return step::blocked;
         if (!describe.name.empty()) {
@@ -441,6 +443,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     if (facts.statement) {
         tag = next_tag();
         note_effects(facts, tag);
+        stage_deallocate_all(facts, tag);
     }
     if (again) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);
     unit_shape_.reset();

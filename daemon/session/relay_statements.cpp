@@ -94,6 +94,16 @@ bool relay::deallocate(std::string_view text, const text_facts& facts) {
     return true;
 }
 
+// What is prepared later in the same pipeline stays: only what there is by now is staged to go.
+void relay::stage_deallocate_all(const text_facts& facts, std::uint32_t tag) {
+    if (!facts.statement || facts.statement->statements != 1) return;
+    if (has(facts.statement->effects, sql::session_effect::deallocate_all) ||
+        has(facts.statement->effects, sql::session_effect::discard_all)) {
+        statements_.stage_deallocate_all(tag, segment_);
+        server_->session().statements.stage_deallocate_all(tag, segment_);
+    }
+}
+
 void relay::refuse_parse(std::error_code error, std::string_view name) {
     if (error == pool::errc::duplicate_statement) {
         refuse_in_stream(

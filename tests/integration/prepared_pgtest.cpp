@@ -63,6 +63,23 @@ TEST_F(prepared, EffectsOfAFailedPipelineDoNotHideLaterOnes) {
     );
 }
 
+// The first reply comes when the others are on their way: it must not wipe what they leave behind.
+TEST_F(prepared, WhatIsSentBehindDiscardAllPinsTheClient) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const pins = [&] { return pq_connection(daemon.dsn("pgweir")).must("SHOW PINS").rows(); };
+    for (std::string const all : {"DISCARD ALL", "DEALLOCATE ALL"}) {
+        client.send(frontend::query(all) + frontend::query("PREPARE p AS SELECT 1"));
+        client.read_until('Z', 2);
+        EXPECT_EQ(pins(), 1) << all;
+        client.ask(frontend::query(all));
+        EXPECT_EQ(pins(), 0) << all;
+    }
+    client.send(frontend::query("UNLISTEN *") + frontend::query("LISTEN heard"));
+    client.read_until('Z', 2);
+    EXPECT_EQ(pins(), 1);
+}
+
 TEST_F(prepared, ServerForgetsTheLeastUsedAndTheClientDoesNotNotice) {
     daemon_process const daemon(
         configuration({.pool = "mode: transaction, size: 1, overflow: 0, max_prepared: 3"})
