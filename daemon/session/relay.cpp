@@ -55,6 +55,8 @@ void relay::on_start() {
 }
 
 bool relay::needs_server_to_greet() const {
+    // In session mode it gets one for good, and with it the process id that it is told.
+    if (!is_transaction_mode()) return true;
     const auto greeting = pool_->greeting();
     if (!greeting) return true;
     // A value that the server has by default needs no proof; any other might be refused, or spelt
@@ -86,6 +88,16 @@ void relay::greet() {
     }
 }
 
+// The secret is ours in any mode: PostgreSQL's own would let a client cancel what the next client
+// of its server runs.
+void relay::make_cancel_key() {
+    auto& registry = home().shared().cancels;
+    if (!is_transaction_mode() && server_) {
+        key_ = registry.add_as(server_->session().process_id, home().index(), session_->id());
+    }
+    if (!key_) key_ = registry.add(home().index(), session_->id());
+}
+
 void relay::send_greeting() {
     const auto greeting = pool_->greeting();
     std::string& out = session_->output().writable();
@@ -105,7 +117,7 @@ void relay::send_greeting() {
         protocol::write_parameter_status(out, name, shown);
     }
     if (!told_application) protocol::write_parameter_status(out, "application_name", application());
-    key_ = home().shared().cancels.add(home().index(), session_->id());
+    make_cancel_key();
     const std::uint32_t secret = key_.secret_key();
     const char bytes[4] = {
         static_cast<char>(secret >> 24),
@@ -217,6 +229,7 @@ void relay::fatal(const client_error& error) {
     );
     write_error(session_->output().writable(), error);
     session_->close_after_flush(error.message);
+    key_.reset();  // before the server goes: who gets it next may want its process id
     if (server_) {
         if (server_->pipeline().is_idle() && server_->output().empty()) {
             release();

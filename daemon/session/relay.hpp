@@ -144,6 +144,7 @@ private:
     worker& home() const { return session_->home(); }
     void greet();
     void send_greeting();
+    void make_cancel_key();
     bool needs_server_to_greet() const;
     void open_query(time_point now);
     void drop_query();
