@@ -137,8 +137,16 @@ private:
     /// Of a unit that was refused: what is dropped before its one ReadyForQuery. As in PostgreSQL,
     /// an error of the extended protocol swallows everything up to Sync, other queries included.
     enum class skipping : std::uint8_t { nothing, one_message, up_to_sync };
-    /// Of the messages of a batch, as far as they matter.
-    using bodies = std::array<std::string_view, 6>;
+    /// Extended messages at the front of the input, up to one that makes the server answer.
+    struct batch {
+        std::array<char, 6> types{};  // of the first ones, which is all that matters
+        std::array<std::string_view, 6> bodies{};
+        std::size_t count = 0;
+        std::size_t size = 0;   // bytes of all of them
+        bool is_short = false;  // complete, and no more than what fits here
+
+        std::string_view shape() const { return {types.data(), count}; }  // while is_short
+    };
 
     // --- relay.cpp ---
     worker& home() const { return session_->home(); }
@@ -168,8 +176,10 @@ private:
     void refresh_cache_settings();
     void settle(const querycache::settlement& settlement);
     bool serve_query_from_cache(std::string_view text);
-    void match_cached_unit(std::string_view types, const bodies& messages);
-    bool serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size);
+    void match_cached_unit(const batch& whole);
+    bool serve_batch_from_cache(const batch& whole);
+    bool leaves_traces() const;
+    bool may_answer_linked() const;
     void tell_hit(const querycache::hit& hit, std::string_view before);
     std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(
@@ -185,14 +195,16 @@ private:
     step skip_refused(const protocol::frame_header& header);
     step begin_query(const protocol::frame_header& header);
     step begin_batch();
-    bool answer_locally(std::string_view types, const bodies& messages, std::size_t size);
+    std::optional<step> answer_linked_batch();
+    step read_batch(batch& out);
+    bool answer_locally(const batch& whole);
     step acquire();
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
     step forward_one();
     step forward_query(const protocol::frame_header& header);
-    bool deallocate(std::string_view text, const text_facts& facts);
-    void stage_deallocate_all(const text_facts& facts, std::uint32_t tag);
+    bool deallocate(const text_facts& facts);
+    void stage_deallocate(const text_facts& facts, std::uint32_t tag);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
     step forward_describe(const protocol::frame_header& header);

@@ -91,8 +91,9 @@ bool relay::serve_query_from_cache(std::string_view text) {
 
 // [Parse] Bind [Describe portal] Execute Sync, all of the unnamed portal: the one shape that memory
 // may answer.
-void relay::match_cached_unit(std::string_view types, const bodies& messages) {
-    if (!cache_) return;
+void relay::match_cached_unit(const batch& whole) {
+    const std::string_view types = whole.shape();
+    const auto& messages = whole.bodies;
     std::size_t at = types.front() == 'P' ? 1 : 0;
     const std::string_view rest = types.substr(at);
     const bool described = rest == "BDES";
@@ -115,8 +116,13 @@ void relay::match_cached_unit(std::string_view types, const bodies& messages) {
         described ? querycache::reply_shape::extended_described : querycache::reply_shape::extended;
 }
 
-bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::size_t size) {
-    if (!cache_->may_hit()) return false;
+// Answers the batch, or notes in unit_shape_ that its answer may be kept.
+bool relay::serve_batch_from_cache(const batch& whole) {
+    if (!cache_) return false;
+    match_cached_unit(whole);
+    if (!unit_shape_ || !cache_->may_hit()) return false;
+    const auto& messages = whole.bodies;
+    const bool parses = whole.types[0] == 'P';
     protocol::parse_message parse;
     protocol::bind_message bind;
     if (protocol::decode(messages[parses ? 1 : 0], bind)) return false;
@@ -125,7 +131,12 @@ bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::siz
     request.bind_tail = bind.tail;
     if (parses) {
         if (protocol::decode(messages[0], parse) || parse.name != bind.statement) return false;
-        if (!parse.name.empty() && statements_.find(parse.name) != nullptr) return false;
+        // In session mode the names are the server's own, so it must see each Parse of one. An
+        // unnamed statement that it has not seen is made up for at the next Bind.
+        if (!parse.name.empty() &&
+            (!is_transaction_mode() || statements_.find(parse.name) != nullptr)) {
+            return false;
+        }
         request.text = parse.text;
         request.parameter_types = parse.parameter_types;
     } else {
@@ -155,9 +166,23 @@ bool relay::serve_batch_from_cache(bool parses, const bodies& messages, std::siz
     tell_hit(hit, before);
     if (session_ == nullptr) return true;
     ++segment_;
-    session_->input().consume(size);
+    session_->input().consume(whole.size);
     unit_shape_.reset();
     return true;
+}
+
+// Temporary tables and the like may stand before what the catalog knows. In transaction mode a
+// server is wiped of what is only suspected before the client's next transaction; in session mode
+// it stays.
+bool relay::leaves_traces() const {
+    return is_pinned() || (!is_transaction_mode() && dirt_ != pool::left_behind::nothing);
+}
+
+// In session mode a client keeps its server; memory answers all the same while nothing is under way
+// there.
+bool relay::may_answer_linked() const {
+    return !is_transaction_mode() && cache_ && cache_->may_hit() && !leaves_traces() &&
+           server_->pipeline().is_idle();
 }
 
 void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
@@ -201,7 +226,7 @@ querycache::request relay::unknown_extended() {
 }
 
 std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
-    if (is_pinned()) return bypass_reason::pinned;
+    if (leaves_traces()) return bypass_reason::pinned;
     if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
     if (!whole_unit) return bypass_reason::pipelined;
     return std::nullopt;

@@ -107,9 +107,11 @@ relay::step relay::forward_one() {
         case 'Q':
             return forward_query(header);
         case 'P':
-            return forward_parse(header);
         case 'B':
-            return forward_bind(header);
+            if (may_answer_linked()) {
+                if (const auto answered = answer_linked_batch()) return *answered;
+            }
+            return header.type == 'P' ? forward_parse(header) : forward_bind(header);
         case 'D':
             return forward_describe(header);
         case 'C':
@@ -130,6 +132,18 @@ relay::step relay::forward_one() {
             return forward_plain(header);
     }
     return bad_message(header);
+}
+
+// A batch of a client that keeps its server. Nothing: it is the server's, message by message.
+std::optional<relay::step> relay::answer_linked_batch() {
+    batch whole;
+    if (read_batch(whole) == step::more) return step::more;
+    unit_shape_.reset();
+    if (whole.is_short && serve_batch_from_cache(whole)) {
+        return session_ == nullptr ? step::ended : step::done;
+    }
+    if (facts_ticket_ != 0) return step::blocked;
+    return std::nullopt;
 }
 
 // Whether the last thing that the server was asked ends in ReadyForQuery: then its replies will
@@ -191,15 +205,14 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             )) {
             return bad_message(header);
         }
-        if (!is_transaction_mode() && server_->pipeline().is_idle() &&
-            serve_query_from_cache(query.text)) {
+        if (may_answer_linked() && serve_query_from_cache(query.text)) {
             if (session_ == nullptr) return step::ended;
             session_->input().consume(header.size());
             ++segment_;
             return step::done;
         }
         if (!find_facts(query.text, facts)) return step::blocked;
-        if (deallocate(query.text, facts)) {
+        if (deallocate(facts)) {
             session_->input().consume(header.size());
             return step::done;
         }
@@ -212,7 +225,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;
     statements_.stage_query(tag, segment_);
-    stage_deallocate_all(facts, tag);
+    stage_deallocate(facts, tag);
     push(request_kind::query, reply_action::forward, tag);
     ++segment_;  // its error takes nothing with it that is sent behind it
     unit_.statement = std::move(facts.statement);
@@ -269,7 +282,9 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
             return step::done;
         }
     } else {
-        // Session mode: the server judges names itself; we only remember the facts.
+        // Session mode: the server judges names itself; we only remember the facts. It may accept
+        // one that is taken as far as we know: then the old one is gone.
+        statements_.stage_close(tag, segment_, parse.name);
         (void)statements_.stage_parse(tag, segment_, parse.name, std::move(statement));
     }
     if (parse.name.empty()) {
@@ -316,7 +331,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
-    if (known != nullptr && is_transaction_mode()) {
+    if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
         if (!prepare_on_server(*known, bind.statement.empty())) return step::blocked;
         known = statements_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
@@ -377,7 +392,7 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
     }
     const auto* const known = statements_.find(describe.name);
     if (statements_.in_doubt(describe.name, segment_)) return step::blocked;
-    if (known != nullptr && is_transaction_mode()) {
+    if (known != nullptr && (is_transaction_mode() || describe.name.empty())) {
         const pool::statement_ptr statement = known->statement;
         if (!prepare_on_server(*known, describe.name.empty())) return step::blocked;
         if (!describe.name.empty()) {
@@ -443,7 +458,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     if (facts.statement) {
         tag = next_tag();
         note_effects(facts, tag);
-        stage_deallocate_all(facts, tag);
+        stage_deallocate(facts, tag);
     }
     if (again) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);
     unit_shape_.reset();

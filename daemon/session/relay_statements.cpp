@@ -20,34 +20,6 @@ namespace sql = querycache::sql;
 using protocol::reply_action;
 using protocol::request_kind;
 
-// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not that
-// plain.
-std::string deallocated_name(std::string_view text) {
-    constexpr std::string_view blank = " \t\r\n;";
-    std::string name;
-    for (int words = 0; !text.empty(); ++words) {
-        const auto from = text.find_first_not_of(blank);
-        if (from == std::string_view::npos) break;
-        text.remove_prefix(from);
-        std::size_t to = text.find_first_of(blank);
-        if (text.front() == '"') {
-            to = text.find('"', 1);
-            to = to == std::string_view::npos ? to : to + 1;
-        }
-        const std::string_view word = text.substr(0, to);
-        text.remove_prefix(word.size());
-        if (words > 2) return {};
-        name.clear();
-        if (word.front() == '"') {
-            if (word.size() > 2) name = word.substr(1, word.size() - 2);
-        } else {
-            for (const char c : word)
-                name += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-        }
-    }
-    return name;
-}
-
 bool has(sql::session_effect_set set, sql::session_effect effect) {
     return (set & sql::effect_bit(effect)) != 0;
 }
@@ -73,18 +45,16 @@ pool::client_statement relay::make_client_statement(
 
 // DEALLOCATE of a statement that the protocol prepared: the server has it under a name of ours and
 // keeps it for others, so the client's name goes here.
-bool relay::deallocate(std::string_view text, const text_facts& facts) {
-    if (!facts.statement || !has(facts.statement->effects, sql::session_effect::deallocate) ||
-        facts.statement->statements != 1 || !is_transaction_mode() ||
+bool relay::deallocate(const text_facts& facts) {
+    if (facts.deallocates.empty() || !is_transaction_mode() ||
         server_->pipeline().size() > (applying_settings_ ? 1U : 0U) ||
         server_->pipeline().transaction_status() == 'E') {
         return false;
     }
-    const std::string name = deallocated_name(text);
-    if (name.empty() || statements_.find(name) == nullptr) return false;
+    if (statements_.find(facts.deallocates) == nullptr) return false;
     ++segment_;
     const std::uint32_t tag = next_tag();
-    statements_.stage_close(tag, segment_, name);
+    statements_.stage_close(tag, segment_, facts.deallocates);
     statements_.resolve(tag, pool::change_outcome::succeeded);
     std::string& out = session_->output().writable();
     protocol::write_command_complete(out, "DEALLOCATE");
@@ -95,7 +65,10 @@ bool relay::deallocate(std::string_view text, const text_facts& facts) {
 }
 
 // What is prepared later in the same pipeline stays: only what there is by now is staged to go.
-void relay::stage_deallocate_all(const text_facts& facts, std::uint32_t tag) {
+void relay::stage_deallocate(const text_facts& facts, std::uint32_t tag) {
+    if (!is_transaction_mode() && !facts.deallocates.empty()) {
+        statements_.stage_close(tag, segment_, facts.deallocates);
+    }
     if (!facts.statement || facts.statement->statements != 1) return;
     if (has(facts.statement->effects, sql::session_effect::deallocate_all) ||
         has(facts.statement->effects, sql::session_effect::discard_all)) {

@@ -118,45 +118,49 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
     return acquire();
 }
 
-relay::step relay::begin_batch() {
+// The messages at the front up to the one that makes the server answer. `more`: not all of them
+// have come.
+relay::step relay::read_batch(batch& out) {
     const std::string_view bytes = session_->input().unread();
-    std::array<char, 6> types{};
-    bodies messages{};
-    std::size_t count = 0;
-    std::size_t end = 0;
     bool ends = false;
     while (!ends) {
         protocol::frame_header header;
-        const auto parsed = protocol::parse_frontend_header(bytes.substr(end), false, header);
+        const auto parsed = protocol::parse_frontend_header(bytes.substr(out.size), false, header);
         if (parsed == protocol::header_result::malformed) break;  // met again when its turn comes
-        if (parsed == protocol::header_result::incomplete || bytes.size() - end < header.size()) {
+        if (parsed == protocol::header_result::incomplete ||
+            bytes.size() - out.size < header.size()) {
             const std::size_t need =
                 parsed == protocol::header_result::incomplete ? 1024 : header.size();
-            if (end + need > longest_batch) break;
-            header.length = static_cast<std::uint32_t>(end + need);
+            if (out.size + need > longest_batch) break;
+            header.length = static_cast<std::uint32_t>(out.size + need);
             return need_whole(header);
         }
-        if (count < types.size()) {
-            types[count] = header.type;
-            messages[count] = bytes.substr(end + protocol::frame_header_size, header.body_size());
+        if (out.count < out.types.size()) {
+            out.types[out.count] = header.type;
+            out.bodies[out.count] =
+                bytes.substr(out.size + protocol::frame_header_size, header.body_size());
         }
-        ++count;
-        end += header.size();
+        ++out.count;
+        out.size += header.size();
         ends = header.type == 'S' || header.type == 'H' || header.type == 'Q' ||
                header.type == 'F' || header.type == 'X';
     }
+    out.is_short = ends && out.count <= out.types.size();
+    return step::done;
+}
+
+relay::step relay::begin_batch() {
+    batch whole;
+    if (read_batch(whole) == step::more) return step::more;
     unit_shape_.reset();
-    if (ends && count <= types.size()) {
-        if (answer_locally({types.data(), count}, messages, end)) return step::done;
-        match_cached_unit({types.data(), count}, messages);
-        if (unit_shape_ && serve_batch_from_cache(types[0] == 'P', messages, end)) {
-            return session_ == nullptr ? step::ended : step::done;
-        }
+    if (whole.is_short) {
+        if (answer_locally(whole)) return step::done;
+        if (serve_batch_from_cache(whole)) return session_ == nullptr ? step::ended : step::done;
     }
-    if (cache_ && types[0] == 'P') {
+    if (cache_ && whole.types[0] == 'P') {
         protocol::parse_message parse;
         text_facts facts;
-        if (!protocol::decode(messages[0], parse) && !find_facts(parse.text, facts)) {
+        if (!protocol::decode(whole.bodies[0], parse) && !find_facts(parse.text, facts)) {
             return step::blocked;
         }
     }
@@ -164,16 +168,17 @@ relay::step relay::begin_batch() {
 }
 
 // Close of statements and nothing else: known here, and nobody else needs to know.
-bool relay::answer_locally(std::string_view types, const bodies& messages, std::size_t size) {
+bool relay::answer_locally(const batch& whole) {
+    const std::string_view types = whole.shape();
     if (types.back() != 'S' || !is_transaction_mode()) return false;
     for (std::size_t i = 0; i + 1 < types.size(); ++i) {
         protocol::name_message close;
-        if (types[i] != 'C' || protocol::decode(messages[i], close)) return false;
+        if (types[i] != 'C' || protocol::decode(whole.bodies[i], close)) return false;
     }
     std::string& out = session_->output().writable();
     for (std::size_t i = 0; i + 1 < types.size(); ++i) {
         protocol::name_message close;
-        if (protocol::decode(messages[i], close)) return false;
+        if (protocol::decode(whole.bodies[i], close)) return false;
         if (close.kind == 'S') {
             const std::uint32_t tag = next_tag();
             statements_.stage_close(tag, segment_, close.name);
@@ -184,7 +189,7 @@ bool relay::answer_locally(std::string_view types, const bodies& messages, std::
     ++segment_;
     drop_query();
     protocol::write_ready_for_query(out, 'I');
-    session_->input().consume(size);
+    session_->input().consume(whole.size);
     return true;
 }
 
@@ -208,6 +213,10 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
             ask_parser(text, hash);
             return false;
         }
+    }
+    if (out.statement->statements == 1 &&
+        (out.statement->effects & sql::effect_bit(sql::session_effect::deallocate)) != 0) {
+        out.deallocates = deallocated_name(text);
     }
     out.call_reasons = sql::call_reasons(lexed);
     out.clock_word = lexed.has_clock_word;

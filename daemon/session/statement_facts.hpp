@@ -9,6 +9,8 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 namespace weir::daemon {
 
@@ -19,6 +21,7 @@ struct text_facts {
     bool clock_word = false;
     bool nocache = false;
     std::optional<std::chrono::milliseconds> hint_ttl;
+    std::string deallocates;  ///< the name in a lone DEALLOCATE, when it is a plain one
 
     querycache::statement_context context(std::optional<querycache::bypass_reason> refused) const {
         querycache::statement_context c;
@@ -31,5 +34,9 @@ struct text_facts {
         return c;
     }
 };
+
+/// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not
+/// that plain.
+std::string deallocated_name(std::string_view text);
 
 }  // namespace weir::daemon
