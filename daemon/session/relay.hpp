@@ -163,6 +163,7 @@ private:
     bool is_pinned() const { return left_ != pool::left_behind::nothing; }
 
     // --- relay_servers.cpp ---
+    step acquire();
     void link(pool::server_ptr server);
     void send_settings();
     void settings_applied();
@@ -198,7 +199,6 @@ private:
     std::optional<step> answer_linked_batch();
     step read_batch(batch& out);
     bool answer_locally(const batch& whole);
-    step acquire();
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
     step forward_one();

@@ -77,15 +77,6 @@ relay::step relay::bad_message(const protocol::frame_header& header) {
     return step::ended;
 }
 
-relay::step relay::acquire() {
-    if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
-        link(std::move(server));
-        return session_ == nullptr ? step::ended : step::done;
-    }
-    state_ = state::waiting;
-    return step::blocked;
-}
-
 relay::step relay::forward_one() {
     protocol::frame_header header;
     switch (protocol::parse_frontend_header(session_->input().unread(), false, header)) {
@@ -132,18 +123,6 @@ relay::step relay::forward_one() {
             return forward_plain(header);
     }
     return bad_message(header);
-}
-
-// A batch of a client that keeps its server. Nothing: it is the server's, message by message.
-std::optional<relay::step> relay::answer_linked_batch() {
-    batch whole;
-    if (read_batch(whole) == step::more) return step::more;
-    unit_shape_.reset();
-    if (whole.is_short && serve_batch_from_cache(whole)) {
-        return session_ == nullptr ? step::ended : step::done;
-    }
-    if (facts_ticket_ != 0) return step::blocked;
-    return std::nullopt;
 }
 
 // Whether the last thing that the server was asked ends in ReadyForQuery: then its replies will
@@ -359,23 +338,6 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     push(request_kind::bind, reply_action::forward, tag_none);
     session_->input().consume(here);
     request_rest_ = header.size() - here;
-    return step::done;
-}
-
-// As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
-// as it comes.
-relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_header& header) {
-    refuse_in_stream(
-        {severity::error,
-         sqlstate::invalid_sql_statement_name,
-         "prepared statement \"" + std::string{name} + "\" does not exist",
-         "",
-         ""}
-    );
-    const std::size_t here = std::min(session_->input().unread().size(), header.size());
-    session_->input().consume(here);
-    request_rest_ = header.size() - here;
-    drops_rest_ = true;
     return step::done;
 }
 

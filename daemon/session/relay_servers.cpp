@@ -12,6 +12,15 @@ namespace weir::daemon {
 namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
 
+relay::step relay::acquire() {
+    if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
+        link(std::move(server));
+        return session_ == nullptr ? step::ended : step::done;
+    }
+    state_ = state::waiting;
+    return step::blocked;
+}
+
 void relay::on_lease(pool::server_ptr server) {
     const client_phase_ptr keep{this};
     ticket_ = 0;

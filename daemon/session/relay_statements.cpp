@@ -8,7 +8,7 @@
 #include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 
 namespace weir::daemon {
@@ -106,6 +106,23 @@ void relay::refuse_in_stream(const client_error& error) {
         server_->output().writable(), "", "pgweir_refused", std::string_view{nothing, 6}
     );
     push(request_kind::bind, reply_action::replace_error, tag_none);
+}
+
+// As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
+// as it comes.
+relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_header& header) {
+    refuse_in_stream(
+        {severity::error,
+         sqlstate::invalid_sql_statement_name,
+         "prepared statement \"" + std::string{name} + "\" does not exist",
+         "",
+         ""}
+    );
+    const std::size_t here = std::min(session_->input().unread().size(), header.size());
+    session_->input().consume(here);
+    request_rest_ = header.size() - here;
+    drops_rest_ = true;
+    return step::done;
 }
 
 void relay::close_surplus() {

@@ -167,6 +167,18 @@ relay::step relay::begin_batch() {
     return acquire();
 }
 
+// A batch of a client that keeps its server. Nothing: it is the server's, message by message.
+std::optional<relay::step> relay::answer_linked_batch() {
+    batch whole;
+    if (read_batch(whole) == step::more) return step::more;
+    unit_shape_.reset();
+    if (whole.is_short && serve_batch_from_cache(whole)) {
+        return session_ == nullptr ? step::ended : step::done;
+    }
+    if (facts_ticket_ != 0) return step::blocked;
+    return std::nullopt;
+}
+
 // Close of statements and nothing else: known here, and nobody else needs to know.
 bool relay::answer_locally(const batch& whole) {
     const std::string_view types = whole.shape();
