@@ -1,0 +1,96 @@
+// What the daemon tells of itself over HTTP: why it is not ready, and what is true now.
+
+#include "daemon/daemon.hpp"
+#include "daemon/insight/log.hpp"
+#include "daemon/version.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace weir::daemon {
+
+using std::chrono::steady_clock;
+
+std::vector<std::string> running_daemon::not_ready_reasons() const {
+    std::vector<std::string> reasons;
+    if (draining_) reasons.push_back("pgweir is draining");
+    const auto now = steady_clock::now();
+    for (const auto& one : pools_->all()) {
+        const auto figures = one->figures(now);
+        const std::string name = one->database() + "/" + one->user();
+        if (figures.paused) reasons.push_back("pool " + name + " is paused");
+        const std::string error = one->last_error();
+        if (figures.active + figures.idle == 0 && !error.empty()) {
+            reasons.push_back("pool " + name + " has no server: " + error);
+        }
+    }
+    return reasons;
+}
+
+insight::gauge_snapshot running_daemon::gauges() const {
+    insight::gauge_snapshot snapshot;
+    const auto now = steady_clock::now();
+    for (const auto& one : pools_->all()) {
+        const auto figures = one->figures(now);
+        const auto options = one->options();
+        insight::pool_gauges gauge;
+        gauge.database = one->database();
+        gauge.user = one->user();
+        gauge.servers.login = figures.login;
+        gauge.servers.idle = figures.idle;
+        gauge.servers.active = figures.active + figures.being_canceled;
+        gauge.servers.tested = figures.tested;
+        gauge.size = static_cast<std::uint64_t>(options.size);
+        gauge.overflow = figures.open > gauge.size ? figures.open - gauge.size : 0;
+        gauge.waiting = figures.waiting;
+        gauge.max_wait = figures.max_wait;
+        snapshot.clients.waiting += figures.waiting;
+        snapshot.clients.active += figures.active;
+        snapshot.pools.push_back(std::move(gauge));
+    }
+    const auto connected = static_cast<std::uint64_t>(std::max(0, client_count_.load()));
+    const auto busy = snapshot.clients.waiting + snapshot.clients.active;
+    snapshot.clients.idle = connected > busy ? connected - busy : 0;
+    for (const auto& row : cache_.show_cache()) {
+        snapshot.cache.rules.push_back(
+            {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses}
+        );
+        snapshot.cache.stores += row.totals.stores;
+        snapshot.cache.saved += std::chrono::nanoseconds{row.totals.saved_ns};
+    }
+    for (const auto& row : cache_.show_reasons()) {
+        snapshot.cache.bypasses.push_back(
+            {std::string{querycache::to_string(row.reason)}, row.count}
+        );
+    }
+    const auto totals = cache_.totals();
+    snapshot.cache.entries = totals.entries;
+    snapshot.cache.bytes = totals.bytes;
+    snapshot.cache.capacity_bytes = totals.capacity;
+    snapshot.cache.evictions = {
+        {"space", totals.evictions_space},
+        {"expired", totals.evictions_expired},
+        {"outdated", totals.evictions_outdated},
+        {"admin", totals.evictions_admin}};
+    std::map<std::string, std::uint64_t> causes;
+    for (const auto& row : cache_.show_tables()) {
+        if (!row.last_cause.empty()) causes[row.last_cause] += row.invalidations;
+    }
+    for (const auto& [cause, count] : causes)
+        snapshot.cache.invalidations.push_back({cause, count});
+    return snapshot;
+}
+
+insight::metrics_input running_daemon::metrics_input() const {
+    insight::metrics_input input;
+    input.counters = counters_.totals();
+    input.gauges = gauges();
+    input.process = insight::read_process_facts();
+    input.slow_log = slow_.counts();
+    input.log_lines_lost = log_lines_lost();
+    input.version = version;
+    input.commit = commit;
+    return input;
+}
+
+}  // namespace weir::daemon
