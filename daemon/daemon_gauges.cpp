@@ -2,6 +2,7 @@
 
 #include "daemon/daemon.hpp"
 #include "daemon/insight/log.hpp"
+#include "daemon/loop_gauges.hpp"
 #include "daemon/version.hpp"
 
 #include <algorithm>
@@ -10,6 +11,13 @@
 namespace weir::daemon {
 
 using std::chrono::steady_clock;
+
+namespace {
+
+// A loop answers within microseconds; one that does not is too busy to be asked.
+constexpr std::chrono::milliseconds scrape_patience{200};
+
+}  // namespace
 
 std::vector<std::string> running_daemon::not_ready_reasons() const {
     std::vector<std::string> reasons;
@@ -29,6 +37,8 @@ std::vector<std::string> running_daemon::not_ready_reasons() const {
 
 insight::gauge_snapshot running_daemon::gauges() const {
     insight::gauge_snapshot snapshot;
+    auto loops = count_everywhere(worker_list_, scrape_patience);
+    snapshot.pins = std::move(loops.pins);
     const auto now = steady_clock::now();
     for (const auto& one : pools_->all()) {
         const auto figures = one->figures(now);
@@ -44,6 +54,10 @@ insight::gauge_snapshot running_daemon::gauges() const {
         gauge.overflow = figures.open > gauge.size ? figures.open - gauge.size : 0;
         gauge.waiting = figures.waiting;
         gauge.max_wait = figures.max_wait;
+        if (const auto found = loops.prepared_statements.find({gauge.database, gauge.user});
+            found != loops.prepared_statements.end()) {
+            gauge.prepared_statements = found->second;
+        }
         snapshot.clients.waiting += figures.waiting;
         snapshot.clients.active += figures.active;
         snapshot.pools.push_back(std::move(gauge));

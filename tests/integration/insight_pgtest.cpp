@@ -61,7 +61,8 @@ TEST_F(insight, MetricsHaveTheNamesThatAreDocumented) {
           "cache_invalidations_total{",
           "slow_queries_total",
           "errors_total{",
-          "prepared_statements",
+          "prepared_statements{",
+          "pinned_clients{",
           "config_reloads_total",
           "event_loop_lag_seconds_bucket{",
           "build_info{"}) {
@@ -92,6 +93,47 @@ TEST_F(insight, CountersFollowTheTraffic) {
     wait_until([&] { return queries() == 7; }, "six more queries to be counted");
     EXPECT_EQ(transactions(), transactions_before + 6);
     EXPECT_EQ(errors(), errors_before + 1);
+}
+
+TEST_F(insight, PinsAndPreparedStatementsAreCountedAtTheScrape) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 3, overflow: 0"}));
+    auto const pinned = [&](std::string const& reason) {
+        return daemon.metric("pgweir_pinned_clients", {"reason=\"" + reason + "\""});
+    };
+    auto const prepared = [&] {
+        return daemon.metric("pgweir_prepared_statements", {"database=\"shop\""});
+    };
+    EXPECT_NE(
+        daemon.get("/metrics").body.find("pgweir_pinned_clients{reason=\"listen\"} 0"),
+        std::string::npos
+    );
+    {
+        pq_connection listener(daemon.dsn("shop"));
+        listener.must("LISTEN heard");
+        pq_connection both(daemon.dsn("shop"));
+        both.must("LISTEN heard");
+        both.must("CREATE TEMPORARY TABLE mine (n integer)");
+        pq_connection free(daemon.dsn("shop"));
+        ASSERT_TRUE(free.prepare("a", "SELECT 1").ok());
+        ASSERT_TRUE(free.prepare("b", "SELECT 2").ok());
+        EXPECT_EQ(pinned("listen"), 2);
+        EXPECT_EQ(pinned("temporary_table"), 1);
+        EXPECT_EQ(daemon.metric("pgweir_pinned_clients"), 3) << "one client, two reasons";
+        EXPECT_EQ(prepared(), 2);
+        listener.must("UNLISTEN *");
+        EXPECT_EQ(pinned("listen"), 1);
+    }
+    wait_until([&] { return daemon.metric("pgweir_pinned_clients") == 0; }, "the pins to end");
+    EXPECT_EQ(prepared(), 2) << "the server keeps them";
+}
+
+TEST_F(insight, PreparedStatementsOfSessionModeAreCounted) {
+    daemon_process const daemon(configuration({.pool = "mode: session, size: 2, overflow: 0"}));
+    pq_connection one(daemon.dsn("shop"));
+    pq_connection two(daemon.dsn("shop"));
+    ASSERT_TRUE(one.prepare("a", "SELECT 1").ok());
+    ASSERT_TRUE(two.prepare("a", "SELECT 1").ok());
+    EXPECT_EQ(daemon.metric("pgweir_prepared_statements", {"database=\"shop\""}), 2);
 }
 
 TEST_F(insight, HealthAndReadinessAndUnknownPaths) {

@@ -1,0 +1,97 @@
+#include "daemon/loop_gauges.hpp"
+
+#include "daemon/net/worker.hpp"
+#include "daemon/pool_directory.hpp"
+#include "daemon/session/relay.hpp"
+#include "pool/reusable.hpp"
+
+#include <array>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+namespace weir::daemon {
+
+namespace {
+
+using pool::left_behind;
+
+constexpr std::array<std::pair<left_behind, const char*>, 6> pin_reasons{{
+    {left_behind::listen, "listen"},
+    {left_behind::temporary_table, "temporary_table"},
+    {left_behind::advisory_lock, "advisory_lock"},
+    {left_behind::hold_cursor, "hold_cursor"},
+    {left_behind::sql_prepare, "sql_prepare"},
+    {left_behind::settings_uncertain, "settings_uncertain"},
+}};
+
+loop_gauges nothing_yet() {
+    loop_gauges none;
+    for (const auto& [bit, name] : pin_reasons)
+        none.pins.push_back({name, 0});
+    return none;
+}
+
+void add(loop_gauges& to, const loop_gauges& from) {
+    for (std::size_t i = 0; i < to.pins.size(); ++i)
+        to.pins[i].clients += from.pins[i].clients;
+    for (const auto& [name, count] : from.prepared_statements)
+        to.prepared_statements[name] += count;
+}
+
+/// Outlives the asker when a loop answers too late.
+struct gathering {
+    std::mutex lock;
+    std::condition_variable answered;
+    loop_gauges sum = nothing_yet();  // guarded by lock
+    std::size_t left = 0;             // guarded by lock
+};
+
+}  // namespace
+
+loop_gauges count_on(worker& at) {
+    loop_gauges seen = nothing_yet();
+    const auto prepared = [&](const pool::pool& where, std::size_t count) {
+        if (count > 0) seen.prepared_statements[{where.database(), where.user()}] += count;
+    };
+    for (const auto& [id, client] : at.clients()) {
+        const auto* const one = dynamic_cast<const relay*>(client->phase());
+        if (one == nullptr) continue;
+        for (std::size_t i = 0; i < pin_reasons.size(); ++i) {
+            const auto reason = pin_reasons[i].first;
+            if ((one->pins() & reason) == reason) ++seen.pins[i].clients;
+        }
+        // In session mode the names are the client's own and the server's list knows none of them.
+        if (one->server() && one->owner()->mode() == pool::pool_mode::session) {
+            prepared(*one->owner(), one->prepared_count());
+        }
+    }
+    for (const auto& one : at.shared().pools.all()) {
+        std::size_t count = 0;
+        for (auto* server : one->servers_on(at.loop())) {
+            if (!server->is_closed()) count += server->session().statements.size();
+        }
+        prepared(*one, count);
+    }
+    return seen;
+}
+
+loop_gauges count_everywhere(
+    const std::vector<worker*>& workers, std::chrono::milliseconds patience
+) {
+    auto all = std::make_shared<gathering>();
+    all->left = workers.size();
+    for (worker* one : workers) {
+        one->loop().post([one, all] {
+            const auto seen = count_on(*one);
+            const std::lock_guard guard{all->lock};
+            add(all->sum, seen);
+            if (--all->left == 0) all->answered.notify_one();
+        });
+    }
+    std::unique_lock guard{all->lock};
+    all->answered.wait_for(guard, patience, [&] { return all->left == 0; });
+    return all->sum;
+}
+
+}  // namespace weir::daemon
