@@ -126,6 +126,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         slow_,
         *pools_,
         users_,
+        places_,
         *cached_,
         *this,
         blocking_,

@@ -19,6 +19,7 @@
 #include "daemon/pool_directory.hpp"
 #include "daemon/removed_databases.hpp"
 #include "daemon/services.hpp"
+#include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
 #include "querycache/cache.hpp"
@@ -98,6 +99,7 @@ private:
     pool::cancel_registry cancels_;
     pool::statement_registry statements_;
     credentials users_;
+    user_places places_;
     std::atomic<int> client_count_{0};
     std::atomic<bool> draining_{false};
     std::unique_ptr<pool_directory> pools_;

@@ -32,6 +32,7 @@ class slow_log;
 
 class pool_directory;
 class credentials;
+class user_places;
 class cache_databases;
 class control;
 
@@ -44,6 +45,7 @@ struct services {
     insight::slow_log& slow;
     pool_directory& pools;
     credentials& users;
+    user_places& places;
     cache_databases& cached;
     control& daemon;
     boost::asio::thread_pool& blocking;  // PBKDF2, file reading

@@ -6,6 +6,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/sqlstate.hpp"
@@ -425,12 +426,23 @@ void login_phase::authenticated() {
         );
         return;
     }
+    const auto* const own = configuration.find_user(user_);
+    const int limit = own == nullptr ? 0 : own->max_connections;
+    auto place = home.shared().places.take(user_, limit);
+    if (!place) {
+        refuse(
+            too_many_clients("users." + user_ + ".max_connections", limit),
+            login_result::too_many_clients
+        );
+        return;
+    }
     step_ = step::finished;
     home.set_ticking(session, false);
     auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
     protocol::write_authentication_ok(session.output().writable());
-    session.enter(client_phase_ptr{
-        new relay(session, std::move(pool), user_, database_, std::move(parameters_))});
+    session.enter(client_phase_ptr{new relay(
+        session, std::move(pool), std::move(place), user_, database_, std::move(parameters_)
+    )});
 }
 
 void login_phase::refuse_credentials() {

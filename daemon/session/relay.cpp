@@ -17,12 +17,14 @@ using std::chrono::steady_clock;
 relay::relay(
     client_session& session,
     std::shared_ptr<pool::pool> pool,
+    user_places::place place,
     std::string user,
     std::string database,
     protocol::startup_parameters parameters
 )
     : session_{&session},
       pool_{std::move(pool)},
+      place_{std::move(place)},
       counters_{session.home().counters().pool(database, user)},
       user_{std::move(user)},
       database_{std::move(database)},
@@ -249,6 +251,7 @@ void relay::on_closed(std::string_view) {
         ticket_ = 0;
     }
     key_.reset();
+    place_.reset();
     if (server_) {
         if (server_->pipeline().is_idle() && server_->output().empty() && request_rest_ == 0) {
             release();

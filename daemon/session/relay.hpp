@@ -17,6 +17,7 @@
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/statement_facts.hpp"
+#include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
 #include "pool/prepared_statements.hpp"
@@ -57,6 +58,7 @@ public:
     relay(
         client_session& session,
         std::shared_ptr<pool::pool> pool,
+        user_places::place place,
         std::string user,
         std::string database,
         protocol::startup_parameters parameters
@@ -261,6 +263,7 @@ private:
 
     client_session* session_;  // null once it is closed
     std::shared_ptr<pool::pool> pool_;
+    user_places::place place_;
     insight::pool_counters& counters_;
     std::string user_;
     std::string database_;

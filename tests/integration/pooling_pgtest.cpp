@@ -240,6 +240,52 @@ TEST_F(pooling, TooManyClientsAreToldTheLimit) {
     );
 }
 
+TEST_F(pooling, TooManyClientsOfAUserAreToldItsLimit) {
+    auto const with_limit = [](std::string const& limit) {
+        return configuration(
+            {.threads = "2",
+             .rest = "users: {report: {max_connections: " + limit + "}, postgres: {}}\n"}
+        );
+    };
+    shared_postgres().execute("DROP ROLE IF EXISTS report; CREATE ROLE report LOGIN");
+    daemon_process daemon(with_limit("2"));
+    auto const login = [&](std::string const& user) {
+        raw_client client(daemon.port());
+        auto const replies = client.start({{"user", user}, {"database", "shop"}});
+        return std::make_pair(std::move(client), replies);
+    };
+    auto first_one = login("report");
+    auto second = login("report");
+    ASSERT_TRUE(has(second.second, 'Z'));
+    auto const refused = login("report").second;
+    ASSERT_TRUE(has(refused, 'E'));
+    auto const& error = first(refused, 'E');
+    EXPECT_EQ(error.field('C'), "53300");
+    EXPECT_EQ(error.field('S'), "FATAL");
+    EXPECT_EQ(error.field('M'), "too many clients: users.report.max_connections is 2");
+    EXPECT_FALSE(error.field('H').empty());
+    EXPECT_FALSE(has(refused, 'Z'));
+    EXPECT_TRUE(has(login("postgres").second, 'Z')) << "the limit is of one user";
+
+    // More at once after a reload; those that were refused have taken no place.
+    daemon.rewrite(with_limit("3"));
+    daemon.reload();
+    auto third = login("report");
+    EXPECT_TRUE(has(third.second, 'Z'));
+    EXPECT_TRUE(has(login("report").second, 'E'));
+
+    // Fewer after another: nobody is thrown out, and nobody comes in.
+    daemon.rewrite(with_limit("1"));
+    daemon.reload();
+    EXPECT_EQ(types(first_one.first.ask(frontend::query("SELECT 1"))), "TDCZ");
+    EXPECT_TRUE(has(login("report").second, 'E'));
+    for (auto* one : {&first_one, &second, &third}) {
+        one->first.send(frontend::terminate());
+        (void)one->first.read_to_end();
+    }
+    wait_until([&] { return has(login("report").second, 'Z'); }, "the places of those who left");
+}
+
 TEST_F(pooling, UnixSocketServes) {
     daemon_process const daemon(configuration({.listen = ", unix_socket_dir: \"{dir}\""}));
     pq_connection client(
