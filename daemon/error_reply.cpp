@@ -7,14 +7,38 @@ namespace weir::daemon {
 
 namespace sqlstate = protocol::sqlstate;
 
-void write_error(std::string& out, const client_error& error) {
+namespace {
+
+const char* to_string(severity level) {
+    switch (level) {
+        case severity::notice:
+            return "NOTICE";
+        case severity::error:
+            return "ERROR";
+        case severity::fatal:
+            return "FATAL";
+    }
+    return "ERROR";
+}
+
+protocol::error_fields make_fields(const client_error& error) {
     protocol::error_fields fields;
-    fields.severity = error.level == severity::fatal ? "FATAL" : "ERROR";
+    fields.severity = to_string(error.level);
     fields.code = error.sqlstate;
     fields.message = error.message;
     fields.detail = error.detail;
     fields.hint = error.hint;
-    protocol::write_error_response(out, fields);
+    return fields;
+}
+
+}  // namespace
+
+void write_error(std::string& out, const client_error& error) {
+    protocol::write_error_response(out, make_fields(error));
+}
+
+void write_notice(std::string& out, const client_error& notice) {
+    protocol::write_notice_response(out, make_fields(notice));
 }
 
 client_error make_error(severity level, const pool::lease_error& error) {

@@ -11,7 +11,7 @@
 
 namespace weir::daemon {
 
-enum class severity : unsigned char { error, fatal };
+enum class severity : unsigned char { notice, error, fatal };
 
 /// Ready for the wire; every one names a remedy in detail or hint.
 struct client_error {
@@ -24,6 +24,8 @@ struct client_error {
 
 /// Appends an ErrorResponse.
 void write_error(std::string& out, const client_error& error);
+/// Appends a NoticeResponse, which may stand between any two messages.
+void write_notice(std::string& out, const client_error& notice);
 
 client_error make_error(severity level, const pool::lease_error& error);
 /// A peer's bytes broke the protocol: 08P01, FATAL. `what` names the message type and length.

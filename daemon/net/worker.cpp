@@ -153,7 +153,11 @@ void worker::tick() {
     }
     // Only phases with a deadline need this; a walk over thousands of idle clients ten times a
     // second is not free.
-    for (auto& [id, client] : std::unordered_map(ticking_)) {
+    std::vector<client_ptr> ticking;  // a phase may take its session off the list
+    ticking.reserve(ticking_.size());
+    for (const auto& [id, client] : ticking_)
+        ticking.push_back(client);
+    for (const auto& client : ticking) {
         if (const client_phase_ptr phase = client->phase()) phase->on_tick(now);
     }
     schedule_tick();

@@ -87,6 +87,8 @@ void relay::greet() {
     }
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         on_lease(std::move(server));
+    } else {
+        enter_queue();
     }
 }
 

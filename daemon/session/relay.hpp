@@ -72,6 +72,7 @@ public:
     void on_closed(std::string_view reason) override;
     void on_cancel() override;
     void on_drain() override;
+    void on_tick(time_point now) override;
     void on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) override;
     bool wants_input() const override;
 
@@ -166,6 +167,7 @@ private:
 
     // --- relay_servers.cpp ---
     step acquire();
+    void enter_queue();
     void link(pool::server_ptr server);
     void send_settings();
     void settings_applied();
@@ -271,7 +273,11 @@ private:
     state state_ = state::greeting;
 
     pool::server_ptr server_;
-    pool::waiting_ticket ticket_ = 0;
+    pool::waiting_ticket ticket_ = 0;  // 0: not in the queue
+    time_point waits_since_{};
+    time_point notice_at_{};  // of this wait; not set before its first tick
+    std::size_t ahead_ = 0;
+    bool is_ticking_ = false;
     std::uint64_t lease_ = 0;
     pool::cancel_registry::registration key_;
     pool::client_settings settings_;

@@ -7,6 +7,8 @@
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
 
+#include <utility>
+
 namespace weir::daemon {
 
 namespace sqlstate = protocol::sqlstate;
@@ -18,8 +20,51 @@ relay::step relay::acquire() {
         return session_ == nullptr ? step::ended : step::done;
     }
     state_ = state::waiting;
+    enter_queue();
     return step::blocked;
 }
+
+// --- the notice ---
+
+void relay::enter_queue() {
+    const auto now = steady_clock::now();
+    const std::size_t waiting = pool_->figures(now).waiting;
+    waits_since_ = now;
+    notice_at_ = {};
+    ahead_ = waiting > 0 ? waiting - 1 : 0;
+    // Left on until a tick finds it out of the queue: most waits are shorter than a tick.
+    if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
+}
+
+void relay::on_tick(time_point now) {
+    if (session_ == nullptr) return;
+    if (ticket_ == 0) {
+        is_ticking_ = false;
+        home().set_ticking(*session_, false);
+        return;
+    }
+    if (notice_at_ == time_point{}) {
+        const auto patience = home().configuration()->resolve(database_, user_).wait_notice;
+        notice_at_ = patience.count() > 0 ? waits_since_ + patience : time_point::max();
+    }
+    if (now < notice_at_ || session_->is_ending() || session_->is_write_blocked()) return;
+    notice_at_ = time_point::max();
+    // A waiting client is owed nothing but the answer to what waits, so no message is half sent.
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(now - waits_since_);
+    write_notice(
+        session_->output().writable(),
+        {severity::notice,
+         sqlstate::successful_completion,
+         "no server connection became free in pool " + pool_->database() + "/" + pool_->user() +
+             " within " + std::to_string(waited.count()) + " ms, still waiting",
+         std::to_string(ahead_) + " clients were ahead when this one came.",
+         "Raise pool.size or pool.overflow, or shorten transactions. SHOW POOLS on the admin "
+         "console tells who holds the servers."}
+    );
+    session_->flush();
+}
+
+// --- servers ---
 
 void relay::on_lease(pool::server_ptr server) {
     const client_phase_ptr keep{this};
