@@ -110,9 +110,10 @@ relay::step relay::forward_one() {
         case 'E':
             return forward_execute(header);
         case 'X':
-            // What was asked before is answered first, as by PostgreSQL.
-            if (owes_ready()) return step::blocked;
-            session_->close("the client said goodbye");
+            // What was asked before is answered first, as by PostgreSQL; but in COPY it is
+            // PostgreSQL that waits.
+            if (owes_ready() && !server_->pipeline().in_copy()) return step::blocked;
+            session_->close_after_flush("the client said goodbye");
             return step::ended;
         case 'F':
         case 'S':

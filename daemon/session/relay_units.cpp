@@ -55,7 +55,7 @@ relay::step relay::begin_unit() {
             drop_query();
             return step::done;
         case 'X':
-            session_->close("the client said goodbye");
+            session_->close_after_flush("the client said goodbye");
             return step::ended;
         case 'd':
         case 'c':
@@ -79,7 +79,7 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
     auto& input = session_->input();
     const std::size_t here = std::min(input.unread().size(), header.size());
     if (header.type == 'X') {
-        session_->close("the client said goodbye");
+        session_->close_after_flush("the client said goodbye");
         return step::ended;
     }
     input.consume(here);

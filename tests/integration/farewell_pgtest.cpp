@@ -200,5 +200,39 @@ TEST_F(farewell, InACopy) {
     }
 }
 
+TEST_F(farewell, LosesNoAnswerThatWasMadeHere) {
+    auto client = log_in();
+    EXPECT_EQ(leave(client, frontend::sync() + frontend::terminate()), "Z");
+    auto closing = log_in();
+    EXPECT_EQ(
+        leave(closing, frontend::close('S', "s") + frontend::sync() + frontend::terminate()), "3Z"
+    );
+    auto holder = log_in();
+    holder.ask(frontend::query("BEGIN"));
+    auto refused = log_in();  // wait_timeout: 200ms
+    EXPECT_EQ(leave(refused, frontend::query("SELECT 5") + frontend::terminate()), "EZ");
+    auto batch = log_in();
+    EXPECT_EQ(
+        leave(
+            batch,
+            frontend::parse("", "SELECT 4") + frontend::bind("", "") + frontend::execute("") +
+                frontend::terminate()
+        ),
+        "E"
+    );
+    EXPECT_EQ(types(holder.ask(frontend::query("COMMIT"))), "CZ");
+}
+
+// PostgreSQL waits for the client there: nothing is owed that the goodbye would have to wait for.
+TEST_F(farewell, InACopyIsTheEnd) {
+    for (auto const& goodbye : goodbyes()) {
+        auto client = log_in();
+        client.send(frontend::query("COPY log (text) FROM STDIN"));
+        ASSERT_EQ(client.read()->type, 'G');
+        leave(client, frontend::copy_data("behind\n") + goodbye);
+        TearDown();
+    }
+}
+
 }  // namespace
 }  // namespace weir::test
