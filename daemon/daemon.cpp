@@ -36,6 +36,10 @@ using std::chrono::steady_clock;
 // POST /reload waits this long for the reload's end; meanwhile no other request is answered.
 constexpr std::chrono::seconds http_patience{5};
 
+// Connections beyond listen.max_clients that are heard at all: to cancel a query, or to be told in
+// their turn why they may not stay (a driver takes no error before its SSLRequest is answered).
+constexpr int surplus_clients = 100;
+
 std::size_t thread_count(const config::config& configuration) {
     if (configuration.threads > 0) return static_cast<std::size_t>(configuration.threads);
     return std::max(1U, std::thread::hardware_concurrency());
@@ -248,7 +252,9 @@ void running_daemon::listen() {
 
 void running_daemon::accepted(accepted_socket socket) {
     const int limit = workers_.front()->configuration()->listen.max_clients;
-    if (client_count_.fetch_add(1, std::memory_order_relaxed) >= limit) {
+    const int before = client_count_.fetch_add(1, std::memory_order_relaxed);
+    socket.is_surplus = before >= limit;
+    if (before >= limit + surplus_clients) {
         client_count_.fetch_sub(1, std::memory_order_relaxed);
         std::string reply;
         const auto error = too_many_clients("listen.max_clients", limit);

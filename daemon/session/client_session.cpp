@@ -23,6 +23,7 @@ client_session::client_session(worker& home, accepted_socket accepted, std::uint
       address_{std::move(accepted.address)},
       port_{accepted.port},
       is_unix_{accepted.is_unix},
+      is_surplus_{accepted.is_surplus},
       input_{small_buffer, large_buffer},
       connected_at_{std::chrono::steady_clock::now()} {
     // A descriptor that cannot be watched is closed by the socket; start() then finds it so.

@@ -38,6 +38,8 @@ public:
     const std::string& address() const { return address_; }
     std::uint16_t port() const { return port_; }
     bool is_unix() const { return is_unix_; }
+    /// Beyond listen.max_clients.
+    bool is_surplus() const { return is_surplus_; }
     /// Over a unix socket: the client runs as the operating-system user that the daemon runs as.
     bool peer_is_same_user();
     time_point connected_at() const { return connected_at_; }
@@ -83,6 +85,7 @@ private:
     std::string address_;
     std::uint16_t port_;
     bool is_unix_;
+    bool is_surplus_;
     bool reading_ = false;
     bool waiting_to_write_ = false;
     bool closing_ = false;  // close_after_flush() was called

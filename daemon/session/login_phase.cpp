@@ -144,6 +144,13 @@ void login_phase::on_startup(protocol::startup_packet packet) {
         refuse(shutting_down(), login_result::shutting_down);
         return;
     }
+    if (session_->is_surplus()) {
+        refuse(
+            too_many_clients("listen.max_clients", home.configuration()->listen.max_clients),
+            login_result::too_many_clients
+        );
+        return;
+    }
     const std::string_view replication = packet.find("replication");
     if (!replication.empty() && replication != "off" && replication != "false" &&
         replication != "0" && replication != "no") {

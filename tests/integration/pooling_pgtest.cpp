@@ -232,6 +232,9 @@ TEST_F(pooling, TooManyClientsAreToldTheLimit) {
     ASSERT_TRUE(has(replies, 'E'));
     EXPECT_EQ(first(replies, 'E').field('C'), "53300");
     EXPECT_NE(first(replies, 'E').field('M').find("max_clients"), std::string::npos);
+    // libpq asks for encryption first, and takes no error before it has an answer.
+    auto const prefers = pq_connection::attempt(daemon.dsn("shop") + " sslmode=prefer");
+    EXPECT_NE(prefers.message().find("max_clients"), std::string::npos) << prefers.message();
 
     clients.pop_back();
     wait_until(
