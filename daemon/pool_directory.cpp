@@ -11,6 +11,7 @@ pool::pool_options make_pool_options(const config::pool_options& from) {
     to.min_idle = from.min_idle;
     to.overflow_idle = from.overflow_idle;
     to.wait_timeout = from.wait_timeout;
+    to.wait_notice = from.wait_notice;
     to.connect_timeout = from.connect_timeout;
     to.idle_timeout = from.idle_timeout;
     to.lifetime = from.lifetime;

@@ -30,6 +30,7 @@ pool::pool(
       mode_{options.mode},
       options_{std::move(options)},
       target_{std::move(target)},
+      current_target_{target_.get()},
       idle_(loops_.size()),
       all_(loops_.size()) {}
 
@@ -111,6 +112,15 @@ bool pool::cancel_wait(waiting_ticket ticket) {
     std::lock_guard guard{lock_};
     gone = waiting_.remove(ticket);
     return gone.has_value();
+}
+
+std::optional<waiting_place> pool::place_of(waiting_ticket ticket, time_point now) const {
+    std::lock_guard guard{lock_};
+    const auto* const waiter = waiting_.find(ticket);
+    if (waiter == nullptr) return std::nullopt;
+    const auto waited = since(waiter->enqueued, now);
+    const bool is_long = options_.wait_notice.count() > 0 && waited >= options_.wait_notice;
+    return waiting_place{waited, waiter->ahead, is_long};
 }
 
 void pool::serve_waiters_elsewhere(event_loop& loop) {

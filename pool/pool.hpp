@@ -62,6 +62,13 @@ struct pool_figures {
     bool paused = false;
 };
 
+/// A client's place in the queue.
+struct waiting_place {
+    std::chrono::milliseconds waited{0};
+    std::size_t ahead = 0;      ///< when it came
+    bool is_long_wait = false;  ///< longer than pool.wait_notice
+};
+
 class pool : public std::enable_shared_from_this<pool> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -83,6 +90,10 @@ public:
         std::lock_guard guard{lock_};
         return target_;
     }
+    /// Any thread, without a lock. False for a target that a reload has replaced.
+    bool leads_to(const connect_target& target) const {
+        return &target == current_target_.load(std::memory_order_acquire);
+    }
     pool_mode mode() const { return mode_.load(std::memory_order_relaxed); }
 
     /// A server for `waiter`, at once if one is idle on this loop and nobody waits before it; else
@@ -93,6 +104,9 @@ public:
     /// Leaves the queue. False when it was left already: an answer is on its way. On the waiter's
     /// loop.
     bool cancel_wait(waiting_ticket ticket);
+
+    /// Nothing when the queue was left. On the waiter's loop.
+    std::optional<waiting_place> place_of(waiting_ticket ticket, time_point now) const;
 
     /// Gives a server back after its client has unlinked it; `decision` is what reusable() said. On
     /// its loop.
@@ -177,8 +191,10 @@ private:
     std::atomic<pool_mode> mode_;
 
     mutable std::mutex lock_;
-    pool_options options_;                       // guarded by lock_
-    connect_target_ptr target_;                  // guarded by lock_
+    pool_options options_;       // guarded by lock_
+    connect_target_ptr target_;  // guarded by lock_
+    // target_, for a comparison; who compares holds a reference to what he compares with it.
+    std::atomic<const connect_target*> current_target_;
     queue waiting_;                              // guarded by lock_
     state_counts counts_;                        // guarded by lock_
     std::uint64_t retire_generation_ = 0;        // guarded by lock_

@@ -20,6 +20,7 @@ struct pool_options {
     int min_idle = 0;
     std::chrono::milliseconds overflow_idle{5'000};
     std::chrono::milliseconds wait_timeout{30'000};
+    std::chrono::milliseconds wait_notice{5'000};
     std::chrono::milliseconds connect_timeout{15'000};
     std::chrono::milliseconds idle_timeout{600'000};
     std::chrono::milliseconds lifetime{3'600'000};

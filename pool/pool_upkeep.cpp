@@ -106,7 +106,10 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
         std::lock_guard guard{lock_};
         mode_.store(options.mode, std::memory_order_relaxed);
         options_ = std::move(options);
-        if (*target != *target_) target_ = std::move(target);
+        if (*target != *target_) {
+            target_ = std::move(target);
+            current_target_.store(target_.get(), std::memory_order_release);
+        }
     }
     close_idle_everywhere();
 }

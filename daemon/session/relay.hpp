@@ -164,6 +164,8 @@ private:
     void fatal(const client_error& error);
     bool is_transaction_mode() const { return pool_->mode() == pool::pool_mode::transaction; }
     bool is_pinned() const { return left_ != pool::left_behind::nothing; }
+    /// The server is where a reload has moved the database away from.
+    bool is_on_old_place() const { return server_ && !pool_->leads_to(*server_->session().target); }
 
     // --- relay_servers.cpp ---
     step acquire();
@@ -273,10 +275,8 @@ private:
     state state_ = state::greeting;
 
     pool::server_ptr server_;
-    pool::waiting_ticket ticket_ = 0;  // 0: not in the queue
-    time_point waits_since_{};
-    time_point notice_at_{};  // of this wait; not set before its first tick
-    std::size_t ahead_ = 0;
+    pool::waiting_ticket ticket_ = 0;   // 0: not in the queue
+    pool::waiting_ticket noticed_ = 0;  // of the wait that the client was told about
     bool is_ticking_ = false;
     std::uint64_t lease_ = 0;
     pool::cancel_registry::registration key_;

@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 
 void relay::adopt_cache() {
     if (session_ == nullptr || state_ == state::greeting) return;
+    // What is still written there belongs to the old database's state; release() comes back here.
+    if (cache_ && is_on_old_place()) return;
     services& shared = home().shared();
     auto* const known = shared.cached.find(database_, *home().configuration(), pool_->target());
     if (cache_ && cache_->database() == known) return;
@@ -227,7 +229,9 @@ querycache::request relay::unknown_extended() {
 
 std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
     if (leaves_traces()) return bypass_reason::pinned;
-    if (server_->session().on_standby) return bypass_reason::catalog_missing;  // may lag behind
+    // A standby may lag behind; what is read at a place that a reload has left is not this
+    // database's.
+    if (server_->session().on_standby || is_on_old_place()) return bypass_reason::catalog_missing;
     if (!whole_unit) return bypass_reason::pipelined;
     return std::nullopt;
 }

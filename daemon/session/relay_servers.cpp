@@ -27,11 +27,6 @@ relay::step relay::acquire() {
 // --- the notice ---
 
 void relay::enter_queue() {
-    const auto now = steady_clock::now();
-    const std::size_t waiting = pool_->figures(now).waiting;
-    waits_since_ = now;
-    notice_at_ = {};
-    ahead_ = waiting > 0 ? waiting - 1 : 0;
     // Left on until a tick finds it out of the queue: most waits are shorter than a tick.
     if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
 }
@@ -43,21 +38,18 @@ void relay::on_tick(time_point now) {
         home().set_ticking(*session_, false);
         return;
     }
-    if (notice_at_ == time_point{}) {
-        const auto patience = home().configuration()->resolve(database_, user_).wait_notice;
-        notice_at_ = patience.count() > 0 ? waits_since_ + patience : time_point::max();
-    }
-    if (now < notice_at_ || session_->is_ending() || session_->is_write_blocked()) return;
-    notice_at_ = time_point::max();
+    if (ticket_ == noticed_ || session_->is_ending() || session_->is_write_blocked()) return;
+    const auto place = pool_->place_of(ticket_, now);
+    if (!place || !place->is_long_wait) return;
+    noticed_ = ticket_;
     // A waiting client is owed nothing but the answer to what waits, so no message is half sent.
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(now - waits_since_);
     write_notice(
         session_->output().writable(),
         {severity::notice,
          sqlstate::successful_completion,
          "no server connection became free in pool " + pool_->database() + "/" + pool_->user() +
-             " within " + std::to_string(waited.count()) + " ms, still waiting",
-         std::to_string(ahead_) + " clients were ahead when this one came.",
+             " within " + std::to_string(place->waited.count()) + " ms, still waiting",
+         std::to_string(place->ahead) + " clients were ahead when this one came.",
          "Raise pool.size or pool.overflow, or shorten transactions. SHOW POOLS on the admin "
          "console tells who holds the servers."}
     );
@@ -173,6 +165,7 @@ void relay::maybe_release() {
 
 void relay::release() {
     const auto now = steady_clock::now();
+    const bool has_moved = is_on_old_place();
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
     pool::server_facts facts;
@@ -194,6 +187,7 @@ void relay::release() {
     if (state_ == state::linked) state_ = state::idle;
     server->unlink();
     pool_->release(std::move(server), pool::reusable(facts), now);
+    if (has_moved) adopt_cache();
 }
 
 // The client is gone in the middle of something: PostgreSQL is asked to stop, and the server is not

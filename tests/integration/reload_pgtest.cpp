@@ -134,7 +134,7 @@ TEST_F(reload, AppliesEveryLiveOptionOfAFileAndKeepsClients) {
     std::vector<pq_connection> crowd;
     std::string refused;
     for (int i = 0; i < 6 && refused.empty(); ++i) {
-        auto one = pq_connection::attempt(daemon.dsn("shop") + " sslmode=disable");
+        auto one = pq_connection::attempt(daemon.dsn("shop"));
         if (!one.ok()) refused = one.message();
         crowd.push_back(std::move(one));
     }
@@ -260,6 +260,35 @@ TEST_F(reload, ARemovedDatabaseEndsSessionModeClientsBetweenTransactions) {
         },
         "the server to close"
     );
+}
+
+TEST_F(reload, AServerAtTheOldPlaceDoesNotFillTheCacheOfTheNew) {
+    shared_postgres().execute("DROP DATABASE IF EXISTS moved");
+    shared_postgres().execute("CREATE DATABASE moved");
+    shared_postgres().execute(
+        "CREATE TABLE items (id integer PRIMARY KEY, value integer);"
+        "INSERT INTO items SELECT n, 777 FROM generate_series(1, 10) AS n",
+        "moved"
+    );
+    auto const at = [](std::string const& dbname) {
+        return cache_configuration(
+            "{name: everything, databases: [shop], ttl: 1h}",
+            "",
+            {.pool = "mode: session, size: 4, overflow: 0",
+             .upstream = "host=127.0.0.1 port={pg} dbname=" + dbname}
+        );
+    };
+    daemon_process daemon(at("shop"));
+    pq_connection old(daemon.dsn("shop"));
+    cached(daemon, old, "SELECT value FROM items WHERE id = 1");
+    daemon.rewrite(at("moved"));
+    daemon.reload();
+    pq_connection fresh(daemon.dsn("shop"));
+    EXPECT_EQ(cached(daemon, fresh, "SELECT value FROM items WHERE id = 1"), "777");
+    // A session keeps its server, and with it its database.
+    EXPECT_EQ(old.scalar("SELECT value FROM items WHERE id = 2"), "0");
+    EXPECT_EQ(old.scalar("SELECT value FROM items WHERE id = 2"), "0");
+    EXPECT_EQ(fresh.scalar("SELECT value FROM items WHERE id = 2"), "777");
 }
 
 TEST_F(reload, OverHttpTakesTheTokenAndTellsMistakes) {
