@@ -4,26 +4,6 @@ namespace weir::querycache {
 
 namespace {
 
-std::string class_name(sql::statement_class kind) {
-    switch (kind) {
-        case sql::statement_class::noop:
-            return "noop";
-        case sql::statement_class::read:
-            return "read";
-        case sql::statement_class::transaction:
-            return "transaction";
-        case sql::statement_class::session:
-            return "session";
-        case sql::statement_class::write:
-            return "write";
-        case sql::statement_class::ddl:
-            return "ddl";
-        case sql::statement_class::unknown:
-            return "unknown";
-    }
-    return "unknown";
-}
-
 std::string full_name(const sql::relation_name& name, const catalog* snapshot) {
     const auto found = snapshot != nullptr ? snapshot->resolve(name) : resolution{};
     if (found.relation != nullptr) return found.relation->schema + "." + found.relation->name;
@@ -41,7 +21,7 @@ explanation cache::explain(
     const auto v = bind(facts, database, snapshot.get(), *set, session);
 
     explanation e;
-    e.statement_class = class_name(facts.kind);
+    e.statement_class = to_string(facts.kind);
     e.normalised = facts.normalised;
     e.fingerprint = facts.fingerprint;
     for (const auto& name : facts.reads)

@@ -49,13 +49,7 @@ void console_phase::on_start() {
     }
     worker& home = session_->home();
     key_ = home.shared().cancels.add(home.index(), session_->id());
-    const std::uint32_t secret = key_.secret_key();
-    const char bytes[4] = {
-        static_cast<char>(secret >> 24),
-        static_cast<char>(secret >> 16),
-        static_cast<char>(secret >> 8),
-        static_cast<char>(secret)};
-    protocol::write_backend_key_data(out, key_.process_id(), {bytes, 4});
+    protocol::write_backend_key_data(out, key_.process_id(), key_.secret_key());
     protocol::write_ready_for_query(out, 'I');
     log_info(
         "console opened: client={} user={} admin={}", session_->endpoint_text(), user_, is_admin_

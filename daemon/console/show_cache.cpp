@@ -135,26 +135,6 @@ row item(std::string_view name, std::string shown) {
     return {text(name), std::move(shown)};
 }
 
-std::string_view word_of(sql::statement_class kind) {
-    switch (kind) {
-        case sql::statement_class::noop:
-            return "noop";
-        case sql::statement_class::read:
-            return "read";
-        case sql::statement_class::transaction:
-            return "transaction";
-        case sql::statement_class::session:
-            return "session";
-        case sql::statement_class::write:
-            return "write";
-        case sql::statement_class::ddl:
-            return "ddl";
-        case sql::statement_class::unknown:
-            return "unknown";
-    }
-    return "";
-}
-
 }  // namespace
 
 std::vector<row> cache_rows(const std::vector<querycache::cache_row>& rules) {
@@ -310,7 +290,7 @@ std::vector<row> explanation_rows(
     ));
     for (const auto& one : words_of(facts.reasons | call_reasons))
         rows.push_back(item("reason", one));
-    rows.push_back(item("class", std::string{word_of(facts.kind)}));
+    rows.push_back(item("class", std::string{to_string(facts.kind)}));
     rows.push_back(item("tables read", join(names_of(facts.reads))));
     rows.push_back(
         item("tables written", facts.writes_unknown ? "(all)" : join(names_of(facts.writes)))

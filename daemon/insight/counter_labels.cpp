@@ -46,26 +46,6 @@ std::string_view sqlstate_classes::name(std::size_t index) {
     return class_names[index];
 }
 
-std::string_view to_string(query_kind kind) {
-    switch (kind) {
-        case query_kind::noop:
-            return "utility";
-        case query_kind::read:
-            return "read";
-        case query_kind::transaction:
-            return "transaction";
-        case query_kind::session:
-            return "session";
-        case query_kind::write:
-            return "write";
-        case query_kind::ddl:
-            return "ddl";
-        case query_kind::unknown:
-            return "unknown";
-    }
-    return "unknown";
-}
-
 std::string_view to_string(answer_source source) {
     switch (source) {
         case answer_source::server:

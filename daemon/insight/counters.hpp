@@ -70,7 +70,6 @@ enum class error_origin : std::uint8_t { server, pgweir };
 inline constexpr std::size_t error_origin_count = 2;
 
 /// The label values, as in the metrics. Static storage.
-std::string_view to_string(query_kind kind);
 std::string_view to_string(answer_source source);
 std::string_view to_string(login_result result);
 std::string_view to_string(connect_failure reason);

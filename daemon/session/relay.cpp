@@ -122,13 +122,7 @@ void relay::send_greeting() {
     }
     if (!told_application) protocol::write_parameter_status(out, "application_name", application());
     make_cancel_key();
-    const std::uint32_t secret = key_.secret_key();
-    const char bytes[4] = {
-        static_cast<char>(secret >> 24),
-        static_cast<char>(secret >> 16),
-        static_cast<char>(secret >> 8),
-        static_cast<char>(secret)};
-    protocol::write_backend_key_data(out, key_.process_id(), {bytes, 4});
+    protocol::write_backend_key_data(out, key_.process_id(), key_.secret_key());
     protocol::write_ready_for_query(out, 'I');
     state_ = server_ ? state::linked : state::idle;
     counters_.client_logged_in();

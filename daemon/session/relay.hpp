@@ -198,7 +198,8 @@ private:
 
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
     void process();
-    step begin_unit();
+    step take_request();
+    step begin_unit(const protocol::frame_header& header);
     step skip_refused(const protocol::frame_header& header);
     step begin_query(const protocol::frame_header& header);
     step begin_batch();
@@ -207,7 +208,7 @@ private:
     bool answer_locally(const batch& whole);
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
-    step forward_one();
+    step forward_one(const protocol::frame_header& header);
     step forward_query(const protocol::frame_header& header);
     bool deallocate(const text_facts& facts);
     void stage_deallocate(const text_facts& facts, std::uint32_t tag);

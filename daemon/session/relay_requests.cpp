@@ -45,7 +45,7 @@ void relay::process() {
         }
         if (facts_ticket_ != 0 || hold_for_settings_ || state_ == state::waiting) break;
         if (session_->is_write_blocked()) break;  // who does not read gets no more answers made
-        last = server_ ? forward_one() : begin_unit();
+        last = take_request();
     }
     in_process_ = false;
     if (session_ == nullptr) return;
@@ -77,7 +77,7 @@ relay::step relay::bad_message(const protocol::frame_header& header) {
     return step::ended;
 }
 
-relay::step relay::forward_one() {
+relay::step relay::take_request() {
     protocol::frame_header header;
     switch (protocol::parse_frontend_header(session_->input().unread(), false, header)) {
         case protocol::header_result::incomplete:
@@ -85,8 +85,12 @@ relay::step relay::forward_one() {
         case protocol::header_result::malformed:
             return bad_message(header);
         case protocol::header_result::complete:
-            break;
+            return server_ ? forward_one(header) : begin_unit(header);
     }
+    return step::ended;
+}
+
+relay::step relay::forward_one(const protocol::frame_header& header) {
     if (!unit_.is_open) {
         if (leaving_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());

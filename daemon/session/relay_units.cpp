@@ -18,17 +18,8 @@ using std::chrono::steady_clock;
 
 }  // namespace
 
-relay::step relay::begin_unit() {
+relay::step relay::begin_unit(const protocol::frame_header& header) {
     auto& input = session_->input();
-    protocol::frame_header header;
-    switch (protocol::parse_frontend_header(input.unread(), false, header)) {
-        case protocol::header_result::incomplete:
-            return step::more;
-        case protocol::header_result::malformed:
-            return bad_message(header);
-        case protocol::header_result::complete:
-            break;
-    }
     if (skip_ != skipping::nothing) return skip_refused(header);
     if (leaving_) {
         fatal(shutting_down());

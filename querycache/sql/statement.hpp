@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::querycache::sql {
@@ -20,6 +21,27 @@ enum class statement_class : std::uint8_t {
     ddl,      ///< changes the catalog
     unknown,  ///< CALL, DO, EXECUTE, not parsable, too long: may write anything
 };
+
+/// The word of EXPLAIN CACHE and of the metric label `kind`.
+constexpr std::string_view to_string(statement_class kind) noexcept {
+    switch (kind) {
+        case statement_class::noop:
+            return "utility";
+        case statement_class::read:
+            return "read";
+        case statement_class::transaction:
+            return "transaction";
+        case statement_class::session:
+            return "session";
+        case statement_class::write:
+            return "write";
+        case statement_class::ddl:
+            return "ddl";
+        case statement_class::unknown:
+            return "unknown";
+    }
+    return "";
+}
 
 /// Why a text may not be answered from the cache, as far as the text alone tells. Bits of
 /// `reason_set`.

@@ -66,7 +66,12 @@ std::string ready(char status = 'I') {
     return written(protocol::write_ready_for_query, status);
 }
 std::string key_data(std::string_view secret = "\x01\x02\x03\x04") {
-    return written(protocol::write_backend_key_data, 4711U, secret);
+    return written(
+        [](std::string& out, std::string_view key) {
+            protocol::write_backend_key_data(out, 4711, key);
+        },
+        secret
+    );
 }
 std::string status_of(std::string_view name, std::string_view value) {
     return written(protocol::write_parameter_status, name, value);
