@@ -62,7 +62,7 @@ loop_gauges count_on(worker& at) {
             if ((one->pins() & reason) == reason) ++seen.pins[i].clients;
         }
         // In session mode the names are the client's own and the server's list knows none of them.
-        if (one->server() && one->owner()->mode() == pool::pool_mode::session) {
+        if (one->server() && one->mode() == pool::pool_mode::session) {
             prepared(*one->owner(), one->prepared_count());
         }
     }

@@ -281,7 +281,7 @@ void pool::release(server_ptr server, release_decision decision, time_point now)
     }
 }
 
-void pool::unpark(server_ptr server, time_point now) {
+void pool::unpark(server_ptr server) {
     if (server->state() != server_state::being_canceled) return;
     // The signal has been delivered by now, maybe to an idle backend, which ignores it. The check
     // proves that the session still answers before anybody gets it.
@@ -291,8 +291,11 @@ void pool::unpark(server_ptr server, time_point now) {
         move(*server, server_event::released_dirty);
         reset_query = options_.reset_query;
     }
-    (void)now;
-    server->test(reset_query);
+    if (reset_query.empty()) {
+        server->close("a cancel request hit it and pool.reset_query is empty");
+    } else {
+        server->test(reset_query);
+    }
 }
 
 void pool::on_connected(server_ptr server, time_point now) {

@@ -113,7 +113,7 @@ public:
     void release(server_ptr server, release_decision decision, time_point now);
 
     /// The last cancel request for a parked server has ended. On its loop.
-    void unpark(server_ptr server, time_point now);
+    void unpark(server_ptr server);
 
     // --- from server_connection, on its loop ---
     void on_connected(server_ptr server, time_point now);

@@ -136,6 +136,11 @@ void pool::resume() {
         paused_ = false;
         next_connect_ = {};
     }
+    for (event_loop* const loop : loops_) {
+        loop->post([self = shared_from_this(), loop] {
+            self->tick(*loop, std::chrono::steady_clock::now());
+        });
+    }
 }
 
 void pool::shut_down(const lease_error& error) {

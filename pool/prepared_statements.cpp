@@ -335,9 +335,13 @@ void server_statements::stage_deallocate_all(change_tag tag, std::uint64_t segme
         stage(tag, segment, id, false);
 }
 
-std::optional<std::uint64_t> server_statements::surplus() const noexcept {
+std::optional<std::uint64_t> server_statements::surplus() const {
     if (visible_.size() <= max_prepared_) return std::nullopt;
-    return visible_.front();
+    // One whose Parse has no reply may turn out not to be there: its Close would make no room.
+    for (const std::uint64_t id : visible_) {
+        if (entries_.at(id).pending == 0) return id;
+    }
+    return std::nullopt;
 }
 
 void server_statements::stage(

@@ -195,9 +195,10 @@ public:
 
     /// A Parse for `id` goes out. Legal for an id in doubt, after a Close of it.
     void stage_parse(change_tag tag, std::uint64_t segment, std::uint64_t id);
-    /// While there are more than max_prepared: the least recently used one. Send its Close behind
-    /// the Parse and tell stage_close(); ask again until there is none.
-    [[nodiscard]] std::optional<std::uint64_t> surplus() const noexcept;
+    /// While there are more than max_prepared: the least recently used one that the server is known
+    /// to have. Send its Close behind the Parse and tell stage_close(); ask again until there is
+    /// none, or the Close could not be sent.
+    [[nodiscard]] std::optional<std::uint64_t> surplus() const;
     void stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id);
     /// As in client_statements.
     void stage_deallocate_all(change_tag tag, std::uint64_t segment);

@@ -61,6 +61,8 @@ struct server_session {
     std::chrono::steady_clock::time_point idle_since;
     std::uint64_t id = 0;  // for SHOW SERVERS
     std::uint64_t retire_generation = 0;
+    // Code that nobody has read ran here since the last reset: it may have left a temporary table.
+    bool ran_unknown_code = false;
     bool on_standby =
         false;  // at login it said in_hot_standby: its answers may lag behind the primary
     // ParameterStatus of the login, for greeting clients.

@@ -31,6 +31,7 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(in_transaction);
         WEIR_REASON(own_writes);
         WEIR_REASON(pinned);
+        WEIR_REASON(unknown_code);
         WEIR_REASON(session_settings);
         WEIR_REASON(pipelined);
         WEIR_REASON(partial_fetch);

@@ -34,6 +34,7 @@ enum class bypass_reason : std::uint8_t {
     in_transaction,
     own_writes,  ///< earlier statements of the session may have written and are not settled
     pinned,
+    unknown_code,  ///< ran on this server: a temporary table may stand before what is read
     session_settings,
     pipelined,       ///< not one unit alone up to Sync
     partial_fetch,   ///< Execute with a row limit, or a portal run twice

@@ -147,6 +147,7 @@ decision cache_session::begin_statement(
                             ? memo_.find(context.facts, *database_, rule_set_, session_rules_)
                             : unknown_statement();
         d.writes = !v.writes.empty();
+        d.runs_unknown_code = v.writes.runs_unknown_code();
         if (v.rule != nullptr) d.rule = rule_set_->at(*v.rule).source.name;
         d.reason = v.reason;
         if (!d.reason) d.reason = session_reason(context);

@@ -57,6 +57,9 @@ struct decision {
     std::optional<bypass_reason> reason;  ///< why there is no capture
     std::string_view rule;                ///< name of the rule that admitted it; "" for none
     bool writes = false;                  ///< it may write: something was marked
+    /// It may leave a temporary table or a search_path in the session that nobody sees: until the
+    /// session is wiped, what is read there is not what others would read.
+    bool runs_unknown_code = false;
 };
 
 /// What the caller has to do after an event.

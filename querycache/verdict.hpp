@@ -28,6 +28,8 @@ struct write_set {
     boost::container::small_vector<version_slot*, 4> slots;
 
     [[nodiscard]] bool empty() const { return !everything && !catalog && slots.empty(); }
+    /// Code runs that nobody here has read: it may also leave something in the session.
+    [[nodiscard]] bool runs_unknown_code() const { return hidden_code || (everything && catalog); }
 };
 
 /// The verdict on a statement, apart from session state and time.

@@ -24,6 +24,7 @@ relay::relay(
 )
     : session_{&session},
       pool_{std::move(pool)},
+      mode_{pool_->mode()},
       place_{std::move(place)},
       counters_{session.home().counters().pool(database, user)},
       user_{std::move(user)},
@@ -283,7 +284,7 @@ void relay::on_cancel() {
     if (!server_->cancels().begin(lease_)) return;
     pool::server_ptr target = server_;
     send_cancel(home().loop(), *target, [target, pool = pool_] {
-        if (target->cancels().finish()) pool->unpark(target, steady_clock::now());
+        if (target->cancels().finish()) pool->unpark(target);
     });
 }
 

@@ -97,6 +97,7 @@ public:
     std::uint32_t process_id() const { return key_.process_id(); }
     time_point started_at() const { return unit_.started; }
     const std::shared_ptr<pool::pool>& owner() const { return pool_; }
+    pool::pool_mode mode() const { return mode_; }
     std::size_t prepared_count() const { return statements_.size(); }
 
 private:
@@ -130,6 +131,11 @@ private:
         std::uint32_t tag;
         std::shared_ptr<const querycache::sql::statement> statement;
     };
+    /// What is told in place of the error of the request `tag`.
+    struct replaced_error {
+        std::uint32_t tag;
+        client_error error;
+    };
     /// What became of one message of the client.
     enum class step : std::uint8_t {
         done,     ///< taken; the next one, please
@@ -162,7 +168,7 @@ private:
     void finish_query();
     std::string next_request_id();
     void fatal(const client_error& error);
-    bool is_transaction_mode() const { return pool_->mode() == pool::pool_mode::transaction; }
+    bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
     bool is_pinned() const { return left_ != pool::left_behind::nothing; }
     /// The server is where a reload has moved the database away from.
     bool is_on_old_place() const { return server_ && !pool_->leads_to(*server_->session().target); }
@@ -210,7 +216,7 @@ private:
     step bad_message(const protocol::frame_header& header);
     step forward_one(const protocol::frame_header& header);
     step forward_query(const protocol::frame_header& header);
-    bool deallocate(const text_facts& facts);
+    std::optional<step> deallocate(const text_facts& facts);
     void stage_deallocate(const text_facts& facts, std::uint32_t tag);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
@@ -226,6 +232,7 @@ private:
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error);
+    std::optional<client_error> take_refusal(std::uint32_t tag);
     void close_surplus();
     bool prepare_on_server(const pool::client_statement& statement, bool unnamed);
     bool known_facts(const pool::client_statement& known, text_facts& facts);
@@ -241,7 +248,7 @@ private:
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text, querycache::sql::hash128 hash);
     void note_effects(const text_facts& facts, std::uint32_t tag);
-    void push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
+    bool push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
     void emit_made_here();
     void resolve_dropped();
     void resolve(const protocol::owed& request, pool::change_outcome outcome);
@@ -268,6 +275,8 @@ private:
 
     client_session* session_;  // null once it is closed
     std::shared_ptr<pool::pool> pool_;
+    // For as long as the client lives, whatever a reload says: its statements are named by it.
+    const pool::pool_mode mode_;
     user_places::place place_;
     insight::pool_counters& counters_;
     std::string user_;
@@ -295,7 +304,7 @@ private:
     std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     std::vector<pending_effect> effects_;                // in order; rarely more than one
-    std::vector<client_error> refusals_;                 // for replace_error, in order
+    std::vector<replaced_error> refusals_;               // for replace_error
     querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
     std::uint64_t facts_ticket_ = 0;       // of the parse that is awaited; 0 = none
     std::shared_ptr<const querycache::sql::statement> facts_arrived_;

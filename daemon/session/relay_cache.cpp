@@ -232,6 +232,7 @@ std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
     // A standby may lag behind; what is read at a place that a reload has left is not this
     // database's.
     if (server_->session().on_standby || is_on_old_place()) return bypass_reason::catalog_missing;
+    if (server_->session().ran_unknown_code) return bypass_reason::unknown_code;
     if (!whole_unit) return bypass_reason::pipelined;
     return std::nullopt;
 }
@@ -241,9 +242,21 @@ void relay::begin_cached(
     const text_facts& facts,
     std::optional<bypass_reason> refused
 ) {
-    if (!cache_) return;
+    bool& is_tainted = server_->session().ran_unknown_code;
+    if (!cache_) {
+        // Without a catalog the text alone has to tell that it calls nothing.
+        is_tainted = is_tainted || !facts.statement || facts.statement->writes_unknown;
+        return;
+    }
     auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
     capture_ = std::move(decision.fill);
+    // A server is wiped when somebody wants to keep what is read there, not before: who calls
+    // functions all the time pays nothing. In session mode the server stays as it is.
+    if (is_tainted && !decision.rule.empty()) dirt_ |= pool::left_behind::unknown;
+    if (decision.runs_unknown_code) {
+        is_tainted = true;
+        if (!is_transaction_mode()) dirt_ |= pool::left_behind::unknown;
+    }
     unit_.rule = decision.rule;
     if (capture_) {
         unit_.cache = insight::cache_outcome::miss;

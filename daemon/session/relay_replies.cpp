@@ -164,11 +164,12 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                 return false;
             }
             on_error_response(verdict, body);
-            if (verdict.action == reply_action::replace_error && !refusals_.empty()) {
-                write_error(session_->output().writable(), refusals_.front());
-                refusals_.erase(refusals_.begin());
-                emit_made_here();
-                return true;
+            if (verdict.action == reply_action::replace_error) {
+                if (const auto told = take_refusal(verdict.request.tag)) {
+                    write_error(session_->output().writable(), *told);
+                    emit_made_here();
+                    return true;
+                }
             }
             break;
         case 'Z':

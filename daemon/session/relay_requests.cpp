@@ -196,9 +196,9 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             return step::done;
         }
         if (!find_facts(query.text, facts)) return step::blocked;
-        if (deallocate(facts)) {
-            session_->input().consume(header.size());
-            return step::done;
+        if (const auto done = deallocate(facts)) {
+            if (*done == step::done) session_->input().consume(header.size());
+            return *done;
         }
         request.text = query.text;
     }

@@ -44,14 +44,17 @@ pool::client_statement relay::make_client_statement(
 }
 
 // DEALLOCATE of a statement that the protocol prepared: the server has it under a name of ours and
-// keeps it for others, so the client's name goes here.
-bool relay::deallocate(const text_facts& facts) {
+// keeps it for others, so the client's name goes here. Nothing: it is the server's business.
+std::optional<relay::step> relay::deallocate(const text_facts& facts) {
     if (facts.deallocates.empty() || !is_transaction_mode() ||
-        server_->pipeline().size() > (applying_settings_ ? 1U : 0U) ||
-        server_->pipeline().transaction_status() == 'E') {
-        return false;
+        statements_.find(facts.deallocates) == nullptr) {
+        return std::nullopt;
     }
-    if (statements_.find(facts.deallocates) == nullptr) return false;
+    // Its answer comes after those that are owed.
+    if (owes_ready()) return step::blocked;
+    if (!server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
+        return std::nullopt;
+    }
     ++segment_;
     const std::uint32_t tag = next_tag();
     statements_.stage_close(tag, segment_, facts.deallocates);
@@ -61,7 +64,7 @@ bool relay::deallocate(const text_facts& facts) {
     protocol::write_ready_for_query(out, server_->pipeline().transaction_status());
     finish_query();
     maybe_release();
-    return true;
+    return step::done;
 }
 
 // What is prepared later in the same pipeline stays: only what there is by now is staged to go.
@@ -100,12 +103,24 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
 // The server must fail, too, so that its transaction is in the state that the client is told: it
 // gets a Bind that cannot succeed, and its error is replaced by ours.
 void relay::refuse_in_stream(const client_error& error) {
-    refusals_.push_back(error);
+    const std::uint32_t tag = next_tag();
+    refusals_.push_back({tag, error});
     const char nothing[6] = {0, 0, 0, 0, 0, 0};
     protocol::write_bind(
         server_->output().writable(), "", "pgweir_refused", std::string_view{nothing, 6}
     );
-    push(request_kind::bind, reply_action::replace_error, tag_none);
+    push(request_kind::bind, reply_action::replace_error, tag);
+}
+
+std::optional<client_error> relay::take_refusal(std::uint32_t tag) {
+    const auto found =
+        std::find_if(refusals_.begin(), refusals_.end(), [tag](const replaced_error& one) {
+            return one.tag == tag;
+        });
+    if (found == refusals_.end()) return std::nullopt;
+    client_error error = std::move(found->error);
+    refusals_.erase(found);
+    return error;
 }
 
 // As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
@@ -134,7 +149,8 @@ void relay::close_surplus() {
             std::string{server_name_prefix} + std::to_string(*old)
         );
         server_->session().statements.stage_close(tag, segment_, *old);
-        push(request_kind::close, reply_action::swallow, tag);
+        // The server skips to the next Sync: it stays, and so does the surplus.
+        if (!push(request_kind::close, reply_action::swallow, tag)) return;
     }
 }
 
@@ -214,16 +230,14 @@ void relay::begin_bound(
     text_facts facts,
     bool whole
 ) {
-    if (cache_) {
-        querycache::request request;
-        request.shape = unit_shape_.value_or(querycache::reply_shape::extended);
-        if (known != nullptr) {
-            request.text = known->statement->text;
-            request.parameter_types = known->statement->parameter_types;
-        }
-        request.bind_tail = bind.tail;
-        begin_cached(request, facts, refusal(unit_shape_.has_value() && whole));
+    querycache::request request;
+    request.shape = unit_shape_.value_or(querycache::reply_shape::extended);
+    if (known != nullptr) {
+        request.text = known->statement->text;
+        request.parameter_types = known->statement->parameter_types;
     }
+    request.bind_tail = bind.tail;
+    begin_cached(request, facts, refusal(unit_shape_.has_value() && whole));
     unit_.statement = facts.statement;
     if (bind.portal.empty()) {
         portal_facts_ = std::move(facts);
@@ -269,15 +283,15 @@ void relay::note_effects(const text_facts& facts, std::uint32_t tag) {
     }
 }
 
-void relay::push(request_kind kind, reply_action action, std::uint32_t tag) {
+// False: it will never be answered, and what was noted for it is undone.
+bool relay::push(request_kind kind, reply_action action, std::uint32_t tag) {
     const protocol::owed request{kind, action, tag};
-    const bool queued = server_->pipeline().push(request);
-    resolve_dropped();
-    if (!queued) {
+    if (!server_->pipeline().push(request)) {
         resolve(request, pool::change_outcome::dropped);
-    } else {
-        emit_made_here();
+        return false;
     }
+    emit_made_here();
+    return true;
 }
 
 void relay::emit_made_here() {
@@ -299,11 +313,12 @@ void relay::resolve_dropped() {
 }
 
 void relay::resolve(const protocol::owed& request, pool::change_outcome outcome) {
-    if (request.action == reply_action::replace_error && !refusals_.empty() &&
-        outcome == pool::change_outcome::dropped) {
-        refusals_.erase(refusals_.begin());
-    }
     if (request.tag == tag_none) return;
+    if (request.action == reply_action::replace_error) {
+        // One that failed is told by take_message(), which then forgets it.
+        if (outcome == pool::change_outcome::dropped) (void)take_refusal(request.tag);
+        return;
+    }
     statements_.resolve(request.tag, outcome);
     if (server_) {
         server_->session().statements.resolve(request.tag, outcome);

@@ -43,6 +43,46 @@ TEST_F(prepared, UnnamedStatementOfAnotherClientIsNotMet) {
     EXPECT_TRUE(has(own, 'D')) << "its own statement is made again";
 }
 
+// A full server, a Parse that failed in a pipeline and one that comes while the server skips to the
+// next Sync: a Close that cannot be sent must not be tried for ever.
+TEST_F(prepared, FullServerIsNoEndlessLoop) {
+    using namespace frontend;
+    daemon_process const daemon(
+        configuration({.pool = "mode: transaction, size: 1, overflow: 0, max_prepared: 2"})
+    );
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const named = [](std::string const& name) { return parse(name, "SELECT '" + name + "'"); };
+    client.ask(named("s0") + sync());
+    client.ask(named("s1") + sync());
+    client.send(parse("x", "selec") + sync() + named("b0") + named("b1") + sync());
+    EXPECT_EQ(types(client.read_until('Z')), "EZ");
+    EXPECT_EQ(types(client.read_until('Z')), "11Z");
+    client.send(parse("", "selec") + flush());
+    EXPECT_EQ(client.read()->type, 'E');
+    EXPECT_EQ(types(client.ask(named("new") + sync())), "Z");
+    EXPECT_EQ(types(client.ask(named("new") + bind("", "new") + execute("") + sync())), "12DCZ");
+}
+
+// Each error that is made here belongs to its own request.
+TEST_F(prepared, ErrorsThatAreMadeHereAreNotSwappedOrLost) {
+    using namespace frontend;
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const a = parse("a", "SELECT 1");
+    auto const b = parse("b", "SELECT 2");
+    client.ask(a + b + sync());
+    auto const two = client.ask(a + b + sync());
+    ASSERT_EQ(types(two), "EZ");
+    EXPECT_NE(first(two, 'E').field('M').find("\"a\""), std::string::npos)
+        << first(two, 'E').field('M');
+    for (int turn = 0; turn < 20; ++turn) {
+        client.send(a + b + flush());
+        client.send(b + sync() + parse("b", "selec") + bind("", "a") + sync());
+        ASSERT_EQ(types(client.read_until('Z')), "EZ") << turn;
+        ASSERT_EQ(types(client.read_until('Z')), "EZ") << turn;
+    }
+}
+
 TEST_F(prepared, EffectsOfAFailedPipelineDoNotHideLaterOnes) {
     daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");

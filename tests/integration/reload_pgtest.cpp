@@ -291,6 +291,29 @@ TEST_F(reload, AServerAtTheOldPlaceDoesNotFillTheCacheOfTheNew) {
     EXPECT_EQ(fresh.scalar("SELECT value FROM items WHERE id = 2"), "777");
 }
 
+// What a client has prepared is named by the mode that it logged in under.
+TEST_F(reload, AnotherModeIsForClientsThatComeAfterIt) {
+    auto const in = [](std::string const& mode) {
+        return configuration({.pool = "mode: " + mode + ", size: 3, overflow: 0"});
+    };
+    std::string from = "session";
+    daemon_process daemon(in(from));
+    for (std::string const to : {"transaction", "session"}) {
+        pq_connection old(daemon.dsn("shop"));
+        ASSERT_TRUE(old.prepare("a", "SELECT 'AAA'").ok());
+        ASSERT_TRUE(old.prepare("b", "SELECT 'BBB'").ok());
+        daemon.rewrite(in(to));
+        daemon.reload();
+        pq_connection fresh(daemon.dsn("shop"));
+        EXPECT_EQ(fresh.scalar("SELECT 1"), "1");
+        for (int turn = 0; turn < 2; ++turn) {
+            EXPECT_EQ(old.execute_prepared("b").value(0, 0), "BBB") << from << " to " << to;
+            EXPECT_EQ(old.execute_prepared("a").value(0, 0), "AAA") << from << " to " << to;
+        }
+        from = to;
+    }
+}
+
 TEST_F(reload, OverHttpTakesTheTokenAndTellsMistakes) {
     auto const with_token = [](std::string const& pool) {
         auto text = configuration({.pool = pool});

@@ -160,7 +160,7 @@ private:
         here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         int const yes = 1;
         ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        ::bind(listener, reinterpret_cast<sockaddr*>(&here), sizeof here);
+        (void)::bind(listener, reinterpret_cast<sockaddr*>(&here), sizeof here);
         ::listen(listener, 8);
         listens_ = true;
         std::vector<pollfd> all{{listener, POLLIN, 0}};

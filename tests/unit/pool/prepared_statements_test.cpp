@@ -368,6 +368,8 @@ TEST(ServerStatements, CloseTheLeastRecentlyUsed) {
     prepared.stage_parse(1, 1, 10);
     prepared.stage_parse(2, 1, 20);
     EXPECT_FALSE(prepared.surplus());
+    prepared.resolve(1, outcome::succeeded);
+    prepared.resolve(2, outcome::succeeded);
     EXPECT_EQ(prepared.use(10, 1), presence::present);
     prepared.stage_parse(3, 1, 30);
     EXPECT_EQ(prepared.surplus(), 20U);
@@ -375,9 +377,22 @@ TEST(ServerStatements, CloseTheLeastRecentlyUsed) {
     EXPECT_FALSE(prepared.surplus());
     EXPECT_EQ(prepared.use(20, 1), presence::absent);
     EXPECT_EQ(prepared.use(20, 2), presence::in_doubt) << "its Close may be dropped";
-    for (change_tag tag = 1; tag <= 4; ++tag)
+    for (change_tag tag = 3; tag <= 4; ++tag)
         prepared.resolve(tag, outcome::succeeded);
     EXPECT_EQ(prepared.use(20, 2), presence::absent);
+}
+
+// The Close of a statement whose Parse then fails would be spent on nothing, and the list would
+// stay too long for good.
+TEST(ServerStatements, CloseNothingThatMayNotBeThere) {
+    server_statements prepared(1);
+    prepared.stage_parse(1, 1, 10);
+    prepared.stage_parse(2, 1, 20);
+    EXPECT_FALSE(prepared.surplus());
+    prepared.resolve(1, outcome::failed);
+    prepared.resolve(2, outcome::succeeded);
+    prepared.stage_parse(3, 2, 30);
+    EXPECT_EQ(prepared.surplus(), 20U);
 }
 
 TEST(ServerStatements, RememberAStatementWhoseCloseDidNotRun) {
@@ -453,6 +468,7 @@ TEST(ServerStatements, HoldAtLeastOne) {
     server_statements prepared(0);
     prepared.stage_parse(1, 1, 10);
     EXPECT_FALSE(prepared.surplus());
+    prepared.resolve(1, outcome::succeeded);
     prepared.stage_parse(2, 1, 20);
     EXPECT_EQ(prepared.surplus(), 10U);
 }
