@@ -167,30 +167,42 @@ std::size_t charge(std::string_view name, const client_statement& value) noexcep
 client_statements::client_statements(std::size_t max_names, std::size_t max_bytes)
     : max_names_(max_names), max_bytes_(max_bytes) {}
 
-const client_statement* client_statements::find(std::string_view name) const noexcept {
+auto client_statements::look_up(std::string_view name) const noexcept -> const node* {
+    if (name.empty()) return unnamed_;  // in every extended query, several times
     const auto found = names_.find(name);
-    if (found == names_.end() || !found->second.visible) return nullptr;
-    return &found->second.visible;
+    return found == names_.end() ? nullptr : &*found;
+}
+
+auto client_statements::look_up(std::string_view name) noexcept -> node* {
+    return const_cast<node*>(std::as_const(*this).look_up(name));
+}
+
+const client_statement* client_statements::find(std::string_view name) const noexcept {
+    const node* const found = look_up(name);
+    return found == nullptr || !found->second.visible ? nullptr : &found->second.visible;
 }
 
 bool client_statements::in_doubt(std::string_view name, std::uint64_t segment) const noexcept {
-    const auto found = names_.find(name);
-    return found != names_.end() && found->second.pending > 0 && found->second.segment < segment;
+    const node* const found = look_up(name);
+    return found != nullptr && found->second.pending > 0 && found->second.segment < segment;
 }
 
 std::error_code client_statements::stage_parse(
     change_tag tag, std::uint64_t segment, std::string_view name, client_statement value
 ) {
-    auto found = names_.find(name);
+    node* found = look_up(name);
     if (!name.empty()) {
-        if (found != names_.end() && found->second.visible) return errc::duplicate_statement;
+        if (found != nullptr && found->second.visible) return errc::duplicate_statement;
         if (visible_names_ >= max_names_) return errc::too_many_statements;
         // bytes_ never passes max_bytes_ by a Parse, but undoing a Close may bring bytes back.
         if (bytes_ > max_bytes_ || charge(name, value) > max_bytes_ - bytes_) {
             return errc::too_many_statements;
         }
     }
-    if (found == names_.end()) found = names_.try_emplace(std::string(name)).first;
+    if (found == nullptr) {
+        found = &*names_.try_emplace(std::string(name)).first;
+        if (name.empty()) unnamed_ = found;
+    }
     stage(tag, segment, *found, std::move(value), change_kind::parse);
     return {};
 }
@@ -198,7 +210,7 @@ std::error_code client_statements::stage_parse(
 void client_statements::stage_close(change_tag tag, std::uint64_t segment, std::string_view name) {
     // An entry that is not visible has changes pending. It is closed again all the same: if what
     // hides it is dropped, this Close is the one that counts.
-    if (const auto found = names_.find(name); found != names_.end()) {
+    if (node* const found = look_up(name)) {
         stage(tag, segment, *found, {}, change_kind::close);
     }
 }
@@ -210,11 +222,10 @@ void client_statements::stage_deallocate_all(change_tag tag, std::uint64_t segme
 }
 
 void client_statements::stage_query(change_tag tag, std::uint64_t segment) {
-    const auto found = names_.find(std::string_view{});
-    if (found == names_.end()) return;
-    const auto& unnamed = found->second;
+    if (unnamed_ == nullptr) return;
+    const auto& unnamed = unnamed_->second;
     if (!unnamed.visible && unnamed.pending == 0) return;
-    stage(tag, segment, *found, {}, change_kind::query);
+    stage(tag, segment, *unnamed_, {}, change_kind::query);
 }
 
 void client_statements::stage(

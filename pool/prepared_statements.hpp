@@ -162,6 +162,8 @@ private:
         client_statement value,
         change_kind kind
     );
+    const node* look_up(std::string_view name) const noexcept;
+    node* look_up(std::string_view name) noexcept;
     void settle(change& staged, change_outcome outcome);
     void show(node& target, client_statement value);
     void erase_if_unused(node& target);
@@ -171,6 +173,7 @@ private:
     std::size_t visible_names_ = 0;
     std::size_t bytes_ = 0;
     name_map names_;
+    node* unnamed_ = nullptr;     ///< its entry, from the first Parse on; it is never erased
     std::vector<change> staged_;  ///< from first_ on, in the order of tags
     std::size_t first_ = 0;
 };
