@@ -348,6 +348,7 @@ void relay::wipe(const sql::statement& statement) {
     if (has(sql::session_effect::discard_all)) {
         left_ = pool::left_behind::nothing;
         dirt_ = pool::left_behind::nothing;
+        server_->session().ran_unknown_code = false;
     }
 }
 
