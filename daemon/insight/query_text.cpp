@@ -49,23 +49,6 @@ bool is_lower_hex(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-// The value of `key='...'` in the inside of a comment; the key stands at its start or after a comma
-// or space.
-std::string_view quoted_value(std::string_view comment, std::string_view key) {
-    std::size_t from = 0;
-    while ((from = comment.find(key, from)) != std::string_view::npos) {
-        const bool starts = from == 0 || std::string_view{", \t\n"}.find(comment[from - 1]) !=
-                                             std::string_view::npos;
-        std::string_view rest = comment.substr(from + key.size());
-        from += key.size();
-        if (!starts || !rest.starts_with("='")) continue;
-        rest.remove_prefix(2);
-        const auto end = rest.find('\'');
-        return end == std::string_view::npos ? std::string_view{} : rest.substr(0, end);
-    }
-    return {};
-}
-
 std::string_view valid_request_id(std::string_view value) {
     return value.size() <= longest_id && std::all_of(value.begin(), value.end(), is_id_character)
                ? value
@@ -81,13 +64,6 @@ std::string_view valid_trace_id(std::string_view traceparent) {
     const auto id = traceparent.substr(3, 32);
     const bool is_null = id.find_first_not_of('0') == std::string_view::npos;
     return !is_null && std::all_of(id.begin(), id.end(), is_lower_hex) ? id : std::string_view{};
-}
-
-void read_tags(std::string_view comment, trace_tags& tags) {
-    if (tags.request_id.empty()) {
-        tags.request_id = valid_request_id(quoted_value(comment, "request_id"));
-    }
-    if (tags.trace_id.empty()) tags.trace_id = valid_trace_id(quoted_value(comment, "traceparent"));
 }
 
 }  // namespace
@@ -124,26 +100,8 @@ void append_on_one_line(std::string& out, std::string_view text) {
     }
 }
 
-trace_tags find_trace_tags(std::string_view sql) {
-    constexpr std::string_view blank = " \t\r\n";
-    trace_tags tags;
-    // Only comments that open or close the text: what looks like one in the middle may be a
-    // literal, and literals are never logged.
-    const auto last = sql.find_last_not_of(" \t\r\n;");
-    const auto head = sql.substr(0, last == std::string_view::npos ? 0 : last + 1);
-    if (head.size() >= 4 && head.ends_with("*/")) {
-        const auto inside = head.substr(0, head.size() - 2);
-        const auto open = inside.rfind("/*");
-        if (open != std::string_view::npos) read_tags(inside.substr(open + 2), tags);
-    }
-    const auto first = sql.find_first_not_of(blank);
-    if (first != std::string_view::npos && sql.substr(first).starts_with("/*")) {
-        const auto close = sql.find("*/", first + 2);
-        if (close != std::string_view::npos) {
-            read_tags(sql.substr(first + 2, close - first - 2), tags);
-        }
-    }
-    return tags;
+trace_tags make_trace_tags(std::string_view request_id, std::string_view traceparent) {
+    return {std::string{valid_request_id(request_id)}, std::string{valid_trace_id(traceparent)}};
 }
 
 }  // namespace weir::daemon::insight

@@ -1,6 +1,6 @@
-// Bytes from strangers made fit for a log line: valid UTF-8, bounded, on one line; and the ids that
-// an SQLCommenter comment carries. Not a normaliser: the text without literals comes from the
-// statement's facts. Pure functions; any thread.
+// Bytes from strangers made fit for a log line: valid UTF-8, bounded, on one line; and the ids of
+// an SQLCommenter comment, once they are checked. Not a normaliser: the text without literals comes
+// from the statement's facts. Pure functions; any thread.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,13 @@ std::string printable_text(std::string_view bytes, std::size_t limit);
 /// name.
 void append_on_one_line(std::string& out, std::string_view text);
 
-/// The ids in the statement's comments; views into `sql`, empty when absent or malformed.
+/// Whose request a statement belongs to; empty where its comment says nothing or nothing valid.
 struct trace_tags {
-    std::string_view
-        request_id;             ///< request_id='...', at most 128 characters of [A-Za-z0-9._:/+=-]
-    std::string_view trace_id;  ///< the 32 hex digits in traceparent='00-<trace>-<span>-<flags>'
+    std::string request_id;  ///< at most 128 characters of [A-Za-z0-9._:/+=%-]
+    std::string trace_id;    ///< the 32 hex digits in 00-<trace>-<span>-<flags>
 };
-/// Looks at the first and last comment of the text only. Source: google/sqlcommenter, W3C Trace
-/// Context.
-trace_tags find_trace_tags(std::string_view sql);
+/// From the values of request_id='...' and traceparent='...', as the lexer finds them in comments.
+/// Source: google/sqlcommenter, W3C Trace Context.
+trace_tags make_trace_tags(std::string_view request_id, std::string_view traceparent);
 
 }  // namespace weir::daemon::insight

@@ -29,6 +29,8 @@
 #include "protocol/startup.hpp"
 #include "querycache/session.hpp"
 
+#include <boost/container/deque.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -110,7 +112,16 @@ private:
     static constexpr std::string_view server_name_prefix = "pgweir_";
     static constexpr std::uint32_t tag_none = 0;
 
-    /// One query group: from its first message to its ReadyForQuery.
+    /// What is asked with one ReadyForQuery, for the slow log.
+    struct query_group {
+        bool is_complete = false;  // its end was sent: what comes next is another one
+        // Of several the first that is more than BEGIN and its like.
+        std::shared_ptr<const querycache::sql::statement> statement;
+        std::shared_ptr<const insight::trace_tags> tags;
+        insight::cache_outcome cache = insight::cache_outcome::none;
+        std::string rule;  // a copy: rules may be reloaded while the reply is awaited
+    };
+    /// The query group that is answered now: from its first message to its ReadyForQuery.
     struct unit {
         bool is_open = false;
         bool in_transaction = false;
@@ -118,13 +129,15 @@ private:
         time_point started{};
         time_point sent{};  // first byte to the server
         std::chrono::nanoseconds wait{0};
-        std::shared_ptr<const querycache::sql::statement>
-            statement;  // the last one, for the slow log
-        insight::cache_outcome cache = insight::cache_outcome::none;
-        std::string_view rule;
+        query_group group;
         std::uint64_t reply_bytes = 0;
         std::string sqlstate;
         std::uint64_t rows = 0;
+    };
+    /// What the texts for the slow log look into besides the relay itself.
+    struct slow_strings {
+        std::string client;
+        std::string request_id;
     };
     /// A statement whose CommandComplete changes what we know about the session.
     struct pending_effect {
@@ -166,6 +179,15 @@ private:
     void open_query(time_point now);
     void drop_query();
     void finish_query();
+    void next_query(time_point now);
+    void fail_query(std::string_view sqlstate);
+    void fail_query_under_way(std::string_view sqlstate);
+    /// The group that the client's messages belong to now.
+    query_group& asked() { return behind_.empty() ? unit_.group : behind_.back(); }
+    void note_asked(const text_facts& facts);
+    void note_text(std::string_view text);
+    void note_waiting();
+    insight::slow_query_texts slow_texts(slow_strings& own);
     std::string next_request_id();
     void fatal(const client_error& error);
     bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
@@ -193,7 +215,7 @@ private:
     bool serve_batch_from_cache(const batch& whole);
     bool leaves_traces() const;
     bool may_answer_linked() const;
-    void tell_hit(const querycache::hit& hit, std::string_view before);
+    void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);
     std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(
         const querycache::request& request,
@@ -327,6 +349,7 @@ private:
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
     unit unit_;
+    boost::container::deque<query_group> behind_;  // pipelined behind the unit; empty owns nothing
     std::uint64_t slow_statements_ = 0;
 };
 

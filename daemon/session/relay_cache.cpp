@@ -87,7 +87,7 @@ bool relay::serve_query_from_cache(std::string_view text) {
     request.text = text;
     const auto hit = cache_->quick_hit(request, unit_.started);
     if (!hit) return false;
-    tell_hit(hit, {});
+    tell_hit(hit, text, {});
     return true;
 }
 
@@ -165,7 +165,7 @@ bool relay::serve_batch_from_cache(const batch& whole) {
         if (parse.name.empty()) unnamed_serial_ = next_unnamed_serial();
         protocol::write_parse_complete(before);
     }
-    tell_hit(hit, before);
+    tell_hit(hit, request.text, before);
     if (session_ == nullptr) return true;
     ++segment_;
     session_->input().consume(whole.size);
@@ -187,12 +187,11 @@ bool relay::may_answer_linked() const {
            server_->pipeline().is_idle();
 }
 
-void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
+void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before) {
     session_->output().add_copy(before);
     session_->output().add_view(hit.reply->reply());
     // Now, while the entry is held: what the socket does not take is copied.
     if (!session_->flush()) return;
-    unit_.cache = insight::cache_outcome::hit;
     unit_.rows = hit.reply->rows();
     unit_.reply_bytes = hit.reply->reply().size();
     counters_.bytes_to_client(unit_.reply_bytes);
@@ -204,18 +203,16 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view before) {
     event.total = now - unit_.started;
     event.rows = unit_.rows;
     event.bytes = unit_.reply_bytes;
-    std::string client;
+    slow_strings own;
     home().observer().query_finished(counters_, event, [&] {
-        client = session_->endpoint_text();
-        insight::slow_query_texts texts;
-        texts.application = application();
-        texts.client = client;
-        return texts;
+        note_text(text);
+        unit_.group.rule = hit.rule().name();
+        return slow_texts(own);
     });
+    if (unit_.group.statement) unit_.group = {};
     counters_.transaction_finished(event.total);
     unit_.is_open = false;
     unit_.in_transaction = false;
-    unit_.cache = insight::cache_outcome::none;
     unit_.rows = 0;
     unit_.reply_bytes = 0;
 }
@@ -257,11 +254,12 @@ void relay::begin_cached(
         is_tainted = true;
         if (!is_transaction_mode()) dirt_ |= pool::left_behind::unknown;
     }
-    unit_.rule = decision.rule;
+    query_group& group = asked();
+    group.rule = decision.rule;
     if (capture_) {
-        unit_.cache = insight::cache_outcome::miss;
+        group.cache = insight::cache_outcome::miss;
     } else if (!decision.rule.empty()) {
-        unit_.cache = insight::cache_outcome::bypass;
+        group.cache = insight::cache_outcome::bypass;
     }
 }
 

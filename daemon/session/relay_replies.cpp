@@ -121,6 +121,7 @@ void relay::lose_server(std::string_view reason) {
     server->close(reason);
     if (cache_) settle(cache_->on_server_lost());
     capture_.reset();
+    fail_query(sqlstate::protocol_violation);
     fatal(
         {severity::fatal,
          sqlstate::protocol_violation,

@@ -19,6 +19,21 @@ using protocol::request_kind;
 using querycache::bypass_reason;
 using std::chrono::steady_clock;
 
+// Messages that ask for something that a ReadyForQuery will end. CopyData and its like belong to
+// what runs, Flush and Terminate to nothing.
+bool opens_group(char type) {
+    switch (type) {
+        case 'd':
+        case 'c':
+        case 'f':
+        case 'H':
+        case 'X':
+            return false;
+        default:
+            return true;
+    }
+}
+
 // Parse has to be kept for other servers, so it may be longer than a query before that is refused.
 constexpr std::size_t longest_named_parse = 16U << 20U;
 
@@ -53,7 +68,7 @@ void relay::process() {
     if (before > after) counters_.bytes_from_client(before - after);
     if (server_ && !server_->output().empty()) {
         counters_.bytes_to_server(server_->output().size());
-        if (unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
+        if (unit_.is_open && unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
         server_->flush();
     }
     if (session_ != nullptr && session_->flush()) session_->resume_reading();
@@ -96,7 +111,9 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
             fatal(shutting_down());
             return step::ended;
         }
-        open_query(steady_clock::now());
+        if (opens_group(header.type)) open_query(steady_clock::now());
+    } else if (asked().is_complete && opens_group(header.type)) {
+        behind_.emplace_back();
     }
     switch (header.type) {
         case 'Q':
@@ -159,6 +176,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
         case 'S':
             ++segment_;
             push(request_kind::sync, reply_action::forward, tag_none);
+            asked().is_complete = true;
             if (cache_) cache_->end_of_cycle();
             break;
         case 'F':
@@ -166,6 +184,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
             note_effects({}, tag_none);
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
+            asked().is_complete = true;
             break;
         case 'c':
         case 'f':
@@ -212,7 +231,8 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     stage_deallocate(facts, tag);
     push(request_kind::query, reply_action::forward, tag);
     ++segment_;  // its error takes nothing with it that is sent behind it
-    unit_.statement = std::move(facts.statement);
+    note_asked(facts);
+    asked().is_complete = true;
     return stream(header);
 }
 
@@ -249,6 +269,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     text_facts facts;
     if (!find_facts(parse.text, facts)) return step::blocked;
     if (statements_.in_doubt(parse.name, segment_)) return step::blocked;
+    note_asked(facts);
     counters_.client_parsed();
     const bool renames = is_transaction_mode() && !parse.name.empty();
     auto statement = make_client_statement(parse, std::move(facts));

@@ -135,13 +135,13 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         fatal(make_error(severity::fatal, error));
         return;
     }
-    state_ = state::idle;
-    drop_query();
     fail_statement(make_error(severity::error, error));
 }
 
 // The unit that waits in the input is refused; the session lives on.
 void relay::fail_statement(const client_error& error) {
+    fail_query_under_way(error.sqlstate);
+    state_ = state::idle;
     log_info(
         "statement refused: client={} user={} database={}: {}",
         session_->endpoint_text(),
@@ -209,6 +209,7 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     server_.reset();
     if (cache_) settle(cache_->on_server_lost());
     capture_.reset();
+    fail_query(sqlstate::connection_failure);
     if (told_fatal_) {
         session_->close_after_flush("PostgreSQL ended the session");
         return;

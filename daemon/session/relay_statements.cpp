@@ -55,6 +55,7 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts) {
     if (!server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
         return std::nullopt;
     }
+    note_asked(facts);
     ++segment_;
     const std::uint32_t tag = next_tag();
     statements_.stage_close(tag, segment_, facts.deallocates);
@@ -238,7 +239,7 @@ void relay::begin_bound(
     }
     request.bind_tail = bind.tail;
     begin_cached(request, facts, refusal(unit_shape_.has_value() && whole));
-    unit_.statement = facts.statement;
+    note_asked(facts);
     if (bind.portal.empty()) {
         portal_facts_ = std::move(facts);
     } else {

@@ -225,7 +225,44 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
     out.clock_word = lexed.has_clock_word;
     out.nocache = lexed.hint_nocache;
     out.hint_ttl = lexed.hint_ttl.count() >= 0 ? std::optional{lexed.hint_ttl} : std::nullopt;
+    out.tags = tags_of(lexed);
     return true;
+}
+
+// For the slow log, of a text that was answered or refused without a look at it.
+void relay::note_text(std::string_view text) {
+    worker& here = home();
+    const sql::lexed& lexed = here.lexer().run(text);
+    const std::string_view skeleton = here.lexer().skeleton();
+    text_facts facts;
+    facts.statement = here.memo().find(skeleton, sql::keyed_hash(skeleton, here.memo_key()));
+    if (!facts.statement) facts.statement = sql::lex_statement(lexed, skeleton);
+    facts.tags = tags_of(lexed);
+    note_asked(facts);
+}
+
+// The statement that waits in the input for a server: nothing but its bytes was kept.
+void relay::note_waiting() {
+    std::string_view rest = session_->input().unread();
+    protocol::frame_header header;
+    while (protocol::parse_frontend_header(rest, false, header) ==
+               protocol::header_result::complete &&
+           rest.size() >= header.size()) {
+        const auto body = rest.substr(protocol::frame_header_size, header.body_size());
+        protocol::query_message query;
+        protocol::parse_message parse;
+        protocol::bind_message bind;
+        if (header.type == 'Q' && !protocol::decode(body, query)) {
+            note_text(query.text);
+        } else if (header.type == 'P' && !protocol::decode(body, parse)) {
+            note_text(parse.text);
+        } else if (header.type == 'B' && !protocol::decode(body, bind)) {
+            const auto* const known = statements_.find(bind.statement);
+            if (known != nullptr) note_text(known->statement->text);
+        }
+        if (header.type == 'Q' || header.type == 'S') return;
+        rest.remove_prefix(header.size());
+    }
 }
 
 void relay::ask_parser(std::string_view text, sql::hash128 hash) {

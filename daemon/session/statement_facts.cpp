@@ -2,6 +2,13 @@
 
 namespace weir::daemon {
 
+std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed& lexed) {
+    if (lexed.request_id.empty() && lexed.traceparent.empty()) return nullptr;
+    return std::make_shared<const insight::trace_tags>(
+        insight::make_trace_tags(lexed.request_id, lexed.traceparent)
+    );
+}
+
 std::string deallocated_name(std::string_view text) {
     constexpr std::string_view blank = " \t\r\n;";
     std::string name;

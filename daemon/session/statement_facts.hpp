@@ -2,6 +2,7 @@
 // this text's own literals and comments tell. Values; one thread.
 #pragma once
 
+#include "daemon/insight/query_text.hpp"
 #include "querycache/session.hpp"
 #include "querycache/sql/lexer.hpp"
 #include "querycache/sql/statement.hpp"
@@ -21,6 +22,7 @@ struct text_facts {
     bool clock_word = false;
     bool nocache = false;
     std::optional<std::chrono::milliseconds> hint_ttl;
+    std::shared_ptr<const insight::trace_tags> tags;  ///< null: its comments name no request
     std::string deallocates;  ///< the name in a lone DEALLOCATE, when it is a plain one
 
     querycache::statement_context context(std::optional<querycache::bypass_reason> refused) const {
@@ -34,6 +36,9 @@ struct text_facts {
         return c;
     }
 };
+
+/// Null when the text's comments name no request: most do not, and pay nothing.
+std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed& lexed);
 
 /// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not
 /// that plain.

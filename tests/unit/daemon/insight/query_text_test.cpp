@@ -47,46 +47,30 @@ TEST(OnOneLine, ShowsControlCharacters) {
     EXPECT_EQ(out, "x a\\nb\\r\\t\\x1b[31m\\x7f\\x00é");
 }
 
-TEST(TraceTags, AreReadFromTheClosingComment) {
-    const auto tags = find_trace_tags(
-        "SELECT 1 /*action='x',request_id='req-7',"
-        "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'*/ ;\n"
-    );
+TEST(TraceTags, AreTheRequestAndTheTraceWithoutItsSpan) {
+    const auto tags =
+        make_trace_tags("req-7", "00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01");
     EXPECT_EQ(tags.request_id, "req-7");
     EXPECT_EQ(tags.trace_id, "5bd66ef5095369c7b0d1f8f4bd33716a");
 }
 
-TEST(TraceTags, AreReadFromTheOpeningComment) {
-    EXPECT_EQ(find_trace_tags("  /* request_id='r1' */ SELECT 1").request_id, "r1");
-}
-
-TEST(TraceTags, AreNotReadFromLiterals) {
-    EXPECT_EQ(find_trace_tags("SELECT '/*request_id=''secret''*/' , 1").request_id, "");
-    EXPECT_EQ(find_trace_tags("SELECT ' /*request_id=\\'s\\'*/ x'").request_id, "");
-}
-
-TEST(TraceTags, MalformedOnesAreLeftOut) {
-    for (const std::string_view sql :
-         {"",
-          "/",
-          "/*",
-          "*/",
-          "/*/",
-          "/**/",
-          "SELECT 1 /*request_id=*/",
-          "/*request_id='x",
-          "/*request_id='x*/",
-          "/*my_request_id='x'*/",
-          "/*request_id='a b'*/",
-          "/*request_id='\xFF'*/",
-          "/*traceparent='00-xyz-1-01'*/",
-          "/*traceparent='00-5BD66EF5095369C7B0D1F8F4BD33716A-c532cb4098ac3dd2-01'*/",
-          "/*traceparent='00-00000000000000000000000000000000-c532cb4098ac3dd2-01'*/"}) {
-        const auto tags = find_trace_tags(sql);
-        EXPECT_EQ(tags.request_id, "") << sql;
-        EXPECT_EQ(tags.trace_id, "") << sql;
+TEST(TraceTags, MalformedRequestsAreLeftOut) {
+    for (const std::string& id :
+         {std::string{}, std::string{"a b"}, std::string{"\xFF"}, std::string(129, 'x')}) {
+        EXPECT_EQ(make_trace_tags(id, "").request_id, "") << id;
     }
-    EXPECT_EQ(find_trace_tags("/*request_id='" + std::string(129, 'x') + "'*/").request_id, "");
+    EXPECT_EQ(make_trace_tags(std::string(128, 'x'), "").request_id, std::string(128, 'x'));
+}
+
+TEST(TraceTags, MalformedTracesAreLeftOut) {
+    for (const std::string_view parent :
+         {"",
+          "00-xyz-1-01",
+          "00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2",
+          "00-5BD66EF5095369C7B0D1F8F4BD33716A-c532cb4098ac3dd2-01",
+          "00-00000000000000000000000000000000-c532cb4098ac3dd2-01"}) {
+        EXPECT_EQ(make_trace_tags("", parent).trace_id, "") << parent;
+    }
 }
 
 }  // namespace
