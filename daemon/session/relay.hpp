@@ -224,6 +224,7 @@ private:
     );
     static querycache::request unknown_extended();
 
+    void count_unwatched(const text_facts& facts);
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
     void process();
     step take_request();
@@ -348,6 +349,7 @@ private:
     bool cached_uncertain_ = false;
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
+    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
     unit unit_;
     boost::container::deque<query_group> behind_;  // pipelined behind the unit; empty owns nothing
     std::uint64_t slow_statements_ = 0;

@@ -31,6 +31,9 @@ void relay::adopt_cache() {
         capture_.reset();
         cache_.reset();
     }
+    awaits_catalog_ =
+        known == nullptr &&
+        !shared.cache.rules()->for_session(database_, user_, application()).rules.empty();
     if (known == nullptr) return;
     cache_.emplace(shared.cache, home().bindings());
     cache_->set_identity(*known, database_, user_, application());
@@ -234,6 +237,15 @@ std::optional<bypass_reason> relay::refusal(bool whole_unit) const {
     return std::nullopt;
 }
 
+// A read before the catalog of its database is known.
+void relay::count_unwatched(const text_facts& facts) {
+    if (!facts.statement || facts.statement->kind != insight::query_kind::read) return;
+    home().shared().cache.reasons().count(
+        bypass_reason::catalog_missing, facts.statement->normalised, steady_clock::now()
+    );
+    asked().cache = insight::cache_outcome::bypass;
+}
+
 void relay::begin_cached(
     const querycache::request& request,
     const text_facts& facts,
@@ -241,6 +253,7 @@ void relay::begin_cached(
 ) {
     bool& is_tainted = server_->session().ran_unknown_code;
     if (!cache_) {
+        if (awaits_catalog_) count_unwatched(facts);
         // Without a catalog the text alone has to tell that it calls nothing.
         is_tainted = is_tainted || !facts.statement || facts.statement->writes_unknown;
         return;

@@ -159,6 +159,24 @@ TEST_F(slow_log, DescribesAnswersFromMemory) {
     EXPECT_EQ(value_of(hit, "trace_id"), trace) << hit;
 }
 
+// What is asked in the packet of the login cannot find the catalog loaded: that begins with it.
+TEST_F(slow_log, CallsAReadBeforeTheCatalogIsKnownABypass) {
+    daemon_process const daemon(cache_configuration(
+        "{name: everything, databases: [shop], ttl: 1h}", "", {.rest = every_statement}
+    ));
+    raw_client client(daemon.port());
+    client.send(
+        frontend::startup({{"user", "postgres"}, {"database", "shop"}}) +
+        frontend::query("SELECT value FROM items WHERE id = 4")
+    );
+    client.read_until('Z', 2);
+    auto const line = line_with(daemon, "from items");
+    EXPECT_EQ(value_of(line, "cache"), "bypass") << line;
+    EXPECT_EQ(
+        shown_by_console(daemon, "SHOW CACHE REASONS", "reason", "catalog_missing", "count"), "1"
+    );
+}
+
 TEST_F(slow_log, HasAStatementThatFoundNoServer) {
     daemon_process const daemon(configuration(
         {.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 100ms",
