@@ -149,6 +149,7 @@ private:
         std::uint32_t tag;
         client_error error;
     };
+        bool is_parse = false;
     /// What became of one message of the client.
     enum class step : std::uint8_t {
         done,     ///< taken; the next one, please
@@ -254,7 +255,7 @@ private:
     bool owes_ready() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
-    void refuse_in_stream(const client_error& error);
+    void refuse_in_stream(const client_error& error, bool is_parse);
     std::optional<client_error> take_refusal(std::uint32_t tag);
     void close_surplus();
     bool prepare_on_server(const pool::client_statement& statement, bool unnamed);

@@ -88,7 +88,8 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
              sqlstate::duplicate_prepared_statement,
              "prepared statement \"" + std::string{name} + "\" already exists",
              "",
-             ""}
+             "Close it before its name is used again, or choose another name."},
+            true
         );
     } else {
         refuse_in_stream(
@@ -96,16 +97,17 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
              sqlstate::configuration_limit_exceeded,
              error.message(),
              "This client holds " + std::to_string(statements_.size()) + " prepared statements.",
-             "Close statements that are no longer used, or let the driver cache fewer."}
+             "Close statements that are no longer used, or let the driver cache fewer."},
+            true
         );
     }
 }
 
 // The server must fail, too, so that its transaction is in the state that the client is told: it
 // gets a Bind that cannot succeed, and its error is replaced by ours.
-void relay::refuse_in_stream(const client_error& error) {
+void relay::refuse_in_stream(const client_error& error, bool is_parse) {
     const std::uint32_t tag = next_tag();
-    refusals_.push_back({tag, error});
+    refusals_.push_back({tag, error, is_parse});
     const char nothing[6] = {0, 0, 0, 0, 0, 0};
     protocol::write_bind(
         server_->output().writable(), "", "pgweir_refused", std::string_view{nothing, 6}
@@ -120,6 +122,14 @@ std::optional<client_error> relay::take_refusal(std::uint32_t tag) {
         });
     if (found == refusals_.end()) return std::nullopt;
     client_error error = std::move(found->error);
+    // PostgreSQL looks at the transaction before it looks at the name.
+    if (found->is_parse && server_ && server_->pipeline().transaction_status() == 'E') {
+        error.sqlstate = sqlstate::in_failed_sql_transaction;
+        error.message =
+            "current transaction is aborted, commands ignored until end of transaction block";
+        error.detail.clear();
+        error.hint.clear();
+    }
     refusals_.erase(found);
     return error;
 }
@@ -132,7 +142,9 @@ relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_h
          sqlstate::invalid_sql_statement_name,
          "prepared statement \"" + std::string{name} + "\" does not exist",
          "",
-         ""}
+         "Names that begin with \"" + std::string{server_name_prefix} +
+             "\" are the daemon's own: prepare the statement under another one."},
+        false
     );
     const std::size_t here = std::min(session_->input().unread().size(), header.size());
     session_->input().consume(here);
