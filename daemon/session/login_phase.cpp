@@ -31,6 +31,12 @@ using insight::login_result;
 
 constexpr std::chrono::seconds login_timeout{60};  // PgBouncer's client_login_timeout
 
+client_error bad_message(std::string_view what, std::size_t bytes) {
+    return protocol_violation(
+        std::string{what} + " in a message of type 112 with " + std::to_string(bytes) + " bytes"
+    );
+}
+
 std::uint32_t big_endian(std::string_view four_bytes) {
     std::uint32_t value = 0;
     for (const char byte : four_bytes)
@@ -55,7 +61,7 @@ void login_phase::on_tick(time_point now) {
          sqlstate::protocol_violation,
          "login timed out",
          "The client said nothing that completes a login for 60 s.",
-         ""},
+         "Send the start-up packet and the password as soon as the connection is open."},
         login_result::timed_out
     );
 }
@@ -85,7 +91,11 @@ bool login_phase::read_startup() {
     const std::error_code error = protocol::parse_startup_packet(input.unread(), packet);
     if (error) {
         const bool version = error == protocol::errc::unsupported_protocol_version;
-        client_error reply = protocol_violation("start-up packet: " + error.message());
+        client_error reply = protocol_violation(
+            "start-up packet of length " +
+            std::to_string(static_cast<std::int32_t>(big_endian(input.unread().substr(0, 4)))) +
+            ": " + error.message()
+        );
         if (version) {
             reply.sqlstate = sqlstate::feature_not_supported;
             reply.message = protocol::unsupported_version_text(packet.protocol_version);
@@ -101,6 +111,7 @@ bool login_phase::read_startup() {
         return false;
     }
     input.consume(packet.size);
+            reply.hint = "The start-up packet must name the user, as in user=app or PGUSER=app.";
     switch (packet.kind) {
         case protocol::startup_kind::incomplete:
             return false;
@@ -286,7 +297,7 @@ bool login_phase::read_authentication() {
 void login_phase::on_password(std::string_view body) {
     protocol::password_message message;
     if (protocol::decode(body, message)) {
-        refuse(protocol_violation("password message"), login_result::malformed);
+        refuse(bad_message("password message", body.size()), login_result::malformed);
         return;
     }
     bool right = false;
@@ -323,7 +334,9 @@ void login_phase::on_password(std::string_view body) {
 void login_phase::on_sasl_initial(std::string_view body) {
     protocol::sasl_initial_response message;
     if (protocol::decode(body, message) || message.mechanism != protocol::scram_sha_256_mechanism) {
-        refuse(protocol_violation("SASL mechanism is not SCRAM-SHA-256"), login_result::malformed);
+        refuse(
+            bad_message("SASL mechanism is not SCRAM-SHA-256", body.size()), login_result::malformed
+        );
         return;
     }
     sasl_first_ = message.data;
@@ -378,7 +391,9 @@ void login_phase::continue_scram(protocol::scram_secret secret, protocol::scram_
     );
     std::string reply;
     if (scram_->on_client_first(sasl_first_, reply)) {
-        refuse(protocol_violation("SCRAM client-first-message"), login_result::malformed);
+        refuse(
+            bad_message("SCRAM client-first-message", sasl_first_.size()), login_result::malformed
+        );
         return;
     }
     protocol::write_authentication_sasl_continue(session_->output().writable(), reply);
