@@ -188,6 +188,8 @@ int running_daemon::run() {
     parsers_.stop();
     blocking_.join();
     for (const auto& one : workers_)
+        one->begin_stop();
+    for (const auto& one : workers_)
         one->stop();
     slow_.stop();
     const auto totals = counters_.totals();

@@ -69,18 +69,11 @@ result constant_answer(const console::command& what) {
     return r;
 }
 
-/// Ends a client of an administrator's will. A client in the middle of a reply is not told why: the
-/// text could end up inside of a row.
+/// Ends a client of an administrator's will.
 void end_client(client_session& session) {
-    const auto* const linked = dynamic_cast<const relay*>(session.phase());
-    if (linked == nullptr || linked->current() != relay::state::linked) {
-        client_error why = shutting_down();
-        why.detail = "An administrator closed this connection.";
-        write_error(session.output().writable(), why);
-        session.close_after_flush("closed by an administrator");
-        return;
-    }
-    session.close("closed by an administrator");
+    client_error why = shutting_down();
+    why.detail = "An administrator closed this connection.";
+    if (const client_phase_ptr phase = session.phase()) phase->on_end(why);
 }
 
 std::vector<row> memory_rows() {

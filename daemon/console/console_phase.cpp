@@ -167,8 +167,13 @@ void console_phase::on_cancel() {
 }
 
 void console_phase::on_drain() {
-    write_error(session_->output().writable(), shutting_down());
-    session_->close_after_flush("the daemon drains");
+    on_end(shutting_down());
+}
+
+void console_phase::on_end(const client_error& why) {
+    if (session_ == nullptr || session_->is_ending()) return;
+    write_error(session_->output().writable(), why);
+    session_->close_after_flush(why.message);
 }
 
 void console_phase::on_closed(std::string_view reason) {

@@ -42,6 +42,7 @@ public:
     void on_writable() override;
     void on_closed(std::string_view reason) override;
     void on_drain() override;
+    void on_end(const client_error& why) override;
     void on_cancel() override;
     void on_tick(time_point now) override;
     bool wants_input() const override;

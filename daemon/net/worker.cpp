@@ -1,5 +1,6 @@
 #include "daemon/net/worker.hpp"
 
+#include "daemon/error_reply.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/login_phase.hpp"
 #include "protocol/crypto.hpp"
@@ -19,6 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds tick_interval{100};
 // A client that was told why it is closed has this long to read it.
 constexpr std::chrono::milliseconds farewell{2'000};
+constexpr std::chrono::milliseconds last_words{1'000};
 
 std::uint64_t next_client_id() {
     static std::atomic<std::uint64_t> last{0};
@@ -49,25 +51,40 @@ void worker::start() {
     tick_due_ = std::chrono::steady_clock::now();
     schedule_tick();
     thread_ = std::thread([this] {
-        const auto guard = boost::asio::make_work_guard(loop_.context());
-        loop_.context().run();
+        {
+            const auto guard = boost::asio::make_work_guard(loop_.context());
+            loop_.context().run();
+        }
+        // What is left are last words to clients and cancel requests to PostgreSQL. Neither may
+        // hold up the end.
+        loop_.context().restart();
+        loop_.context().run_for(last_words);
+        for (auto& [id, client] : std::unordered_map(clients_))
+            client->close("the client does not read");
+        loop_.context().restart();
+        loop_.context().poll();
     });
     ::pthread_setname_np(thread_.native_handle(), ("pgweir-" + std::to_string(index())).c_str());
 }
 
-void worker::stop() {
-    if (!thread_.joinable()) return;
+void worker::begin_stop() {
+    if (std::exchange(stop_begun_, true)) return;
     loop_.post([this] {
         stopping_ = true;
         ticker_.cancel();
-        for (auto& [id, client] : std::unordered_map(clients_))
-            client->close("the daemon stops");
+        for (auto& [id, client] : std::unordered_map(clients_)) {
+            if (const client_phase_ptr phase = client->phase()) phase->on_end(shutting_down());
+        }
         closing_.clear();
         shared_.pools.close_servers(loop_);
-        // What was posted before this runs first, then the loop ends although sockets might be
-        // left.
+        // What was posted before this runs first.
         loop_.post([this] { loop_.context().stop(); });
     });
+}
+
+void worker::stop() {
+    if (!thread_.joinable()) return;
+    begin_stop();
     thread_.join();
 }
 

@@ -35,8 +35,11 @@ public:
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
 
-    /// Starts the thread; stop() closes all clients, ends the loop and joins it.
+    /// Starts the thread. begin_stop() ends all clients and lets go of all servers; stop() does so
+    /// unless it has been done, and joins the thread, which ends when the clients have been told
+    /// and PostgreSQL has been asked to cancel what they ran, or after a second.
     void start();
+    void begin_stop();
     void stop();
 
     // --- any thread ---
@@ -90,6 +93,7 @@ private:
     time_point tick_due_{};
     bool draining_ = false;
     bool stopping_ = false;
+    bool stop_begun_ = false;  // the thread's that stops the worker
     std::thread thread_;
 };
 

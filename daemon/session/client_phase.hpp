@@ -2,6 +2,7 @@
 // One thread.
 #pragma once
 
+#include "daemon/error_reply.hpp"
 #include "pool/lease.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -29,6 +30,8 @@ public:
     virtual void on_cancel() {}
     /// The daemon drains: leave at the next moment that breaks nothing.
     virtual void on_drain() = 0;
+    /// The client is ended now, with this reason; it is told unless a message to it is half sent.
+    virtual void on_end(const client_error& why) = 0;
     /// Facts that were asked of a parser thread have come (see worker::parse).
     virtual void on_facts(std::uint64_t, std::shared_ptr<const void>) {}
     /// Called several times a second. For deadlines.

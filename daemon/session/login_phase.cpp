@@ -70,6 +70,15 @@ void login_phase::on_drain() {
     if (session_ != nullptr) refuse(shutting_down(), login_result::shutting_down);
 }
 
+void login_phase::on_end(const client_error& why) {
+    if (session_ == nullptr) return;
+    if (step_ != step::finished) {
+        refuse(why, login_result::shutting_down);
+    } else if (!session_->is_ending()) {
+        session_->close_after_flush(why.message);
+    }
+}
+
 void login_phase::on_closed(std::string_view) {
     if (session_ != nullptr && step_ != step::finished) {
         session_->home().counters().client_login_ended(login_result::disconnected);
@@ -102,6 +111,7 @@ bool login_phase::read_startup() {
         } else if (error == protocol::errc::missing_user) {
             reply.sqlstate = sqlstate::invalid_authorization_specification;
             reply.message = "no PostgreSQL user name specified in startup packet";
+            reply.hint = "The start-up packet must name the user, as in user=app or PGUSER=app.";
         }
         refuse(reply, login_result::malformed);
         return false;
@@ -111,7 +121,6 @@ bool login_phase::read_startup() {
         return false;
     }
     input.consume(packet.size);
-            reply.hint = "The start-up packet must name the user, as in user=app or PGUSER=app.";
     switch (packet.kind) {
         case protocol::startup_kind::incomplete:
             return false;

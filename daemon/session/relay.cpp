@@ -285,8 +285,10 @@ void relay::fatal(const client_error& error) {
         error.detail.empty() ? "" : ": ",
         error.detail
     );
-    write_error(session_->output().writable(), error);
+    // Inside a message that is half sent the client would read the error as a part of it.
+    if (reply_rest_ == 0 || !reply_forwards_) write_error(session_->output().writable(), error);
     session_->close_after_flush(error.message);
+    if (session_ == nullptr) return;
     key_.reset();  // before the server goes: who gets it next may want its process id
     if (server_) {
         if (server_->pipeline().is_idle() && server_->output().empty()) {
@@ -344,6 +346,11 @@ void relay::on_cancel() {
     send_cancel(home().loop(), *target, [target, pool = pool_] {
         if (target->cancels().finish()) pool->unpark(target);
     });
+}
+
+void relay::on_end(const client_error& why) {
+    const client_phase_ptr keep{this};
+    fatal(why);
 }
 
 void relay::on_drain() {

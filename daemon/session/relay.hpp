@@ -74,6 +74,7 @@ public:
     void on_closed(std::string_view reason) override;
     void on_cancel() override;
     void on_drain() override;
+    void on_end(const client_error& why) override;
     void on_tick(time_point now) override;
     void on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) override;
     bool wants_input() const override;
@@ -148,8 +149,8 @@ private:
     struct replaced_error {
         std::uint32_t tag;
         client_error error;
-    };
         bool is_parse = false;
+    };
     /// What became of one message of the client.
     enum class step : std::uint8_t {
         done,     ///< taken; the next one, please
@@ -223,9 +224,9 @@ private:
         const text_facts& facts,
         std::optional<querycache::bypass_reason> refused
     );
+    void count_unwatched(const text_facts& facts);
     static querycache::request unknown_extended();
 
-    void count_unwatched(const text_facts& facts);
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
     void process();
     step take_request();
@@ -348,9 +349,9 @@ private:
 
     pool::settings cached_settings_;  // those that the cache was told
     bool cached_uncertain_ = false;
+    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
-    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
     unit unit_;
     boost::container::deque<query_group> behind_;  // pipelined behind the unit; empty owns nothing
     std::uint64_t slow_statements_ = 0;
