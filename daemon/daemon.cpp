@@ -504,7 +504,7 @@ void running_daemon::start_http() {
     if (!config_->http.enabled) return;
     http::endpoint_sources sources;
     sources.metrics = [this] { return insight::metrics_text(metrics_input()); };
-    sources.ready = [this] { return not_ready_reasons(); };
+    sources.ready = [this] { return readiness(); };
     sources.stats = [this] { return insight::stats_json(metrics_input()); };
     sources.cache_stats = [this] { return insight::cache_stats_json(gauges().cache); };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };

@@ -87,7 +87,7 @@ private:
     void sweep();
     insight::gauge_snapshot gauges() const;
     insight::metrics_input metrics_input() const;
-    std::vector<std::string> not_ready_reasons() const;
+    http::readiness readiness() const;
 
     mutable std::mutex config_lock_;
     config::config_ptr config_;  // guarded by config_lock_

@@ -19,20 +19,22 @@ constexpr std::chrono::milliseconds scrape_patience{200};
 
 }  // namespace
 
-std::vector<std::string> running_daemon::not_ready_reasons() const {
-    std::vector<std::string> reasons;
-    if (draining_) reasons.push_back("pgweir is draining");
+http::readiness running_daemon::readiness() const {
+    http::readiness_facts facts;
+    facts.is_draining = draining_;
+    facts.clients = client_count_.load();
+    facts.max_clients = configuration()->listen.max_clients;
     const auto now = steady_clock::now();
     for (const auto& one : pools_->all()) {
         const auto figures = one->figures(now);
-        const std::string name = one->database() + "/" + one->user();
-        if (figures.paused) reasons.push_back("pool " + name + " is paused");
-        const std::string error = one->last_error();
-        if (figures.active + figures.idle == 0 && !error.empty()) {
-            reasons.push_back("pool " + name + " has no server: " + error);
-        }
+        const bool has_server = figures.active + figures.idle > 0;
+        facts.pools.push_back(
+            {one->database() + "/" + one->user(),
+             figures.paused,
+             has_server ? std::string{} : one->last_error()}
+        );
     }
-    return reasons;
+    return http::judge_readiness(facts);
 }
 
 insight::gauge_snapshot running_daemon::gauges() const {

@@ -19,13 +19,21 @@ response json_response(unsigned status, std::string body) {
     return {status, "application/json", std::move(body)};
 }
 
-response ready_response(const readiness& reasons) {
+response ready_response(const readiness& found) {
+    const bool is_ready = found.reasons.empty();
     insight::json_writer json;
-    json.begin_object().key("ready").boolean(reasons.empty()).key("reasons").begin_array();
-    for (const auto& reason : reasons)
-        json.text(reason);
-    json.end_array().end_object();
-    return json_response(reasons.empty() ? 200 : 503, json.take());
+    const auto list = [&json](const std::vector<std::string>& lines) {
+        json.begin_array();
+        for (const auto& line : lines)
+            json.text(line);
+        json.end_array();
+    };
+    json.begin_object().key("ready").boolean(is_ready).key("reasons");
+    list(found.reasons);
+    json.key("degraded");
+    list(found.degraded);
+    json.end_object();
+    return json_response(is_ready ? 200 : 503, json.take());
 }
 
 response failed(unsigned status, std::string_view what, std::string_view instead) {

@@ -3,18 +3,15 @@
 // be thread-safe.
 #pragma once
 
+#include "daemon/http/readiness.hpp"
 #include "daemon/http/server.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace weir::daemon::http {
-
-/// Why no client could be served now; empty = ready. Each reason is one sentence for a person.
-using readiness = std::vector<std::string>;
 
 enum class reload_end : std::uint8_t {
     applied,

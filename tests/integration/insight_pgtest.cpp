@@ -136,6 +136,32 @@ TEST_F(insight, PreparedStatementsOfSessionModeAreCounted) {
     EXPECT_EQ(daemon.metric("pgweir_prepared_statements", {"database=\"shop\""}), 2);
 }
 
+// A client could be served as long as there is room and one pool without trouble.
+TEST_F(insight, ReadyWhileAClientCouldBeServed) {
+    daemon_process const daemon(configuration(
+        {.listen = ", max_clients: 4",
+         .rest = "  broken: {upstream: \"host=127.0.0.1 port=1 dbname=shop\"}\n"}
+    ));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT 1");
+    EXPECT_FALSE(pq_connection::attempt(daemon.dsn("broken")).ok());
+    auto const degraded = daemon.get("/ready");
+    EXPECT_EQ(degraded.status, 200) << degraded.body;
+    EXPECT_NE(
+        degraded.body.find("\"degraded\":[\"pool broken/postgres has no server"), std::string::npos
+    ) << degraded.body;
+    pq_connection admin(daemon.dsn("pgweir"));
+    admin.must("PAUSE shop");
+    EXPECT_EQ(daemon.get("/ready").status, 503) << "nobody can be served";
+    admin.must("RESUME shop");
+    EXPECT_EQ(daemon.get("/ready").status, 200);
+    pq_connection const third(daemon.dsn("shop"));
+    pq_connection const fourth(daemon.dsn("shop"));
+    auto const full = daemon.get("/ready");
+    EXPECT_EQ(full.status, 503);
+    EXPECT_NE(full.body.find("listen.max_clients is reached: 4"), std::string::npos) << full.body;
+}
+
 TEST_F(insight, HealthAndReadinessAndUnknownPaths) {
     daemon_process const daemon(configuration());
     EXPECT_EQ(daemon.get("/health").status, 200);

@@ -8,14 +8,14 @@ namespace weir::daemon::http {
 namespace {
 
 struct endpoint_routes : testing::Test {
-    readiness reasons;
+    readiness found;
     std::string token = "s3cret";
     reload_outcome reloaded;
     int reloads = 0;
     std::string invalidated;
     route_table routes = make_routes({
         [] { return std::string{"metrics\n"}; },
-        [this] { return reasons; },
+        [this] { return found; },
         [] { return std::string{"{\"s\":1}"}; },
         [] { return std::string{"{\"c\":1}"}; },
         [] { return std::string{"{\"l\":1}"}; },
@@ -52,12 +52,16 @@ TEST_F(endpoint_routes, AnswerTheirSources) {
 
 TEST_F(endpoint_routes, ReadyTellsWhyNot) {
     EXPECT_EQ(get("/ready").status, 200U);
-    EXPECT_EQ(get("/ready").body, "{\"ready\":true,\"reasons\":[]}\n");
-    reasons = {"draining", "host \"db1\" refuses"};
+    EXPECT_EQ(get("/ready").body, "{\"ready\":true,\"reasons\":[],\"degraded\":[]}\n");
+    found.degraded = {"pool a/b is paused"};
+    EXPECT_EQ(get("/ready").status, 200U);
+    EXPECT_NE(get("/ready").body.find("[\"pool a/b is paused\"]"), std::string::npos);
+    found = {{"draining", "host \"db1\" refuses"}, {}};
     EXPECT_EQ(get("/ready").status, 503U);
     EXPECT_EQ(
         get("/ready").body,
-        "{\"ready\":false,\"reasons\":[\"draining\",\"host \\\"db1\\\" refuses\"]}\n"
+        "{\"ready\":false,\"reasons\":[\"draining\",\"host \\\"db1\\\" "
+        "refuses\"],\"degraded\":[]}\n"
     );
 }
 

@@ -1,0 +1,34 @@
+// Whether a client could be served now, from what the pools have found out by themselves: nothing
+// is asked of PostgreSQL here, so a daemon that no client has used yet knows of no trouble. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weir::daemon::http {
+
+/// What one pool knows of itself.
+struct pool_condition {
+    std::string name;  ///< DATABASE/USER
+    bool is_paused = false;
+    std::string error;  ///< of its last attempt to connect, while it has no server; else empty
+};
+
+struct readiness_facts {
+    bool is_draining = false;
+    int clients = 0;
+    int max_clients = 0;
+    std::vector<pool_condition> pools;
+};
+
+/// Each line is one sentence for a person.
+struct readiness {
+    std::vector<std::string> reasons;   ///< why no client could be served; empty = ready
+    std::vector<std::string> degraded;  ///< pools in trouble beside others that are not
+};
+
+/// A pool in trouble is its own clients' trouble: taking the whole instance out of a balancer for
+/// it would hurt the others. Only when all pools there are have trouble is nobody served.
+[[nodiscard]] readiness judge_readiness(const readiness_facts& facts);
+
+}  // namespace weir::daemon::http

@@ -1,0 +1,57 @@
+#include "daemon/http/readiness.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::daemon::http {
+namespace {
+
+using lines = std::vector<std::string>;
+
+const pool_condition healthy{"shop/anna", false, ""};
+const pool_condition paused{"blog/bert", true, ""};
+const pool_condition failed{"old/carl", false, "connection refused"};
+
+readiness judge(std::vector<pool_condition> pools) {
+    return judge_readiness({false, 3, 10, std::move(pools)});
+}
+
+TEST(Readiness, IsThereBeforeAnybodyHasConnected) {
+    EXPECT_EQ(judge({}).reasons, lines{});
+    EXPECT_EQ(judge({}).degraded, lines{});
+}
+
+TEST(Readiness, OutlivesTheTroubleOfSinglePools) {
+    const auto found = judge({failed, paused, healthy});
+    EXPECT_EQ(found.reasons, lines{});
+    EXPECT_EQ(
+        found.degraded,
+        (lines{"pool old/carl has no server: connection refused", "pool blog/bert is paused"})
+    );
+}
+
+TEST(Readiness, EndsWhenEveryPoolIsInTrouble) {
+    const auto found = judge({failed, paused});
+    EXPECT_EQ(
+        found.reasons,
+        (lines{"pool old/carl has no server: connection refused", "pool blog/bert is paused"})
+    );
+    EXPECT_EQ(found.degraded, lines{});
+}
+
+TEST(Readiness, EndsAtTheLimitOfClients) {
+    EXPECT_EQ(judge_readiness({false, 9, 10, {healthy}}).reasons, lines{});
+    EXPECT_EQ(
+        judge_readiness({false, 10, 10, {healthy}}).reasons,
+        lines{"listen.max_clients is reached: 10"}
+    );
+    EXPECT_EQ(judge_readiness({false, 12, 10, {}}).reasons.size(), 1U);
+}
+
+TEST(Readiness, EndsWithTheDrainAndStillTellsOfPools) {
+    const auto found = judge_readiness({true, 0, 10, {healthy, failed}});
+    EXPECT_EQ(found.reasons, lines{"pgweir is draining"});
+    EXPECT_EQ(found.degraded.size(), 1U);
+}
+
+}  // namespace
+}  // namespace weir::daemon::http
