@@ -6,7 +6,6 @@
 #include "daemon/version.hpp"
 
 #include <algorithm>
-#include <map>
 
 namespace weir::daemon {
 
@@ -67,7 +66,7 @@ insight::gauge_snapshot running_daemon::gauges() const {
     const auto connected = static_cast<std::uint64_t>(std::max(0, client_count_.load()));
     const auto busy = snapshot.clients.waiting + snapshot.clients.active;
     snapshot.clients.idle = connected > busy ? connected - busy : 0;
-    for (const auto& row : cache_.show_cache()) {
+    for (const auto& row : cache_.rule_counts()) {
         snapshot.cache.rules.push_back(
             {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses}
         );
@@ -88,12 +87,8 @@ insight::gauge_snapshot running_daemon::gauges() const {
         {"expired", totals.evictions_expired},
         {"outdated", totals.evictions_outdated},
         {"admin", totals.evictions_admin}};
-    std::map<std::string, std::uint64_t> causes;
-    for (const auto& row : cache_.show_tables()) {
-        if (!row.last_cause.empty()) causes[row.last_cause] += row.invalidations;
-    }
-    for (const auto& [cause, count] : causes)
-        snapshot.cache.invalidations.push_back({cause, count});
+    for (const auto& row : cache_.bump_counts())
+        snapshot.cache.invalidations.push_back({querycache::to_string(row.cause), row.count});
     return snapshot;
 }
 

@@ -205,6 +205,33 @@ std::vector<cache_row> cache::show_cache() const {
     return rows;
 }
 
+std::vector<rule_count_row> cache::rule_counts() const {
+    const auto set = rules();
+    std::vector<rule_count_row> rows;
+    for (const auto& r : set->rules())
+        rows.push_back({r.source.name, r.counters->totals()});
+    for (const auto& [name, counters] : set->former())
+        rows.push_back({name, counters->totals()});
+    return rows;
+}
+
+std::vector<cause_row> cache::bump_counts() const {
+    std::vector<cause_row> rows;
+    for (std::size_t i = 1; i < bump_causes; ++i)
+        rows.push_back({static_cast<bump_cause>(i), 0});
+    const auto add = [&rows](const version_slot& slot) {
+        for (auto& row : rows)
+            row.count += slot.bumps(row.cause);
+    };
+    for (auto* d : databases()) {
+        add(*d->versions().everything());
+        add(*d->versions().catalog());
+        for (const auto* slot : d->versions().slots())
+            add(*slot);
+    }
+    return rows;
+}
+
 std::vector<table_row> cache::show_tables() const {
     std::vector<table_row> rows;
     for (auto* d : databases()) {

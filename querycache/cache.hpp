@@ -54,6 +54,18 @@ struct table_row {
     std::string last_cause;
 };
 
+/// All that was counted under one name of a rule.
+struct rule_count_row {
+    std::string rule;
+    rule_totals totals;
+};
+
+/// How often versions of tables were bumped for a cause.
+struct cause_row {
+    bump_cause cause = bump_cause::none;
+    std::uint64_t count = 0;
+};
+
 /// What EXPLAIN CACHE prints.
 struct explanation {
     std::string statement_class;  ///< read, write, ddl, ...
@@ -126,7 +138,13 @@ public:
     [[nodiscard]] explanation explain(
         const sql::statement& facts, database_state& database, const explain_identity& who
     ) const;
+    /// The rules in force.
     [[nodiscard]] std::vector<cache_row> show_cache() const;
+    /// By name since the start, rules that are no more last: for counters, which must not fall when
+    /// a rule goes.
+    [[nodiscard]] std::vector<rule_count_row> rule_counts() const;
+    /// A row a cause, also those that never occurred.
+    [[nodiscard]] std::vector<cause_row> bump_counts() const;
     [[nodiscard]] std::vector<table_row> show_tables() const;
     [[nodiscard]] std::vector<reason_row> show_reasons() const { return reasons_.rows(); }
     [[nodiscard]] store_totals totals() const { return store_.totals(); }

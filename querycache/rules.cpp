@@ -171,13 +171,15 @@ std::variant<std::shared_ptr<const rule_set>, std::vector<rule_error>> rule_set:
     auto set = std::make_shared<rule_set>();
     set->rules_ = std::move(c.rules);
     set->effects_ = std::move(effects);
+    if (before != nullptr) {
+        set->former_ = before->former_;
+        for (const auto& old : before->rules_)
+            set->former_[old.source.name] = old.counters;
+    }
     for (auto& r : set->rules_) {
-        if (before != nullptr) {
-            for (const auto& old : before->rules_) {
-                if (old.source.name == r.source.name) r.counters = old.counters;
-            }
-        }
-        if (!r.counters) r.counters = std::make_shared<rule_counters>(r.source.name);
+        auto known = set->former_.extract(r.source.name);
+        r.counters =
+            known ? std::move(known.mapped()) : std::make_shared<rule_counters>(r.source.name);
     }
     return std::shared_ptr<const rule_set>(std::move(set));
 }

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -91,12 +92,17 @@ struct session_rules {
 /// All rules, compiled.
 class rule_set {
 public:
-    /// The counters of rules that keep their name are taken over from `before`.
+    /// The counters of a name are taken over from `before`, also when the name was gone for a
+    /// while: they must not fall, and entries from then count on them.
     static std::variant<std::shared_ptr<const rule_set>, std::vector<rule_error>> compile(
         std::vector<rule> rules,
         std::vector<function_effect> effects = {},
         const rule_set* before = nullptr
     );
+    /// The counters of names that no rule has any more.
+    [[nodiscard]] const std::map<std::string, std::shared_ptr<rule_counters>>& former() const {
+        return former_;
+    }
     /// A set without rules.
     static std::shared_ptr<const rule_set> none();
 
@@ -123,6 +129,7 @@ public:
 private:
     std::vector<compiled_rule> rules_;
     std::vector<function_effect> effects_;
+    std::map<std::string, std::shared_ptr<rule_counters>> former_;
 };
 
 /// Whether a configured name, `t` or `s.t`, is the name (schema, name).

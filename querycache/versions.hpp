@@ -9,8 +9,10 @@
 
 #include <boost/container/small_vector.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <shared_mutex>
@@ -32,11 +34,12 @@ enum class consistency : std::uint8_t { after_commit, linearizable };
 
 /// Why a slot was bumped last; for SHOW CACHE TABLES.
 enum class bump_cause : std::uint8_t { none, write, unknown_write, ddl, lost_server, admin, other };
+inline constexpr std::size_t bump_causes = 7;
 
 /// The word SHOW CACHE TABLES prints; "" for none.
 const char* to_string(bump_cause cause);
 
-/// The version of one relation. A cache line of its own: two hot tables must not slow each other.
+/// The version of one relation. Cache lines of its own: two hot tables must not slow each other.
 /// The members are public to stamps and sessions of this folder; others use the functions.
 class alignas(64) version_slot {
 public:
@@ -56,6 +59,7 @@ public:
     /// Every entry that was stamped before this call is out of date after it.
     void bump(bump_cause cause) {
         last_cause_.store(cause, std::memory_order_relaxed);
+        bumps_[static_cast<std::size_t>(cause)].fetch_add(1, std::memory_order_relaxed);
         version_.fetch_add(1);
     }
     /// Ends begin_write, after the bump if there was one: readers that see the mark gone must see
@@ -67,6 +71,9 @@ public:
     }
     /// How often it was bumped.
     [[nodiscard]] std::uint64_t bumps() const { return version() - 1; }
+    [[nodiscard]] std::uint64_t bumps(bump_cause cause) const {
+        return bumps_[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
+    }
 
     /// Entries in the store that depend on this slot, out-of-date ones included until reclaimed.
     [[nodiscard]] std::uint32_t dependants() const {
@@ -81,6 +88,7 @@ private:
     std::atomic<std::uint32_t> dependants_{0};
     std::atomic<bump_cause> last_cause_{bump_cause::none};
     oid relation_;
+    std::array<std::atomic<std::uint64_t>, bump_causes> bumps_{};
 };
 
 /// All slots of one database. Looking a slot up takes a lock: do it when a statement is bound, keep

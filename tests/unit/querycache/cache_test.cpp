@@ -48,6 +48,53 @@ TEST(Cache, InvalidationDoesNotCountTheDead) {
     EXPECT_EQ(w.face.totals().entries, 0U);
 }
 
+TEST(Cache, CountsBumpsUnderTheirOwnCause) {
+    world w;
+    auto* const slot = w.database.versions().slot(test::t_oid);
+    const auto counted = [&](bump_cause cause) {
+        for (const auto& row : w.face.bump_counts()) {
+            if (row.cause == cause) return row.count;
+        }
+        return std::uint64_t{99};
+    };
+    const auto writes = counted(bump_cause::write);
+    slot->bump(bump_cause::write);
+    slot->bump(bump_cause::write);
+    const auto admins = counted(bump_cause::admin);
+    slot->bump(bump_cause::admin);
+    EXPECT_EQ(counted(bump_cause::write), writes + 2) << "the last cause took all";
+    EXPECT_EQ(counted(bump_cause::admin), admins + 1);
+    EXPECT_EQ(counted(bump_cause::none), 99U);
+}
+
+TEST(Cache, CountsOfARuleDoNotFallWhenItGoesAndComesBack) {
+    world w;
+    client c{w};
+    const auto reload = [&](const std::vector<rule>& rules) {
+        const auto before = w.face.rules();
+        w.face.set_rules(test::rules_of(rules, {}, before.get()));
+    };
+    const auto hits = [&] {
+        std::uint64_t sum = 0;
+        for (const auto& row : w.face.rule_counts()) {
+            if (row.rule == "of t") sum += row.totals.hits;
+        }
+        return sum;
+    };
+    reload({test::rule_named("of t")});
+    (void)c.read(read_t, "select t");
+    EXPECT_EQ(c.read(read_t, "select t"), "hit");
+    EXPECT_EQ(hits(), 1U);
+    reload({});
+    EXPECT_EQ(hits(), 1U);
+    EXPECT_TRUE(w.face.show_cache().empty());
+    reload({test::rule_named("of t")});
+    EXPECT_EQ(hits(), 1U);
+    EXPECT_EQ(c.read(read_t, "select t"), "hit") << "the entry of the same rule is good again";
+    EXPECT_EQ(hits(), 2U);
+    EXPECT_EQ(w.face.invalidate_rule("of t"), 1U) << "the entry was stored under an older one";
+}
+
 TEST(Cache, InvalidateRuleDropsOnlyItsEntries) {
     world w;
     auto of_t = test::rule_named("of t");

@@ -37,6 +37,17 @@ TEST(TableVersions, AgreesOnASlotThatSeveralThreadsAskForAtOnce) {
     EXPECT_EQ(std::set<version_slot*>(seen.begin(), seen.end()).size(), 1U);
 }
 
+TEST(VersionSlot, CountsItsBumpsByCause) {
+    version_slot slot{7};
+    slot.bump(bump_cause::write);
+    slot.bump(bump_cause::write);
+    slot.bump(bump_cause::admin);
+    EXPECT_EQ(slot.bumps(bump_cause::write), 2U);
+    EXPECT_EQ(slot.bumps(bump_cause::admin), 1U);
+    EXPECT_EQ(slot.bumps(bump_cause::ddl), 0U);
+    EXPECT_EQ(slot.bumps(), 3U);
+}
+
 TEST(Stamp, IsOutOfDateAfterABumpOfAnyOfItsSlots) {
     table_versions versions;
     for (auto* moved : {versions.slot(1), versions.slot(2), versions.everything()}) {
