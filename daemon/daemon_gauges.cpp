@@ -5,8 +5,6 @@
 #include "daemon/loop_gauges.hpp"
 #include "daemon/version.hpp"
 
-#include <algorithm>
-
 namespace weir::daemon {
 
 using std::chrono::steady_clock;
@@ -39,6 +37,7 @@ http::readiness running_daemon::readiness() const {
 insight::gauge_snapshot running_daemon::gauges() const {
     insight::gauge_snapshot snapshot;
     auto loops = count_everywhere(worker_list_, scrape_patience);
+    snapshot.clients = loops.clients;
     snapshot.pins = std::move(loops.pins);
     const auto now = steady_clock::now();
     for (const auto& one : pools_->all()) {
@@ -59,13 +58,8 @@ insight::gauge_snapshot running_daemon::gauges() const {
             found != loops.prepared_statements.end()) {
             gauge.prepared_statements = found->second;
         }
-        snapshot.clients.waiting += figures.waiting;
-        snapshot.clients.active += figures.active;
         snapshot.pools.push_back(std::move(gauge));
     }
-    const auto connected = static_cast<std::uint64_t>(std::max(0, client_count_.load()));
-    const auto busy = snapshot.clients.waiting + snapshot.clients.active;
-    snapshot.clients.idle = connected > busy ? connected - busy : 0;
     for (const auto& row : cache_.rule_counts()) {
         snapshot.cache.rules.push_back(
             {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses}

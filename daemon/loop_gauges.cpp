@@ -1,5 +1,6 @@
 #include "daemon/loop_gauges.hpp"
 
+#include "daemon/console/console_phase.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
@@ -33,10 +34,31 @@ loop_gauges nothing_yet() {
 }
 
 void add(loop_gauges& to, const loop_gauges& from) {
+    to.clients.login += from.clients.login;
+    to.clients.idle += from.clients.idle;
+    to.clients.active += from.clients.active;
+    to.clients.waiting += from.clients.waiting;
+    to.clients.console += from.clients.console;
     for (std::size_t i = 0; i < to.pins.size(); ++i)
         to.pins[i].clients += from.pins[i].clients;
     for (const auto& [name, count] : from.prepared_statements)
         to.prepared_statements[name] += count;
+}
+
+/// The words of SHOW CLIENTS; a client that waits to be greeted is not logged in yet.
+std::uint64_t& count_of(insight::client_gauges& clients, relay::state state) {
+    switch (state) {
+        case relay::state::idle:
+            return clients.idle;
+        case relay::state::waiting:
+            return clients.waiting;
+        case relay::state::linked:
+            return clients.active;
+        case relay::state::greeting:
+        case relay::state::closed:
+            break;
+    }
+    return clients.login;
 }
 
 /// Outlives the asker when a loop answers too late.
@@ -56,7 +78,12 @@ loop_gauges count_on(worker& at) {
     };
     for (const auto& [id, client] : at.clients()) {
         const auto* const one = dynamic_cast<const relay*>(client->phase());
-        if (one == nullptr) continue;
+        if (one == nullptr) {
+            const bool is_console = dynamic_cast<const console_phase*>(client->phase()) != nullptr;
+            ++(is_console ? seen.clients.console : seen.clients.login);
+            continue;
+        }
+        ++count_of(seen.clients, one->current());
         for (std::size_t i = 0; i < pin_reasons.size(); ++i) {
             const auto reason = pin_reasons[i].first;
             if ((one->pins() & reason) == reason) ++seen.pins[i].clients;

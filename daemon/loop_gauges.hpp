@@ -19,6 +19,7 @@ class worker;
 struct loop_gauges {
     using pool_name = std::pair<std::string, std::string>;  // database, user
 
+    insight::client_gauges clients;
     std::vector<insight::pin_gauge> pins;                    ///< all reasons, in a fixed order
     std::map<pool_name, std::uint64_t> prepared_statements;  ///< on servers; pools with none are
                                                              ///< not in here

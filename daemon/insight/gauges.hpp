@@ -13,10 +13,11 @@ namespace weir::daemon::insight {
 
 /// Clients by what they do; each client is in exactly one.
 struct client_gauges {
-    std::uint64_t login = 0;    ///< connected, not authenticated yet
+    std::uint64_t login = 0;    ///< connected, not logged in yet
     std::uint64_t idle = 0;     ///< logged in, holds no server, asks for nothing
     std::uint64_t active = 0;   ///< linked to a server
     std::uint64_t waiting = 0;  ///< in a pool's queue
+    std::uint64_t console = 0;  ///< of the admin console
 };
 
 /// Server connections by PgBouncer's words (SHOW POOLS); each is in exactly one.

@@ -16,6 +16,7 @@ void add_clients(metric_families& out, const metrics_input& input) {
     out.add({{"state", "idle"}}, clients.idle);
     out.add({{"state", "active"}}, clients.active);
     out.add({{"state", "waiting"}}, clients.waiting);
+    out.add({{"state", "console"}}, clients.console);
 
     const auto& counted = input.counters.workers;
     out.counter("pgweir_client_connections_total", "Client connections accepted.");

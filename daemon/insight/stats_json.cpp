@@ -26,6 +26,7 @@ void write_clients(json_writer& json, const metrics_input& input) {
     json.key("idle").number(now.idle);
     json.key("active").number(now.active);
     json.key("waiting").number(now.waiting);
+    json.key("console").number(now.console);
     json.key("connected_total").number(input.counters.workers.clients_connected);
     json.key("pinned").begin_object();
     for (const auto& pin : input.gauges.pins)

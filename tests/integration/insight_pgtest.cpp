@@ -127,6 +127,33 @@ TEST_F(insight, PinsAndPreparedStatementsAreCountedAtTheScrape) {
     EXPECT_EQ(prepared(), 2) << "the server keeps them";
 }
 
+TEST_F(insight, ClientsAreCountedByWhatTheyDo) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto const clients = [&](std::string const& state) {
+        return daemon.metric("pgweir_clients", {"state=\"" + state});
+    };
+    wait_until([&] { return clients("") == 0; }, "the fixture's own client to leave");
+    raw_client silent(daemon.port());
+    silent.send(frontend::ssl_request());
+    ASSERT_EQ(silent.read_byte(), 'N');
+    pq_connection idle(daemon.dsn("shop"));
+    pq_connection active(daemon.dsn("shop"));
+    active.must("BEGIN");
+    auto waiting = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    waiting.send(frontend::query("SELECT 1"));
+    pq_connection admin(daemon.dsn("pgweir"));
+    wait_until([&] { return clients("waiting") == 1; }, "a client to wait");
+    EXPECT_EQ(clients("login"), 1);
+    EXPECT_EQ(clients("idle"), 1);
+    EXPECT_EQ(clients("active"), 1);
+    EXPECT_EQ(clients("console"), 1);
+    auto const json = daemon.get("/stats.json").body;
+    EXPECT_NE(
+        json.find(R"("clients":{"login":1,"idle":1,"active":1,"waiting":1,"console":1,)"),
+        std::string::npos
+    ) << json;
+}
+
 TEST_F(insight, PreparedStatementsOfSessionModeAreCounted) {
     daemon_process const daemon(configuration({.pool = "mode: session, size: 2, overflow: 0"}));
     pq_connection one(daemon.dsn("shop"));
