@@ -71,6 +71,30 @@ querycache::database_state* cache_databases::find(
     return nullptr;
 }
 
+std::optional<querycache::database_state*> cache_databases::look_up(
+    const pool::connect_target& target
+) {
+    const std::lock_guard guard{lock_};
+    const auto group = loaders_.find(target.database);
+    if (group == loaders_.end()) return std::nullopt;
+    for (const auto& loader : group->second) {
+        if (loader->leads_to(target)) return loader->state();
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> cache_databases::problems() {
+    const std::lock_guard guard{lock_};
+    std::vector<std::string> found;
+    for (const auto& [dbname, group] : loaders_) {
+        for (const auto& loader : group) {
+            if (auto problem = loader->problem(); !problem.empty())
+                found.push_back(std::move(problem));
+        }
+    }
+    return found;
+}
+
 void cache_databases::start_loader(
     loader_group& group, const std::string& database, const pool::connect_target_ptr& target
 ) {
@@ -79,13 +103,13 @@ void cache_databases::start_loader(
         cache_,
         // Every session, not those of one name: several names may lead to the database.
         [this] { announce_(""); },
-        [this, dbname] { return is_settled(dbname); },
+        [this, dbname] { return unsettled(dbname); },
         [this, dbname] { refresh_group(dbname); },
         poll_interval};
     group.push_back(std::make_unique<catalog_loader>(std::move(around), target));
     follow(database, *group.back());
     // The new road may lead to a database that another already leads to, and until that is known
-    // nobody sees what is written on it. is_settled() is false from here on, and what is installed
+    // nobody sees what is written on it. unsettled() names it from here on, and what is installed
     // is out of date.
     for (const auto& other : group)
         put_out_of_date(*other);
@@ -135,13 +159,15 @@ void cache_databases::forget_removed(const config::config& configuration) {
     }
 }
 
-bool cache_databases::is_settled(const std::string& dbname) {
+std::string cache_databases::unsettled(const std::string& dbname) {
     const std::lock_guard guard{lock_};
+    std::string found;
     const auto group = loaders_.find(dbname);
-    return group == loaders_.end() ||
-           std::all_of(group->second.begin(), group->second.end(), [](const auto& loader) {
-               return loader->is_placed();
-           });
+    if (group == loaders_.end()) return found;
+    for (const auto& loader : group->second) {
+        if (!loader->is_placed()) found += (found.empty() ? "" : ", ") + loader->shown_addresses();
+    }
+    return found;
 }
 
 void cache_databases::refresh_group(const std::string& dbname) {

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,14 @@ public:
         const pool::connect_target_ptr& target
     );
 
+    /// For who only asks: begins nothing and changes nothing. Nothing when no client has come this
+    /// way yet, or no rule may apply; null while it is being found out.
+    [[nodiscard]] std::optional<querycache::database_state*> look_up(
+        const pool::connect_target& target
+    );
+    /// What keeps databases out of the cache now, a line each, as it stands in the log.
+    [[nodiscard]] std::vector<std::string> problems();
+
     /// DDL has passed: load the catalog again, at once or soon.
     void refresh(std::string_view database, bool at_once);
 
@@ -72,8 +81,9 @@ private:
     void follow(const std::string& database, catalog_loader& loader);
     /// A name does not lead to the loader's database any more. With lock_ held.
     void leave(catalog_loader& before);
-    /// Whether every loader of databases with PostgreSQL's name `dbname` knows where it leads.
-    bool is_settled(const std::string& dbname);
+    /// The addresses of which it is not known yet to which database of PostgreSQL's name `dbname`
+    /// they lead; empty = all are known.
+    std::string unsettled(const std::string& dbname);
     void refresh_group(const std::string& dbname);
 
     querycache::cache& cache_;

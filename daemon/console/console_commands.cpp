@@ -35,7 +35,7 @@ using console::row;
 using console::sightings;
 using console::text;
 
-// EXPLAIN CACHE waits this long for the catalog of a database that nobody has used yet.
+// EXPLAIN CACHE waits this long for the catalog of a database whose first client has just come.
 constexpr std::chrono::seconds catalog_patience{3};
 
 std::vector<console::pool_sighting> look_at_pools(const pool_directory& pools) {
@@ -190,7 +190,12 @@ std::optional<result> console_phase::run(const command& what) {
         case command_id::show_cache_tables:
             return blocking([&cache] { return console::cache_table_rows(cache.show_tables()); });
         case command_id::show_cache_reasons:
-            return blocking([&cache] { return console::cache_reason_rows(cache.show_reasons()); });
+            run_blocking([&cache, &cached = shared().cached] {
+                result r = result::of_rows(console::cache_reason_rows(cache.show_reasons()));
+                r.notices = console::cache_problem_notices(cached.problems());
+                return r;
+            });
+            return {};
         case command_id::explain_cache:
             return explain(what);
         case command_id::invalidate_table:
@@ -317,23 +322,28 @@ result console_phase::explain_parsed(
         services& all = shared();
         const auto configuration = all.daemon.configuration();
         const auto* const entry = configuration->find_database(request.database);
-        querycache::database_state* known = nullptr;
+        std::optional<querycache::database_state*> found;
         if (entry != nullptr) {
             const auto pools = all.pools.of_database(request.database);
             const auto target =
                 pools.empty()
                     ? make_connect_target(*configuration, *entry, request.database, request.user)
                     : pools.front()->target();
-            known = all.cached.find(request.database, *configuration, target);
+            found = all.cached.look_up(*target);
         }
-        if ((known == nullptr || !known->snapshot()) && now < give_up) return {};
+        auto* const known = found.value_or(nullptr);
+        const bool is_on_its_way = found && (known == nullptr || !known->snapshot());
+        if (is_on_its_way && now < give_up) return {};
+        result r;
+        r.notices = console::cache_problem_notices(all.cached.problems());
         if (known == nullptr) {
-            return result::of_rows(console::explanation_rows(request, *facts, call_reasons));
+            r.rows = console::explanation_rows(request, *facts, call_reasons);
+            return r;
         }
         const auto explained =
             all.cache.explain(*facts, *known, {request.database, request.user, "", ""});
-        return result::of_rows(console::explanation_rows(request, explained, call_reasons, ttl_hint)
-        );
+        r.rows = console::explanation_rows(request, explained, call_reasons, ttl_hint);
+        return r;
     };
     if (auto now = try_it(std::chrono::steady_clock::now())) return std::move(*now);
     wait_for(try_it);

@@ -186,6 +186,13 @@ std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& re
     return rows;
 }
 
+std::vector<notice> cache_problem_notices(const std::vector<std::string>& problems) {
+    std::vector<notice> notices;
+    for (const auto& one : problems)
+        notices.push_back({"WARNING", one, "", ""});
+    return notices;
+}
+
 table_invalidation invalidate_table(querycache::cache& cache, const std::string& table) {
     const bool is_known = cache.knows_table(table);
     return {cache.invalidate_table(table), is_known};
@@ -285,8 +292,8 @@ std::vector<row> explanation_rows(
     rows.push_back(item("verdict", "not cached"));
     rows.push_back(item(
         "reason",
-        "the cache does not know the database: no rule names it, or its catalog could not be read "
-        "(the log tells)"
+        "the cache does not know the database: no rule names it, no client has logged in to it "
+        "yet, or its catalog could not be read (a warning tells)"
     ));
     for (const auto& one : words_of(facts.reasons | call_reasons))
         rows.push_back(item("reason", one));

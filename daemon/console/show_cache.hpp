@@ -18,6 +18,8 @@ namespace weir::daemon::console {
 [[nodiscard]] std::vector<row> cache_table_rows(const std::vector<querycache::table_row>& tables);
 [[nodiscard]] std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& reasons
 );
+/// A WARNING a line of cache_databases::problems().
+[[nodiscard]] std::vector<notice> cache_problem_notices(const std::vector<std::string>& problems);
 
 /// INVALIDATE TABLE, for the console and for HTTP. Done when it returns.
 struct table_invalidation {

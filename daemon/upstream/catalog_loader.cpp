@@ -98,6 +98,10 @@ std::string conninfo(const pool::connect_target& target, const pool::upstream_ad
     return text;
 }
 
+std::string shown(const pool::upstream_address& address) {
+    return address.host + (address.is_unix() ? "/.s.PGSQL." : ":") + std::to_string(address.port);
+}
+
 template<class Number>
 Number number(const pqxx::field& field) {
     Number value{};
@@ -235,9 +239,7 @@ control_connection::control_connection(
     const pool::connect_target& target, const pool::upstream_address& address, loader_wakeup& wakeup
 )
     : connection_base(policy_),
-      address_(
-          address.host + (address.is_unix() ? "/.s.PGSQL." : ":") + std::to_string(address.port)
-      ),
+      address_(shown(address)),
       wakeup_(wakeup),
       policy_(conninfo(target, address), wakeup) {
     init();
@@ -395,6 +397,18 @@ void catalog_loader::offer(const pool::connect_target_ptr& target) {
     wakeup_.notify();
 }
 
+std::string catalog_loader::shown_addresses() const {
+    std::string all;
+    for (const auto& address : addresses_)
+        all += (all.empty() ? "" : ", ") + shown(address);
+    return all;
+}
+
+std::string catalog_loader::problem() {
+    const std::lock_guard guard(lock_);
+    return last_problem_;
+}
+
 void catalog_loader::refresh(bool at_once) {
     {
         const std::lock_guard guard(lock_);
@@ -463,20 +477,30 @@ std::unique_ptr<control_connection> catalog_loader::connect() {
 }
 
 void catalog_loader::serve(control_connection& connection) {
+    std::string why;
+    try {
+        if (!follow(connection)) return;
+    } catch (const std::exception& error) {
+        // When the connection is gone, libpqxx tells of the call that it could not make.
+        if (connection.is_open()) why = error.what();
+    }
+    if (!wakeup_.is_ending()) tell_of_loss(connection, why);
+}
+
+bool catalog_loader::follow(control_connection& connection) {
     const auto facts = connection.ask_facts();
     if (facts.is_in_recovery) {
         // A replica's answers may be older than a write that was acknowledged before they were
         // asked for.
         tell(connection.address() + " is a replica: what is read there is not cached");
         if (!placed_.exchange(true)) around_.placed();
-        return;
+        return false;
     }
     place(facts.identity, facts.name);
     bool is_current = load(connection);
     while (await_load(connection, is_current))
         is_current = load(connection);
-    if (!wakeup_.is_ending())
-        tell("the control connection to " + connection.address() + " was lost");
+    return true;
 }
 
 void catalog_loader::place(const querycache::database_identity& identity, const std::string& name) {
@@ -511,14 +535,12 @@ bool catalog_loader::load(control_connection& connection) {
     }
     const auto version = state.catalog_version();
     // After the version was read: who forbids it first says so and then moves the version.
-    const bool was_held = std::exchange(is_held_, !around_.may_install());
-    if (is_held_) {
-        if (!was_held) {
-            tell(
-                "waits until every way to a database of this name is known; nothing is cached "
-                "until then"
-            );
-        }
+    if (const std::string missing = around_.missing(); !missing.empty()) {
+        tell(
+            "waits until every way to a database of this name is known, since a write there may be "
+            "one here; nothing is cached until then; not known yet: " +
+            missing + " (make it reachable, or take it out of databases and reload)"
+        );
         return true;  // a refresh follows when it may go on
     }
     const auto begin = clock::now();
@@ -538,6 +560,7 @@ bool catalog_loader::load(control_connection& connection) {
         );
     }
     is_working_ = true;
+    const std::lock_guard guard(lock_);
     last_problem_.clear();
     return is_current;
 }
@@ -576,9 +599,23 @@ void catalog_loader::tell(std::string problem) {
     std::replace(problem.begin(), problem.end(), '\n', ' ');
     while (problem.ends_with(' '))
         problem.pop_back();
-    if (problem == last_problem_) return;
-    last_problem_ = std::move(problem);
-    log_warning("cache of {}: {}", database_, last_problem_);
+    problem.insert(0, "cache of " + database_ + ": ");
+    {
+        const std::lock_guard guard(lock_);
+        if (problem == last_problem_) return;
+        last_problem_ = problem;
+    }
+    log_warning("{}", problem);
+}
+
+void catalog_loader::tell_of_loss(const control_connection& connection, std::string_view why) {
+    std::string what = "the control connection to " + connection.address();
+    what += why.empty() ? std::string(" was lost") : " failed: " + std::string(why);
+    tell(
+        what +
+        "; nothing is cached until it is back: see whether PostgreSQL runs there, pgweir "
+        "tries again by itself"
+    );
 }
 
 }  // namespace weir::daemon

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -67,9 +68,9 @@ public:
         querycache::cache& cache;
         /// The state has become known, or another: all sessions adopt it, then this returns.
         std::function<void()> announce;
-        /// Whether nothing stands against a snapshot: else the loader waits for refresh() and asks
-        /// again.
-        std::function<bool()> may_install;
+        /// The addresses that must be known before a snapshot may be installed; when there are
+        /// any, the loader waits for refresh() and asks again.
+        std::function<std::string()> missing;
         /// is_placed() has changed to true.
         std::function<void()> placed;
         std::chrono::milliseconds poll_interval;
@@ -92,6 +93,11 @@ public:
     /// Whether it is known where writes go: the state is known and announced, or it is a replica.
     [[nodiscard]] bool is_placed() const { return placed_.load(); }
 
+    /// "HOST:PORT, HOST:PORT", for people.
+    [[nodiscard]] std::string shown_addresses() const;
+    /// What keeps the database out of the cache, as it was logged last; empty while it is cached.
+    [[nodiscard]] std::string problem();
+
     /// Load again: at once, or after a moment in which more may come.
     void refresh(bool at_once);
 
@@ -104,8 +110,11 @@ private:
     void run();
     /// The connection, or null when none could be made; tells why in the log.
     [[nodiscard]] std::unique_ptr<control_connection> connect();
-    /// Identifies the database and serves until the connection or the thread ends.
+    /// follow(), and tells why it ended.
     void serve(control_connection& connection);
+    /// Identifies the database and keeps its catalog fresh until the connection or the thread ends.
+    /// False: it is a replica, which was told.
+    bool follow(control_connection& connection);
     void place(const querycache::database_identity& identity, const std::string& name);
     /// Whether the snapshot is current now.
     bool load(control_connection& connection);
@@ -114,6 +123,8 @@ private:
     void back_off(std::chrono::milliseconds duration);
     /// Once a text, so that a server that stays away does not fill the log.
     void tell(std::string problem);
+    /// `why`: of a connection that is still there; empty = it was lost.
+    void tell_of_loss(const control_connection& connection, std::string_view why);
 
     const surroundings around_;
     const std::vector<pool::upstream_address> addresses_;
@@ -127,11 +138,10 @@ private:
     bool has_new_login_ = false;                    // guarded by lock_
     bool due_now_ = false;                          // guarded by lock_
     std::optional<clock::time_point> due_soon_;     // guarded by lock_
+    std::string last_problem_;                      // guarded by lock_
 
     // The thread's own.
-    std::string last_problem_;
     bool is_working_ = false;  // a load has succeeded since the last problem
-    bool is_held_ = false;
     clock::time_point loaded_at_{};
     clock::duration load_took_{};
 

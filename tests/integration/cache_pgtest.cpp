@@ -300,5 +300,26 @@ TEST_F(cache, ExplainTellsTheVerdictAndItsReason) {
     EXPECT_NE(text("UPDATE items SET value = 1").find("items"), std::string::npos);
 }
 
+// A question about a database that is away must not cost another one its cache.
+TEST_F(cache, ExplainOfAnUnreachableDatabaseChangesNothing) {
+    daemon_process const daemon(cache_configuration(
+        "{name: everything, databases: [shop], ttl: 1h}",
+        "",
+        {.database = "}\n  far: {upstream: \"host=127.0.0.1 port=1 dbname=shop\""}
+    ));
+    pq_connection reader(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    pq_connection console(daemon.dsn("pgweir"));
+    EXPECT_NE(
+        console.must("EXPLAIN CACHE DATABASE far SELECT 1").value(1, 1).find("no client"),
+        std::string::npos
+    );
+    reader.must("CREATE TABLE IF NOT EXISTS after_explain (n integer)");
+    cached(daemon, reader, value_of_one);
+    reader.must("DROP TABLE after_explain");
+    cached(daemon, reader, value_of_one);
+    EXPECT_TRUE(console.execute("SHOW CACHE REASONS").ok());
+}
+
 }  // namespace
 }  // namespace weir::test

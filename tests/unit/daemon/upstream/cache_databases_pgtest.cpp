@@ -89,11 +89,28 @@ TEST(CacheDatabases, AnotherRoadToTheDatabaseHoldsSnapshotsBackUntilItIsKnown) {
     EXPECT_EQ(world.find("detour", through_gate), nullptr);
     EXPECT_TRUE(state.needs_refresh()) << "what is written over the detour is not seen yet";
     world.databases.refresh("shop", true);
-    world.wait_for_log("waits until every way");
+    const auto address = "127.0.0.1:" + std::to_string(gate.port());
+    world.wait_for_log("not known yet: " + address);
+    const auto problems = world.databases.problems();
+    ASSERT_EQ(problems.size(), 1U);
+    EXPECT_NE(problems[0].find(address), std::string::npos) << problems[0];
     EXPECT_TRUE(state.needs_refresh());
     gate.resume();
     EXPECT_EQ(&world.loaded("detour", through_gate), &state) << "one database, two states";
     EXPECT_FALSE(state.needs_refresh());
+    test::wait_until([&] { return world.databases.problems().empty(); }, "the problem to end");
+}
+
+TEST(CacheDatabases, LookingUpBeginsNothing) {
+    make_database("shop");
+    loader_world world;
+    const auto at = target_at(tcp_address(postgres().port()), "shop");
+    EXPECT_EQ(world.databases.look_up(*at), std::nullopt);
+    EXPECT_EQ(control_connections("shop"), 0);
+    auto& state = world.loaded("shop", at);
+    EXPECT_EQ(world.databases.look_up(*at), &state);
+    EXPECT_EQ(world.databases.look_up(*target_at(tcp_address(1), "shop")), std::nullopt);
+    EXPECT_FALSE(state.needs_refresh()) << "a question has put the catalog out of date";
 }
 
 TEST(CacheDatabases, ANameThatTheConfigurationMovesLeavesItsOldDatabase) {
