@@ -36,8 +36,9 @@ using std::chrono::steady_clock;
 // POST /reload waits this long for the reload's end; meanwhile no other request is answered.
 constexpr std::chrono::seconds http_patience{5};
 
-// Connections beyond listen.max_clients that are heard at all: to cancel a query, or to be told in
-// their turn why they may not stay (a driver takes no error before its SSLRequest is answered).
+// Connections beyond listen.max_clients that are heard at all: to cancel a query, to use the admin
+// console, or to be told in their turn why they may not stay (a driver takes no error before its
+// SSLRequest is answered).
 constexpr int surplus_clients = 100;
 
 std::size_t thread_count(const config::config& configuration) {

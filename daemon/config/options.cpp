@@ -26,7 +26,7 @@ constexpr auto table = std::to_array<option>({
     {.path = "listen.unix_socket_dir", .reload = restart, .pgbouncer = "unix_socket_dir",
      .about = "folder of the unix socket, e.g. /run/pgweir; empty = none"},
     {.path = "listen.max_clients", .type = integer, .default_text = "5000", .least = 1, .most = 1'000'000,
-     .pgbouncer = "max_client_conn", .about = "clients at the same time; one more is refused with SQLSTATE 53300"},
+     .pgbouncer = "max_client_conn", .about = "clients at the same time; one more is refused with SQLSTATE 53300, but admins reach the console"},
     {.path = "listen.tls.mode", .type = choice, .default_text = "disable", .choices = tls_modes, .not_yet = no_tls,
      .pgbouncer = "client_tls_sslmode", .about = "TLS towards clients"},
     {.path = "listen.tls.cert_file", .not_yet = no_tls, .pgbouncer = "client_tls_cert_file",

@@ -21,7 +21,7 @@ struct accepted_socket {
     bool is_unix = false;
     std::string address;  ///< of the peer; "unix" for unix sockets
     std::uint16_t port = 0;
-    bool is_surplus = false;  ///< beyond listen.max_clients: may cancel, or be told why not
+    bool is_surplus = false;  ///< beyond listen.max_clients: cancel, console, or be told why not
 };
 
 /// Accepts on one address until close(). Running out of descriptors pauses it for a moment instead

@@ -164,7 +164,9 @@ void login_phase::on_startup(protocol::startup_packet packet) {
         refuse(shutting_down(), login_result::shutting_down);
         return;
     }
-    if (session_->is_surplus()) {
+    // Who may mend it gets in all the same: the console shows who holds the places. The places
+    // beyond the limit are few, and whoever is no administrator is refused after authentication.
+    if (session_->is_surplus() && !is_console()) {
         refuse(
             too_many_clients("listen.max_clients", home.configuration()->listen.max_clients),
             login_result::too_many_clients

@@ -243,6 +243,16 @@ TEST_F(pooling, TooManyClientsAreToldTheLimit) {
     );
 }
 
+TEST_F(pooling, AdministratorsGetInWhenTheLimitOfClientsIsReached) {
+    daemon_process const daemon(configuration({.listen = ", max_clients: 1"}));
+    auto const holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    EXPECT_FALSE(pq_connection::attempt(daemon.dsn("shop")).ok());
+    EXPECT_EQ(shown_by_console(daemon, "SHOW CLIENTS", "database", "shop", "user"), "postgres");
+    pq_connection admin(daemon.dsn("pgbouncer"));
+    EXPECT_TRUE(admin.execute("SHOW POOLS").ok());
+    EXPECT_FALSE(pq_connection::attempt(daemon.dsn("pgweir", "stranger")).ok());
+}
+
 TEST_F(pooling, TooManyClientsOfAUserAreToldItsLimit) {
     auto const with_limit = [](std::string const& limit) {
         return configuration(
