@@ -37,6 +37,21 @@ client_error bad_message(std::string_view what, std::size_t bytes) {
     );
 }
 
+/// Whether the right password would let a user with such a secret in.
+bool can_be_checked(auth_type how, secret_kind kind) {
+    switch (kind) {
+        case secret_kind::plain:
+            return true;
+        case secret_kind::md5:
+            return how == auth_type::plain || how == auth_type::md5;
+        case secret_kind::scram_sha_256:
+            return how == auth_type::md5 || how == auth_type::scram_sha_256;
+        case secret_kind::none:
+            break;
+    }
+    return false;
+}
+
 std::uint32_t big_endian(std::string_view four_bytes) {
     std::uint32_t value = 0;
     for (const char byte : four_bytes)
@@ -169,7 +184,8 @@ void login_phase::on_startup(protocol::startup_packet packet) {
     if (session_->is_surplus() && !is_console()) {
         refuse(
             too_many_clients("listen.max_clients", home.configuration()->listen.max_clients),
-            login_result::too_many_clients
+            login_result::too_many_clients,
+            "listen.max_clients is reached"
         );
         return;
     }
@@ -440,7 +456,8 @@ void login_phase::authenticated() {
                  "",
                  "Name the user in admin.users or admin.stats_users, or connect over the unix "
                  "socket as the operating-system user that runs pgweir."},
-                login_result::refused
+                login_result::refused,
+                "neither in admin.users nor in admin.stats_users"
             );
             return;
         }
@@ -455,7 +472,8 @@ void login_phase::authenticated() {
     if (entry == nullptr) {
         refuse(
             login_refused(sqlstate::invalid_catalog_name, user_, database_),
-            login_result::unknown_database
+            login_result::unknown_database,
+            "unknown database"
         );
         return;
     }
@@ -463,10 +481,8 @@ void login_phase::authenticated() {
     const int limit = own == nullptr ? 0 : own->max_connections;
     auto place = home.shared().places.take(user_, limit);
     if (!place) {
-        refuse(
-            too_many_clients("users." + user_ + ".max_connections", limit),
-            login_result::too_many_clients
-        );
+        const std::string name = "users." + user_ + ".max_connections";
+        refuse(too_many_clients(name, limit), login_result::too_many_clients, name + " is reached");
         return;
     }
     step_ = step::finished;
@@ -479,27 +495,39 @@ void login_phase::authenticated() {
 }
 
 void login_phase::refuse_credentials() {
-    const bool known_database =
-        session_->home().configuration()->find_database(database_) != nullptr;
-    log_warning(
-        "login refused: client={} user={} database={}{}: wrong password or unknown user",
-        session_->endpoint_text(),
-        user_,
-        database_,
-        known_database || is_console() ? "" : " (not configured)"
-    );
+    const auto& configuration = *session_->home().configuration();
+    std::string reason = "unknown user";
+    if (secret_) {
+        reason = can_be_checked(configuration.auth.type, secret_->kind)
+                     ? "wrong password"
+                     : "the user's secret is of a kind that auth.type cannot check";
+    }
+    if (!is_console() && configuration.find_database(database_) == nullptr) {
+        reason += "; unknown database";
+    }
     refuse(
-        login_refused(sqlstate::invalid_password, user_, database_), login_result::bad_credentials
+        login_refused(sqlstate::invalid_password, user_, database_),
+        login_result::bad_credentials,
+        reason
     );
 }
 
-void login_phase::refuse(const client_error& error, insight::login_result result) {
+void login_phase::refuse(
+    const client_error& error, insight::login_result result, std::string_view reason
+) {
     step_ = step::finished;
     worker& home = session_->home();
     home.set_ticking(*session_, false);
     home.counters().client_login_ended(result);
     home.counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
-    log_info("login ended: client={}: {}", session_->endpoint_text(), error.message);
+    const std::string client = session_->endpoint_text();
+    if (reason.empty()) {
+        log_info("login ended: client={}: {}", client, error.message);
+    } else {
+        log_warning(
+            "login refused: client={} user={} database={}: {}", client, user_, database_, reason
+        );
+    }
     write_error(session_->output().writable(), error);
     session_->close_after_flush(error.message);
 }

@@ -53,7 +53,11 @@ private:
     void on_sasl_initial(std::string_view body);
     void on_sasl_response(std::string_view body);
     void authenticated();
-    void refuse(const client_error& error, insight::login_result result);
+    /// `reason`: what the client is not told, for who operates the daemon; empty = the peer's own
+    /// affair, such as a malformed packet.
+    void refuse(
+        const client_error& error, insight::login_result result, std::string_view reason = {}
+    );
     void refuse_credentials();
     bool is_console() const { return database_ == "pgweir" || database_ == "pgbouncer"; }
 

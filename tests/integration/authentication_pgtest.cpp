@@ -30,6 +30,14 @@ std::string users_line(std::string const& user, std::string const& secret) {
     return "\"" + user + "\" \"" + replaced(secret, "\"", "\"\"") + "\"\n";
 }
 
+std::size_t occurrences(std::string const& all, std::string const& text) {
+    std::size_t count = 0;
+    for (auto at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
 class every_method : public testing::TestWithParam<std::tuple<std::string, std::string>> {
 protected:
     void SetUp() override { prepare_roles(); }
@@ -172,6 +180,47 @@ TEST_F(authentication, SslRequestIsAnsweredN) {
     client.send(frontend::ssl_request());
     EXPECT_EQ(client.read_byte(), 'N');
     EXPECT_TRUE(has(client.start({{"user", "postgres"}, {"database", "shop"}}), 'Z'));
+}
+
+// The client learns nothing of which it was; the operator reads it in one line.
+TEST_F(authentication, ARefusedLoginIsOneWarningWithItsReason) {
+    prepare_roles();
+    temporary_folder folder;
+    write_file(
+        folder.path() / "users.txt",
+        users_line("scram_user", password) + users_line("md5_user", "md5" + std::string(32, 'a'))
+    );
+    daemon_process const daemon(configuration(
+        {.auth =
+             "type: scram-sha-256, users_file: \"" + (folder.path() / "users.txt").string() + "\"",
+         .rest = "users: {scram_user: {max_connections: 1}}\n"}
+    ));
+    auto const right = " password=" + quoted_for_dsn(password);
+    struct {
+        std::string database, user, secret, reason;
+    } const cases[] = {
+        {"shop", "nobody", right, "unknown user"},
+        {"shop", "scram_user", " password=wrong", "wrong password"},
+        {"shop", "md5_user", " password=wrong", "auth.type cannot check"},
+        {"no_such", "scram_user", right, "unknown database"},
+        {"no_such", "nobody", right, "unknown user; unknown database"},
+        {"pgweir", "scram_user", right, "neither in admin.users nor in admin.stats_users"}};
+    std::size_t refused = 0;
+    for (auto const& one : cases) {
+        EXPECT_FALSE(pq_connection::attempt(daemon.dsn(one.database, one.user) + one.secret).ok());
+        auto const line = "user=" + one.user + " database=" + one.database + ": ";
+        daemon.log_contains(line);
+        auto const log = daemon.log();
+        auto const at = log.rfind(line);
+        EXPECT_NE(log.substr(at, log.find('\n', at) - at).find(one.reason), std::string::npos)
+            << log;
+        ++refused;
+        EXPECT_EQ(occurrences(log, "login refused"), refused) << log;
+        EXPECT_EQ(occurrences(log, "login ended"), 0U) << log;
+    }
+    pq_connection const first(daemon.dsn("shop", "scram_user") + right);
+    EXPECT_FALSE(pq_connection::attempt(daemon.dsn("shop", "scram_user") + right).ok());
+    daemon.log_contains("users.scram_user.max_connections is reached");
 }
 
 }  // namespace
