@@ -129,6 +129,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         parsers_,
         counters_,
         slow_,
+        stats_,
         *pools_,
         users_,
         places_,
@@ -429,7 +430,9 @@ void running_daemon::sweep() {
     sweeper_.expires_after(std::chrono::seconds{1});
     sweeper_.async_wait([this](boost::system::error_code error) {
         if (error) return;
-        cache_.sweep(steady_clock::now());
+        const auto now = steady_clock::now();
+        cache_.sweep(now);
+        stats_.tick(now, [this] { return console::count_stats(counters_.totals().databases()); });
         removed_->sweep();
         sweep();
     });

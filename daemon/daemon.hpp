@@ -6,6 +6,7 @@
 #include "daemon/cache_databases.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/config/problem.hpp"
+#include "daemon/console/show_stats.hpp"
 #include "daemon/control.hpp"
 #include "daemon/credentials.hpp"
 #include "daemon/http/endpoints.hpp"
@@ -94,6 +95,7 @@ private:
 
     insight::counter_registry counters_;
     insight::slow_log slow_;
+    console::stats_periods stats_{std::chrono::steady_clock::now()};
     querycache::cache cache_;
     querycache::sql::parser_pool parsers_;
     pool::cancel_registry cancels_;

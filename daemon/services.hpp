@@ -30,6 +30,10 @@ class counter_registry;
 class slow_log;
 }  // namespace insight
 
+namespace console {
+class stats_periods;
+}
+
 class pool_directory;
 class credentials;
 class user_places;
@@ -43,6 +47,7 @@ struct services {
     querycache::sql::parser_pool& parsers;
     insight::counter_registry& counters;
     insight::slow_log& slow;
+    console::stats_periods& stats;
     pool_directory& pools;
     credentials& users;
     user_places& places;

@@ -45,7 +45,7 @@ std::vector<command_entry> make_table() {
          0,
          0,
          "",
-         "counters by database, and their averages over a minute or more",
+         "counters by database, and their averages over the last whole minute",
          columns::stats},
         {show_stats_totals,
          "SHOW STATS_TOTALS",

@@ -251,34 +251,18 @@ result console_phase::show_help() const {
 }
 
 std::optional<result> console_phase::show_stats(command_id which) {
-    boost::asio::post(shared().blocking, [&counters = shared().counters, to = slot(), which] {
-        to.give([which,
-                 totals = counters.totals(),
-                 started_at = insight::read_process_facts().start_time_seconds](console_phase& self
-                ) { return self.take_stats(which, totals, started_at); });
+    run_blocking([&counters = shared().counters, &periods = shared().stats, which] {
+        const auto now_counters = console::count_stats(counters.totals().databases());
+        const auto span = periods.last(std::chrono::steady_clock::now(), now_counters);
+        if (which == command_id::show_totals) {
+            return result::of_rows(console::total_rows(now_counters, span));
+        }
+        auto part = console::stats_part::all;
+        if (which == command_id::show_stats_totals) part = console::stats_part::totals;
+        if (which == command_id::show_stats_averages) part = console::stats_part::averages;
+        return result::of_rows(console::stats_rows(now_counters, span, part));
     });
     return {};
-}
-
-result console_phase::take_stats(
-    command_id which, const insight::counter_totals& totals, double started_at
-) {
-    using clock = std::chrono::system_clock;
-    const auto now = clock::now();
-    const auto counters = console::count_stats(totals.databases());
-    if (!stats_) {
-        const auto since_epoch =
-            std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>{started_at});
-        stats_.emplace(clock::time_point{since_epoch});
-    }
-    const auto& since = stats_->look(now, counters);
-    if (which == command_id::show_totals) {
-        return result::of_rows(console::total_rows(counters, since, now));
-    }
-    auto part = console::stats_part::all;
-    if (which == command_id::show_stats_totals) part = console::stats_part::totals;
-    if (which == command_id::show_stats_averages) part = console::stats_part::averages;
-    return result::of_rows(console::stats_rows(counters, since, now, part));
 }
 
 // --- EXPLAIN CACHE ---

@@ -71,9 +71,6 @@ private:
     std::optional<result> run(const command& what);
     result show_help() const;
     std::optional<result> show_stats(console::command_id which);
-    result take_stats(
-        console::command_id which, const insight::counter_totals& totals, double started_at
-    );
     std::optional<result> explain(const command& what);
     result explain_parsed(
         const console::explain_request& request,
@@ -107,7 +104,6 @@ private:
     std::uint64_t ticket_ = 0;  // of the newest command: answers to others are late
     awaited_answer awaited_;
     std::function<result()> on_cancel_;  // what Ctrl-C does to the awaited answer
-    std::optional<console::stats_window> stats_;
     bool in_process_ = false;
 };
 

@@ -59,16 +59,14 @@ std::array<std::uint64_t, stats_counters::count> averages(
     return average;
 }
 
-const stats_counters& counters_then(
-    const stats_window::baseline& since, const std::string& database
-) {
+const stats_counters& counters_of(const stats_by_database& all, const std::string& database) {
     static const stats_counters none;
-    const auto found = since.counters.find(database);
-    return found == since.counters.end() ? none : found->second;
+    const auto found = all.find(database);
+    return found == all.end() ? none : found->second;
 }
 
-std::chrono::microseconds elapsed(stats_window::time_point then, stats_window::time_point now) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(now - then);
+std::chrono::microseconds length_of(const stats_span& span) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(span.until.at - span.from.at);
 }
 
 }  // namespace
@@ -95,20 +93,21 @@ stats_by_database count_stats(const std::vector<insight::pool_totals>& databases
     return all;
 }
 
-const stats_window::baseline& stats_window::look(
-    time_point now, const stats_by_database& now_counters
-) {
-    if (now - newer_.at >= least) {
-        older_ = std::exchange(newer_, baseline{now, now_counters});
-    }
-    return older_;
+void stats_periods::tick(stats_time now, const std::function<stats_by_database()>& count) {
+    const std::lock_guard guard{lock_};
+    const auto& newest = until_ ? *until_ : from_;
+    if (now - newest.at < length) return;
+    if (until_) from_ = std::move(*until_);
+    until_ = stats_snapshot{now, count()};
+}
+
+stats_span stats_periods::last(stats_time now, const stats_by_database& now_counters) const {
+    const std::lock_guard guard{lock_};
+    return {from_, until_ ? *until_ : stats_snapshot{now, now_counters}};
 }
 
 std::vector<row> stats_rows(
-    const stats_by_database& now_counters,
-    const stats_window::baseline& since,
-    stats_window::time_point now,
-    stats_part part
+    const stats_by_database& now_counters, const stats_span& span, stats_part part
 ) {
     std::vector<row> rows;
     for (const auto& [database, counters] : now_counters) {
@@ -118,8 +117,9 @@ std::vector<row> stats_rows(
                 r.push_back(number(v));
         }
         if (part != stats_part::totals) {
-            const auto then = counters_then(since, database);
-            for (const auto v : averages(counters, then, elapsed(since.at, now)))
+            const auto& then = counters_of(span.from.counters, database);
+            const auto& later = counters_of(span.until.counters, database);
+            for (const auto v : averages(later, then, length_of(span)))
                 r.push_back(number(v));
         }
         rows.push_back(std::move(r));
@@ -127,11 +127,7 @@ std::vector<row> stats_rows(
     return rows;
 }
 
-std::vector<row> total_rows(
-    const stats_by_database& now_counters,
-    const stats_window::baseline& since,
-    stats_window::time_point now
-) {
+std::vector<row> total_rows(const stats_by_database& now_counters, const stats_span& span) {
     const auto add_up = [](const stats_by_database& all) {
         stats_counters sum;
         for (const auto& [database, one] : all) {
@@ -141,7 +137,8 @@ std::vector<row> total_rows(
         return sum;
     };
     const auto sum = add_up(now_counters);
-    const auto average = averages(sum, add_up(since.counters), elapsed(since.at, now));
+    const auto average =
+        averages(add_up(span.until.counters), add_up(span.from.counters), length_of(span));
     std::vector<row> rows;
     for (std::size_t i = 0; i < names.size(); ++i)
         rows.push_back({text("total_" + std::string{names[i]}), number(sum.values[i])});

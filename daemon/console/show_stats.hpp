@@ -1,4 +1,4 @@
-// The rows of SHOW STATS and its kin. Values in, rows out; stats_window one thread.
+// The rows of SHOW STATS and its kin. Values in, rows out.
 #pragma once
 
 #include "daemon/console/result.hpp"
@@ -7,7 +7,10 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,27 +25,38 @@ using stats_by_database = std::map<std::string, stats_counters>;
 
 [[nodiscard]] stats_by_database count_stats(const std::vector<insight::pool_totals>& databases);
 
-/// What the averages are taken over: from the session's last look that is more than a minute old,
-/// at first from the daemon's start, until now. Nobody has to take a snapshot while nobody looks.
-class stats_window {
-public:
-    using time_point = std::chrono::system_clock::time_point;
+using stats_time = std::chrono::steady_clock::time_point;
 
-    struct baseline {
-        time_point at{};
-        stats_by_database counters;
-    };
+/// All counters at one moment.
+struct stats_snapshot {
+    stats_time at{};
+    stats_by_database counters;
+};
+
+/// What averages are taken over.
+struct stats_span {
+    stats_snapshot from;
+    stats_snapshot until;
+};
+
+/// The periods of PgBouncer's stats_period, one sequence for the daemon: averages are those of the
+/// last whole period, whoever asks and however often. Thread-safe.
+class stats_periods {
+public:
+    static constexpr std::chrono::seconds length{60};
 
     /// `started_at`: of the daemon, when all counters were zero.
-    explicit stats_window(time_point started_at) : older_{started_at, {}}, newer_{older_} {}
-    /// The counters to compare with; `now_counters` may become a later call's.
-    const baseline& look(time_point now, const stats_by_database& now_counters);
+    explicit stats_periods(stats_time started_at) : from_{started_at, {}} {}
+
+    /// To be called about once a second; `count` is called when a period has ended.
+    void tick(stats_time now, const std::function<stats_by_database()>& count);
+    /// In the first period, which is not over, from the start until `now`.
+    [[nodiscard]] stats_span last(stats_time now, const stats_by_database& now_counters) const;
 
 private:
-    static constexpr std::chrono::seconds least{60};
-
-    baseline older_;
-    baseline newer_;
+    mutable std::mutex lock_;
+    stats_snapshot from_;                  // guarded by lock_
+    std::optional<stats_snapshot> until_;  // guarded by lock_
 };
 
 enum class stats_part : std::uint8_t { all, totals, averages };
@@ -50,16 +64,11 @@ enum class stats_part : std::uint8_t { all, totals, averages };
 /// A row a database. Counts are averages a second; times (transaction, query) averages of one,
 /// except the wait, which is microseconds waited a second, as in PgBouncer.
 [[nodiscard]] std::vector<row> stats_rows(
-    const stats_by_database& now_counters,
-    const stats_window::baseline& since,
-    stats_window::time_point now,
-    stats_part part
+    const stats_by_database& now_counters, const stats_span& span, stats_part part
 );
 /// SHOW TOTALS: names and values over all databases.
 [[nodiscard]] std::vector<row> total_rows(
-    const stats_by_database& now_counters,
-    const stats_window::baseline& since,
-    stats_window::time_point now
+    const stats_by_database& now_counters, const stats_span& span
 );
 
 }  // namespace weir::daemon::console

@@ -8,9 +8,7 @@ namespace weir::daemon::console {
 namespace {
 
 using namespace std::chrono_literals;
-using time_point = stats_window::time_point;
-
-const time_point start{1'000'000s};
+const stats_time start{1'000'000s};
 
 insight::pool_totals shop() {
     insight::pool_totals t;
@@ -27,6 +25,10 @@ insight::pool_totals shop() {
     return t;
 }
 
+stats_span since_start(const stats_by_database& now, std::chrono::seconds length) {
+    return {{start, {}}, {start + length, now}};
+}
+
 value at(const row& values, columns::list columns, std::string_view name) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
         if (columns[i].name == name) return values.at(i);
@@ -37,7 +39,7 @@ value at(const row& values, columns::list columns, std::string_view name) {
 
 TEST(StatsRows, TellTotalsInMicroseconds) {
     const auto counters = count_stats({shop()});
-    const auto rows = stats_rows(counters, {start, {}}, start + 10s, stats_part::all);
+    const auto rows = stats_rows(counters, since_start(counters, 10s), stats_part::all);
     ASSERT_EQ(rows.size(), 1U);
     ASSERT_EQ(rows[0].size(), columns::stats.size());
     EXPECT_EQ(at(rows[0], columns::stats, "total_xact_count"), "10");
@@ -52,7 +54,7 @@ TEST(StatsRows, TellTotalsInMicroseconds) {
 
 TEST(StatsRows, AverageCountsOverTimeAndTimesOverCounts) {
     const auto counters = count_stats({shop()});
-    const auto rows = stats_rows(counters, {start, {}}, start + 10s, stats_part::averages);
+    const auto rows = stats_rows(counters, since_start(counters, 10s), stats_part::averages);
     ASSERT_EQ(rows[0].size(), columns::stats_averages.size());
     EXPECT_EQ(at(rows[0], columns::stats_averages, "xact_count"), "1");
     EXPECT_EQ(at(rows[0], columns::stats_averages, "query_count"), "2");
@@ -63,43 +65,53 @@ TEST(StatsRows, AverageCountsOverTimeAndTimesOverCounts) {
 
 TEST(StatsRows, AverageNothingOverNoQueries) {
     const auto counters = count_stats({shop()});
-    const auto rows = stats_rows(counters, {start, counters}, start, stats_part::averages);
+    const auto rows =
+        stats_rows(counters, {{start, counters}, {start, counters}}, stats_part::averages);
     for (std::size_t i = 1; i < rows.at(0).size(); ++i)
         EXPECT_EQ(rows[0][i], "0");
 }
 
 TEST(StatsRows, HaveTheColumnsOfTheTotals) {
-    const auto rows =
-        stats_rows(count_stats({shop()}), {start, {}}, start + 1s, stats_part::totals);
+    const auto counters = count_stats({shop()});
+    const auto rows = stats_rows(counters, since_start(counters, 1s), stats_part::totals);
     EXPECT_EQ(rows.at(0).size(), columns::stats_totals.size());
 }
 
 TEST(TotalRows, AddDatabasesUp) {
     auto other = shop();
     other.database = "blog";
-    const auto rows = total_rows(count_stats({shop(), other}), {start, {}}, start + 10s);
+    const auto counters = count_stats({shop(), other});
+    const auto rows = total_rows(counters, since_start(counters, 10s));
     ASSERT_EQ(rows.size(), 24U);
     EXPECT_EQ(rows[1], (row{text("total_xact_count"), text("20")}));
     EXPECT_EQ(rows[3], (row{text("total_client_bytes"), text("200")}));
     EXPECT_EQ(rows[13], (row{text("avg_xact_count"), text("2")}));
 }
 
-TEST(StatsWindow, BeginsAtTheStartOfTheDaemon) {
-    stats_window window{start};
-    EXPECT_EQ(window.look(start + 1h, count_stats({shop()})).at, start);
-    EXPECT_EQ(window.look(start + 1h + 1s, {}).at, start);
+TEST(StatsPeriods, BeginAtTheStartOfTheDaemon) {
+    const stats_periods periods{start};
+    const auto span = periods.last(start + 10s, count_stats({shop()}));
+    EXPECT_EQ(span.from.at, start);
+    EXPECT_EQ(span.until.at, start + 10s);
+    EXPECT_EQ(span.until.counters.size(), 1U);
 }
 
-TEST(StatsWindow, IsNeverShorterThanAMinuteLater) {
-    stats_window window{start};
-    for (int second = 3600; second < 4000; ++second) {
-        const auto now = start + std::chrono::seconds{second};
-        const auto length = now - window.look(now, {}).at;
-        EXPECT_GE(length, 60s);
-        if (second > 3720) {
-            EXPECT_LE(length, 121s);
-        }
+TEST(StatsPeriods, AverageTheLastWholePeriodWhoeverAsks) {
+    stats_periods periods{start};
+    auto traffic = shop();
+    const auto count = [&] { return count_stats({traffic}); };
+    for (int second = 1; second <= 200; ++second) {
+        traffic.transactions = 6 * static_cast<std::uint64_t>(second);
+        if (second > 100) traffic.transactions = 600;
+        periods.tick(start + std::chrono::seconds{second}, count);
     }
+    const auto now = start + 200s;
+    const auto span = periods.last(now, count());
+    EXPECT_EQ(span.from.at, start + 120s);
+    EXPECT_EQ(span.until.at, start + 180s);
+    const auto rows = stats_rows(count(), span, stats_part::all);
+    EXPECT_EQ(at(rows.at(0), columns::stats, "total_xact_count"), "600");
+    EXPECT_EQ(at(rows.at(0), columns::stats, "avg_xact_count"), "0") << "nothing for a minute";
 }
 
 }  // namespace
