@@ -205,19 +205,14 @@ private:
         const given_value& given,
         database_options& result
     ) {
-        parsed_conninfo parsed = parse_conninfo(text, [&](std::string_view part) {
+        const auto resolve = [&](std::string_view part) {
             // What a variable or a file held is taken as it is, or one secret could name another.
             if (given.is_reference) return resolved_text{std::string(part), true, {}};
             return resolve_text(part, to_.file(), environment_, true);
-        });
-        for (const std::string& error : parsed.errors) {
-            to_.error(
-                given.at,
-                given.is_reference
-                    ? key + ".upstream: the value is not a connection string that pgweir can use"
-                    : fmt::format("{}.upstream: {}", key, error)
-            );
-        }
+        };
+        parsed_conninfo parsed = parse_conninfo(text, resolve, given.is_reference);
+        for (const std::string& error : parsed.errors)
+            to_.error(given.at, fmt::format("{}.upstream: {}", key, error));
         shown_upstream_[key + ".upstream"] =
             given.is_reference ? secret_mask : show_conninfo(parsed);
         result.upstream = std::move(parsed.upstream);

@@ -67,35 +67,42 @@ std::vector<std::string> split_list(std::string_view text) {
     }
 }
 
-/// libpq quotes the piece it stumbled over, and that piece may be half a password. A keyword is
-/// shown only when the text holds nothing secret.
-std::string syntax_error(std::string_view text, std::string message) {
-    while (!message.empty() && (message.back() == '\n' || message.back() == '.'))
-        message.pop_back();
-    const bool may_hold_secret =
-        text.find("pass") != std::string_view::npos || text.find('@') != std::string_view::npos;
-    constexpr std::string_view unknown = "invalid connection option \"";
-    if (message.starts_with(unknown) && message.ends_with('"')) {
-        const std::string_view word =
-            std::string_view(message).substr(unknown.size(), message.size() - unknown.size() - 1);
-        const conninfo_list known(PQconndefaults());
-        std::vector<std::string_view> keywords;
-        for (const PQconninfoOption* entry = known.get();
-             entry != nullptr && entry->keyword != nullptr;
-             ++entry) {
-            keywords.emplace_back(entry->keyword);
-        }
-        const std::string_view meant = nearest(word, keywords);
+std::string_view nearest_keyword(std::string_view word) {
+    static const conninfo_list known(PQconndefaults());
+    std::vector<std::string_view> keywords;
+    for (const PQconninfoOption* entry = known.get(); entry != nullptr && entry->keyword != nullptr;
+         ++entry) {
+        keywords.emplace_back(entry->keyword);
+    }
+    return nearest(word, keywords);
+}
+
+/// libpq quotes the piece it stumbled over, and any piece may be a part of a password: a password
+/// with a blank and no quotes falls apart into words, too. A word is shown only where a keyword
+/// belongs, in a text that holds nothing secret.
+std::string syntax_error(std::string_view text, std::string_view message, bool is_secret) {
+    const bool may_hold_secret = is_secret || text.find("pass") != std::string_view::npos ||
+                                 text.find('@') != std::string_view::npos;
+    while (message.ends_with('\n') || message.ends_with('.'))
+        message.remove_suffix(1);
+    for (const std::string_view unknown :
+         {"invalid connection option \"", "invalid URI query parameter: \""}) {
+        if (!message.starts_with(unknown) || !message.ends_with('"')) continue;
+        const auto word = message.substr(unknown.size(), message.size() - unknown.size() - 1);
+        const auto meant = nearest_keyword(word);
         const std::string hint =
             meant.empty() ? std::string() : fmt::format("; did you mean {}?", meant);
         if (may_hold_secret) return fmt::format("unknown keyword in the connection string{}", hint);
         return fmt::format("unknown keyword \"{}\" in the connection string{}", word, hint);
     }
-    if (may_hold_secret) {
-        message = message.substr(0, message.find('"'));
-        while (message.ends_with(' '))
-            message.pop_back();
+    if (message.starts_with("missing \"=\" after")) {
+        return "not a connection string: there is a word without \"=\"; a value with a blank "
+               "stands "
+               "in single quotes";
     }
+    message = message.substr(0, message.find('"'));
+    while (message.ends_with(' ') || message.ends_with(':'))
+        message.remove_suffix(1);
     return fmt::format("not a connection string: {}", message);
 }
 
@@ -118,9 +125,7 @@ std::uint16_t parse_port(const std::string& text, std::vector<std::string>& erro
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
-        errors.push_back(
-            fmt::format("port: \"{}\" is not a number from 1 to 65535", text.substr(0, 20))
-        );
+        errors.push_back("port: not a number from 1 to 65535");
         return standard;
     }
     return port;
@@ -166,7 +171,9 @@ void fill_hosts(const std::map<std::string, std::string>& given, parsed_conninfo
 }  // namespace
 
 parsed_conninfo parse_conninfo(
-    const std::string& text, const std::function<resolved_text(std::string_view)>& resolve
+    const std::string& text,
+    const std::function<resolved_text(std::string_view)>& resolve,
+    bool is_secret
 ) {
     parsed_conninfo result;
     if (text.find('\0') != std::string::npos) {
@@ -177,7 +184,9 @@ parsed_conninfo parse_conninfo(
     const conninfo_list list(PQconninfoParse(text.c_str(), &raw_message));
     const std::unique_ptr<char, decltype(&PQfreemem)> message(raw_message, PQfreemem);
     if (!list) {
-        result.errors.push_back(syntax_error(text, message ? message.get() : "out of memory"));
+        result.errors.push_back(
+            syntax_error(text, message ? message.get() : "out of memory", is_secret)
+        );
         return result;
     }
     std::map<std::string, std::string> hosts;

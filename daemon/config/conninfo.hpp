@@ -24,8 +24,11 @@ struct parsed_conninfo {
 /// /var/run/postgresql, whatever PGHOST says. `resolve` is applied to each value, so that "host=db
 /// password=${PGPASSWORD}" works. Errors: syntax, unknown keyword, keyword that the daemon does not
 /// honour, ports that do not fit the hosts.
+/// `is_secret`: where the text comes from nothing is shown, so that errors quote no word of it.
 parsed_conninfo parse_conninfo(
-    const std::string& text, const std::function<resolved_text(std::string_view)>& resolve
+    const std::string& text,
+    const std::function<resolved_text(std::string_view)>& resolve,
+    bool is_secret = false
 );
 
 /// Whether libpq knows it: "host", "port", "dbname", ...

@@ -47,6 +47,8 @@ inline surroundings test_world() {
     return {[](const std::string& name) -> std::optional<std::string> {
         static const std::map<std::string, std::string> variables = {
             {"SECRET", "hunter2"},
+            {"UPSTREAM", "host=hunter2 sslmode=require"},
+            {"MISTYPED", "host=hunter2 sslmdoe=require"},
             {"PORT", "7000"},
             {"EMPTY", ""},
             {"DSN", "host=db9 password=hunter2 user=bob"}};

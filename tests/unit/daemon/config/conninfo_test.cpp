@@ -70,12 +70,16 @@ struct bad_string {
 TEST(Conninfo, SaysWhatIsWrong) {
     const std::vector<bad_string> cases = {
         {"hots=db1", "unknown keyword \"hots\" in the connection string; did you mean host?"},
-        {"host", "not a connection string: missing \"=\" after \"host\" in connection info string"},
+        {"host",
+         "not a connection string: there is a word without \"=\"; a value with a blank stands in "
+         "single quotes"},
         {"host='db1",
          "not a connection string: unterminated quoted string in connection info string"},
-        {"host=db1 port=abc", "port: \"abc\" is not a number from 1 to 65535"},
-        {"host=db1 port=0", "port: \"0\" is not a number from 1 to 65535"},
-        {"host=db1 port=65536", "port: \"65536\" is not a number from 1 to 65535"},
+        {"host=db1 port=abc", "port: not a number from 1 to 65535"},
+        {"host=db1 port=0", "port: not a number from 1 to 65535"},
+        {"host=db1 port=65536", "port: not a number from 1 to 65535"},
+        {"postgres://db1/x?sslmdoe=prefer",
+         "unknown keyword \"sslmdoe\" in the connection string; did you mean sslmode?"},
         {"host=a,b,c port=1,2", "2 ports for 3 hosts; give one port, or one for each host"},
         {"host=a hostaddr=10.0.0.1,10.0.0.2",
          "1 hosts but 2 hostaddrs; give as many of one as of the other"},
@@ -112,7 +116,10 @@ TEST(Conninfo, TakesValuesThatChangeNothing) {
 
 TEST(Conninfo, NeverQuotesWhatMayBeAPassword) {
     for (const char* text :
-         {"host=a password=correct hunter2",
+         {"host=a hunter2",
+          "host=a port=hunter2",
+          "postgres://[hunter2/y",
+          "host=a password=correct hunter2",
           "host=a password=correct hunter2=",
           "password='hunter2",
           "postgres://u:hunter2@[::1/x",

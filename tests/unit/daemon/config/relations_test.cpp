@@ -137,8 +137,14 @@ TEST(Relations, OfDatabasesAreTold) {
         {"databases: {a: {upstream: '${NOT_SET}'}}",
          "t.yaml:1:27: databases.a.upstream: the environment variable NOT_SET is not set"},
         {"databases: {a: {upstream: '${SECRET}'}}",
-         "t.yaml:1:27: databases.a.upstream: the value is not a connection string that pgweir can "
-         "use"},
+         "t.yaml:1:27: databases.a.upstream: not a connection string: there is a word without "
+         "\"=\"; a value with a blank stands in single quotes"},
+        {"databases: {a: {upstream: '${UPSTREAM}'}}",
+         "t.yaml:1:27: databases.a.upstream: sslmode: TLS to servers is not supported yet in this "
+         "version; use prefer or disable"},
+        {"databases: {a: {upstream: '${MISTYPED}'}}",
+         "t.yaml:1:27: databases.a.upstream: unknown keyword in the connection string; did you "
+         "mean sslmode?"},
         {"databases: {a: {upstream: host=x, pool: {size: 0}}}",
          "t.yaml:1:48: databases.a.pool.size: \"0\" is below the least allowed, 1"},
     };
