@@ -153,6 +153,31 @@ void check_auth(const config& built, const document& from, report& to) {
     }
 }
 
+/// Names of administrators that no login can have: most likely a typing error. The console's own
+/// two need no secret on the unix socket.
+void check_admins(
+    const std::string& key,
+    const std::vector<std::string>& names,
+    const config& built,
+    const document& from,
+    report& to
+) {
+    const given_value* given = from.find(key);
+    if (given == nullptr || built.auth.users.empty()) return;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (built.auth.users.contains(names[i])) continue;
+        if (names[i] == "pgweir" || names[i] == "pgbouncer") continue;
+        to.warning(
+            i < given->items_at.size() ? given->items_at[i] : given->at,
+            fmt::format(
+                "{}: {} is not in auth.users_file and cannot log in",
+                key,
+                given->is_reference ? "the value" : fmt::format("\"{}\"", names[i])
+            )
+        );
+    }
+}
+
 void check_databases(const config& built, const document& from, report& to) {
     if (built.databases.empty() && !from.attempted.contains("databases")) {
         to.error(
@@ -225,6 +250,40 @@ void check_server_logins(const config& built, const document& from, report& to) 
     }
 }
 
+/// Told where the file has one of the two numbers; a section that takes both from above is not
+/// where the mistake is. Whether it was told.
+bool check_min_idle(
+    const std::string& key, const pool_options& pool, const document& from, report& to
+) {
+    if (pool.min_idle <= pool.size) return false;
+    for (const char* const name : {".min_idle", ".size"}) {
+        if (from.find(key + name) == nullptr) continue;
+        to.error(
+            from.place_of(key + name),
+            fmt::format(
+                "{}{}: min_idle, {}, is more than size, {}; connections above size are for load "
+                "only",
+                key,
+                name,
+                pool.min_idle,
+                pool.size
+            )
+        );
+        return true;
+    }
+    return false;
+}
+
+/// A user's numbers meet those of each database; one that does not fit is enough.
+void check_user_pools(const config& built, const document& from, report& to) {
+    for (const auto& [name, user] : built.users) {
+        const std::string key = fmt::format("users.{}.pool", key_step(name));
+        for (const auto& [database, entry] : built.databases) {
+            if (check_min_idle(key, built.resolve(database, name), from, to)) break;
+        }
+    }
+}
+
 void check_pool(
     const std::string& key,
     const pool_options& pool,
@@ -233,17 +292,7 @@ void check_pool(
     report& to
 ) {
     const int most = pool.size + pool.overflow;
-    if (pool.min_idle > pool.size) {
-        to.error(
-            from.place_of(key + ".min_idle"),
-            fmt::format(
-                "{}.min_idle: {} is more than size, {}; connections above size are for load only",
-                key,
-                pool.min_idle,
-                pool.size
-            )
-        );
-    }
+    check_min_idle(key, pool, from, to);
     const bool is_own =
         from.find(key + ".size") != nullptr || from.find(key + ".overflow") != nullptr;
     if (is_own && most > built.listen.max_clients) {
@@ -389,6 +438,8 @@ void check_folder_of(
 void check_relations(const config& built, const document& from, report& to) {
     check_listen(built, from, to);
     check_auth(built, from, to);
+    check_admins("admin.users", built.admin.users, built, from, to);
+    check_admins("admin.stats_users", built.admin.stats_users, built, from, to);
     check_databases(built, from, to);
     check_server_logins(built, from, to);
     check_pool("pool", built.pool, built, from, to);
@@ -397,6 +448,7 @@ void check_relations(const config& built, const document& from, report& to) {
             fmt::format("databases.{}.pool", key_step(name)), database.pool, built, from, to
         );
     }
+    check_user_pools(built, from, to);
     check_rules(built, from, to);
     check_compiled_rules(built, from, to);
     if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
