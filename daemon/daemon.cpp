@@ -282,14 +282,22 @@ void running_daemon::reload(std::function<void(std::string problems)> done) {
 }
 
 std::string running_daemon::apply_file() {
-    ::sd_notifyf(0, "RELOADING=1");
+    if (draining_) {
+        // The service manager was told STOPPING; RELOADING and READY would take that back.
+        log_warning("configuration not reloaded: pgweir is draining");
+        counters_.config_reloaded(false);
+        return "pgweir is draining\n";
+    }
+    ::sd_notify(0, "RELOADING=1");
     const auto running = configuration();
     auto loaded = config::load(running->file);
     std::string problems;
     for (const auto& found : loaded.problems)
         problems += config::to_string(found) + "\n";
     if (!loaded.value) {
-        log_error("configuration not reloaded:\n{}", problems);
+        log_error("configuration not reloaded, everything runs as before");
+        for (const auto& found : loaded.problems)
+            log_error("reload: {}", config::to_string(found));
         counters_.config_reloaded(false);
     } else {
         for (const auto& found : loaded.problems)

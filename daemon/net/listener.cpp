@@ -134,7 +134,10 @@ listener::listener(pool::event_loop& loop, int descriptor, std::string name, on_
     socket_.non_blocking(true);
 }
 
-listener::~listener() = default;
+listener::~listener() {
+    // A start that failed after this listened: the file would be in the way of whoever looks there.
+    if (socket_.is_open() && !unix_path_.empty()) ::unlink(unix_path_.c_str());
+}
 
 void listener::start() {
     wait();

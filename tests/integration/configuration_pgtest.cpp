@@ -95,6 +95,11 @@ TEST_F(running_daemon, ReloadOfABrokenFileChangesNothing) {
     EXPECT_EQ(pq_connection(daemon.dsn("shop")).scalar("SELECT 2"), "2");
     daemon.log_contains("pgweir.yaml:1:");
     daemon.log_contains("configuration not reloaded");
+    EXPECT_NE(
+        daemon.log().find("reload: " + (daemon.dir() / "pgweir.yaml").string() + ":"),
+        std::string::npos
+    ) << daemon.log();
+    EXPECT_EQ(daemon.log().find("\\n"), std::string::npos) << "several problems in one line";
     EXPECT_EQ(daemon.metric("pgweir_config_reloads_total", {"result=\"failed\""}), 1);
     EXPECT_EQ(daemon.metric("pgweir_config_reloads_total", {"result=\"applied\""}), 0);
 }
@@ -136,6 +141,35 @@ TEST_F(running_daemon, InterruptStopsAtOnce) {
     inside.ask(frontend::query("BEGIN; INSERT INTO log (text) VALUES ('lost')"));
     EXPECT_EQ(daemon.end(SIGINT), 0) << daemon.log();
     EXPECT_EQ(shared_postgres().scalar("SELECT count(*) FROM log", "shop"), "0");
+}
+
+// The service manager was told that the daemon stops; a reload would tell it READY again.
+TEST_F(running_daemon, AReloadDuringADrainIsRefused) {
+    daemon_process daemon(configuration());
+    auto inside = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    inside.ask(frontend::query("BEGIN"));
+    daemon.process().signal(SIGTERM);
+    daemon.log_contains("draining");
+    daemon.reload();
+    daemon.log_contains("not reloaded: pgweir is draining");
+    EXPECT_EQ(daemon.log().find("configuration reloaded"), std::string::npos);
+    inside.send(frontend::query("COMMIT"));
+    EXPECT_EQ(daemon.process().wait(), 0) << daemon.log();
+}
+
+TEST_F(running_daemon, AStartThatFailsLeavesNoSocketBehind) {
+    daemon_process const daemon(configuration());
+    temporary_folder folder;
+    write_file(
+        folder.path() / "second.yaml",
+        "listen: {host: \"\", unix_socket_dir: \"" + folder.path().string() +
+            "\"}\nhttp: {listen: \"127.0.0.1:" + std::to_string(daemon.http_port()) +
+            "\"}\ndatabases: {shop: {upstream: \"host=127.0.0.1\"}}\n"
+    );
+    auto const done =
+        run_to_end({.command = {daemon_binary(), "--config", folder.path() / "second.yaml"}});
+    EXPECT_EQ(done.status, 69) << done.output;
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / ".s.PGSQL.6432")) << done.output;
 }
 
 TEST_F(running_daemon, TakenPortIsAClearError) {
