@@ -21,7 +21,8 @@ public:
     /// Reads the configuration again. `done` is called on some other thread with the problems, one
     /// a line; empty means it was applied. Never blocks.
     virtual void reload(std::function<void(std::string problems)> done) = 0;
-    virtual void stop(stop_mode mode) = 0;
+    /// `asked_by`: a signal or a user, for the log.
+    virtual void stop(stop_mode mode, std::string asked_by) = 0;
     /// All event loops, in order of their number; constant while the daemon runs.
     virtual const std::vector<worker*>& workers() const = 0;
     virtual config::config_ptr configuration() const = 0;

@@ -385,10 +385,14 @@ void running_daemon::on_signal(int number) {
             slow_.reopen();
             break;
         case SIGTERM:
-            stop(draining_ ? stop_mode::fast : stop_mode::drain);
+            if (draining_) {
+                stop(stop_mode::fast, "a second SIGTERM");
+            } else {
+                stop(stop_mode::drain, "SIGTERM");
+            }
             break;
         default:
-            stop(stop_mode::fast);
+            stop(stop_mode::fast, "SIGINT");
             return;
     }
     signals_.async_wait([this](boost::system::error_code error, int next) {
@@ -396,20 +400,24 @@ void running_daemon::on_signal(int number) {
     });
 }
 
-void running_daemon::stop(stop_mode mode) {
-    boost::asio::post(main_, [this, mode] {
+void running_daemon::stop(stop_mode mode, std::string asked_by) {
+    boost::asio::post(main_, [this, mode, asked_by = std::move(asked_by)] {
         if (mode == stop_mode::fast) {
+            log_info("{} stops pgweir at once: {} clients are cut off", asked_by, clients_left());
             main_.stop();
         } else if (!draining_) {
-            begin_drain();
+            begin_drain(asked_by);
         }
     });
 }
 
-void running_daemon::begin_drain() {
+void running_daemon::begin_drain(const std::string& asked_by) {
     draining_ = true;
     log_info(
-        "draining: clients leave at the end of their transactions; a second signal ends at once"
+        "{} stops pgweir, draining {} clients: they leave at the end of their transactions; a "
+        "second signal ends at once",
+        asked_by,
+        clients_left()
     );
     ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
     auto& loop = workers_.front()->loop();
@@ -420,11 +428,15 @@ void running_daemon::begin_drain() {
     check_drained();
 }
 
-void running_daemon::check_drained() {
+std::size_t running_daemon::clients_left() const {
     std::size_t left = 0;
     for (const worker* one : worker_list_)
         left += one->client_count();
-    if (left == 0) {
+    return left;
+}
+
+void running_daemon::check_drained() {
+    if (clients_left() == 0) {
         main_.stop();
         return;
     }

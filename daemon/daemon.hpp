@@ -50,7 +50,7 @@ public:
 
     // control
     void reload(std::function<void(std::string problems)> done) override;
-    void stop(stop_mode mode) override;
+    void stop(stop_mode mode, std::string asked_by) override;
     const std::vector<worker*>& workers() const override { return worker_list_; }
     config::config_ptr configuration() const override;
 
@@ -83,8 +83,9 @@ private:
     void apply(config::config_ptr next);
     void set_rules();
     void announce(const std::string& database);
-    void begin_drain();
+    void begin_drain(const std::string& asked_by);
     void check_drained();
+    std::size_t clients_left() const;
     void sweep();
     insight::gauge_snapshot gauges() const;
     insight::metrics_input metrics_input() const;

@@ -518,7 +518,11 @@ std::optional<result> console_phase::shut_down(const command& what) {
         mode = stop_mode::drain;
     }
     // Posted, so that the answer goes out first.
-    session_->home().loop().post([&daemon = shared().daemon, mode] { daemon.stop(mode); });
+    session_->home().loop().post(
+        [&daemon = shared().daemon, mode, who = "user " + user_ + " at the console"] {
+            daemon.stop(mode, who);
+        }
+    );
     return result{};
 }
 

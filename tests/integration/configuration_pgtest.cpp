@@ -140,7 +140,24 @@ TEST_F(running_daemon, InterruptStopsAtOnce) {
     auto inside = raw_client::logged_in(daemon.port(), "postgres", "shop");
     inside.ask(frontend::query("BEGIN; INSERT INTO log (text) VALUES ('lost')"));
     EXPECT_EQ(daemon.end(SIGINT), 0) << daemon.log();
+    EXPECT_NE(
+        daemon.log().find("SIGINT stops pgweir at once: 1 clients are cut off"), std::string::npos
+    ) << daemon.log();
     EXPECT_EQ(shared_postgres().scalar("SELECT count(*) FROM log", "shop"), "0");
+}
+
+TEST_F(running_daemon, TheLogTellsWhoStoppedIt) {
+    daemon_process by_console(configuration());
+    pq_connection(by_console.dsn("pgweir")).execute("SHUTDOWN");
+    EXPECT_EQ(by_console.process().wait(), 0);
+    by_console.log_contains("user postgres at the console stops pgweir at once");
+    daemon_process by_signal(configuration());
+    auto inside = raw_client::logged_in(by_signal.port(), "postgres", "shop");
+    inside.ask(frontend::query("BEGIN"));
+    by_signal.process().signal(SIGTERM);
+    by_signal.log_contains("SIGTERM stops pgweir, draining");
+    EXPECT_EQ(by_signal.end(SIGTERM), 0);
+    by_signal.log_contains("a second SIGTERM stops pgweir at once: 1 clients are cut off");
 }
 
 // The service manager was told that the daemon stops; a reload would tell it READY again.
