@@ -72,35 +72,40 @@ const command_entry* entry_of(command_id id, std::string_view name) {
     return nullptr;
 }
 
+std::string first_words(const std::vector<word>& words, std::size_t count) {
+    std::string joined;
+    for (std::size_t i = 0; i < count; ++i)
+        joined += (i > 0 ? " " : "") + words[i].text;
+    return joined;
+}
+
+/// Whether commands of several words begin with the first of these.
+bool begins_a_command(const std::vector<word>& words) {
+    const auto table = command_table();
+    return std::any_of(table.begin(), table.end(), [&](const command_entry& entry) {
+        const auto names = keywords(entry.name);
+        return names.size() > 1 && match(names[0], words) == 1;
+    });
+}
+
 client_error unknown_command(const statement_words& statement) {
+    constexpr std::size_t longest_name = 3;
     const auto& words = statement.words;
-    std::string typed = words[0].text;
-    std::string hint = "SHOW HELP lists all commands.";
-    // Two words name most commands; the first alone is compared as well, as PAUSE has an argument.
-    if (words.size() > 1 && !words[1].is_quoted) {
-        for (const auto& entry : command_table()) {
-            if (match(keywords(entry.name)[0], words) == 1 &&
-                entry.name.find(' ') != std::string_view::npos) {
-                typed += ' ' + words[1].text;
-                break;
-            }
-        }
-    }
     std::vector<std::string_view> known;
-    for (const auto table : {command_table(), unsupported_table()}) {
-        for (const auto& entry : table)
-            known.push_back(entry.name);
-    }
-    std::string_view near = config::nearest(typed, known);
-    if (near.empty() && words.size() > 1) {
-        near = config::nearest(typed = words[0].text + ' ' + words[1].text, known);
-    }
-    if (near.empty()) {
-        typed = words[0].text;
-        near = config::nearest(typed, known);
+    for (const auto& entry : command_table())
+        known.push_back(entry.name);
+    std::string typed = first_words(words, words.size() > 1 && begins_a_command(words) ? 2 : 1);
+    std::string hint = "SHOW HELP lists all commands.";
+    // The longest first: SHOW CACHE TABLE is nearer to SHOW CACHE TABLES than SHOW CACHE is.
+    for (auto count = std::min(words.size(), longest_name); count > 0; --count) {
+        const std::string tried = first_words(words, count);
+        const auto near = config::nearest(tried, known);
+        if (near.empty()) continue;
+        typed = tried;
+        hint.insert(0, did_you_mean(near));
+        break;
     }
     if (typed.size() > 100) typed.replace(100, std::string::npos, "...");
-    if (!near.empty()) hint.insert(0, did_you_mean(near));
     return make_error(
         sqlstate::syntax_error, "unknown console command \"" + typed + "\"", std::move(hint)
     );
@@ -228,7 +233,10 @@ std::variant<command, client_error> parse_command(const statement_words& stateme
     }
     command found;
     found.entry = entry;
-    if (words.size() > length) found.rest = statement.text.substr(words[length].begin);
+    if (words.size() > length) {
+        found.rest_begin = statement.text.find_first_not_of(white_space, words[length - 1].end);
+        found.rest = statement.text.substr(found.rest_begin);
+    }
     found.arguments.assign(
         std::make_move_iterator(words.begin() + static_cast<std::ptrdiff_t>(length)),
         std::make_move_iterator(words.end())

@@ -79,8 +79,10 @@ struct command_entry {
 struct command {
     const command_entry* entry = nullptr;
     std::vector<word> arguments;
-    /// The statement's bytes from its first argument on, for SQL behind EXPLAIN CACHE.
+    /// The statement's bytes behind its name, from the first that is no white space: comments
+    /// before the SQL of EXPLAIN CACHE may hold hints. Empty without arguments.
     std::string rest;
+    std::size_t rest_begin = 0;  ///< offset of `rest`, as of the words
     /// The one value of show_parameter and select_constant, whose one column is `constant_column`.
     std::string constant;
     column constant_column{};

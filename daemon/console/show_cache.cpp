@@ -232,7 +232,11 @@ std::variant<explain_request, client_error> parse_explain(
             sqlstate::syntax_error, "EXPLAIN CACHE needs a statement", std::string{form}
         );
     }
-    request.sql = what.rest.substr(words[at].begin - words[0].begin);
+    request.sql = what.rest;
+    if (at > 0) {
+        request.sql.erase(0, words[at - 1].end - what.rest_begin);
+        request.sql.erase(0, request.sql.find_first_not_of(white_space));
+    }
 
     const auto& databases = configuration.databases;
     if (request.database.empty()) {

@@ -151,7 +151,9 @@ private:
         current_.begin = at_ - statement_begin_;
     }
     void end_word() {
-        if (std::exchange(in_word_, false)) words_.push_back(std::move(current_));
+        if (!std::exchange(in_word_, false)) return;
+        current_.end = at_ - statement_begin_;
+        words_.push_back(std::move(current_));
     }
     void end_statement(std::size_t end) {
         end_word();

@@ -13,6 +13,8 @@
 
 namespace weir::daemon::console {
 
+inline constexpr std::string_view white_space = " \t\n\r\f\v";
+
 /// A run of bytes without white space; quoted parts count with what touches them, so that "s"."t"
 /// is one word, as is my-db. The signs = ( ) , are words of their own.
 struct word {
@@ -20,6 +22,7 @@ struct word {
     std::string folded;      ///< unquoted letters in lower case, as SQL names things
     bool is_quoted = false;  ///< a part of it was: never a keyword
     std::size_t begin = 0;   ///< offset of its first byte in statement_words::text
+    std::size_t end = 0;     ///< offset behind its last byte
 
     /// Whether it is this keyword, given in lower case.
     [[nodiscard]] bool is(std::string_view keyword) const {

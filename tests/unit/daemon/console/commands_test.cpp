@@ -78,13 +78,22 @@ TEST(ParseCommand, AnswersSelectOfAViewLikeShow) {
     EXPECT_EQ(parse_ok("SELECT pools").entry->id, command_id::show_pools);
 }
 
+TEST(ParseCommand, SuggestsNothingThatIsRefused) {
+    const auto error = parse_error("SHOW FOO");
+    EXPECT_EQ(error.message, "unknown console command \"SHOW FOO\"");
+    EXPECT_EQ(error.hint.find("SHOW FDS"), std::string::npos) << error.hint;
+    EXPECT_EQ(parse_error("SHOW XYZZY").hint, "SHOW HELP lists all commands.");
+}
+
 TEST(ParseCommand, NamesTheNearestCommand) {
     const std::pair<const char*, const char*> all[] = {
         {"SHOW POLLS", "SHOW POOLS"},
         {"SHOWPOOLS", "SHOW POOLS"},
         {"RELAOD", "RELOAD"},
         {"PUASE shop", "PAUSE"},
-        {"SHOW CACHE TABELS", "SHOW CACHE"},
+        {"SHOW CACHE TABELS", "SHOW CACHE TABLES?"},
+        {"SHOW CACHE TABLE", "SHOW CACHE TABLES?"},
+        {"SHOW STATS_TOTAL", "SHOW STATS_TOTALS?"},
         {"INVALIDATE TABEL t", "INVALIDATE TABLE"},
     };
     for (const auto& [typed, meant] : all) {

@@ -102,6 +102,18 @@ TEST(ParseExplain, TakesDatabaseAndUser) {
     EXPECT_EQ(request.sql, "SELECT 1");
 }
 
+TEST(ParseExplain, KeepsTheCommentsBeforeTheStatement) {
+    for (const std::string options : {"", "DATABASE shop", "database shop user anna"}) {
+        for (const std::string hint : {"/* pgweir: nocache */ ", "-- pgweir: nocache\n", ""}) {
+            const auto sql = hint + "select 1 /* tail */";
+            const auto parsed = parse_explain(
+                parse("EXPLAIN CACHE " + options + " " + sql), configuration_of({"shop"}), "admin"
+            );
+            EXPECT_EQ(std::get<explain_request>(parsed).sql, sql) << options;
+        }
+    }
+}
+
 TEST(ParseExplain, AsksForADatabaseWhenThereAreSeveral) {
     for (const auto& configuration :
          {configuration_of({"shop", "blog"}), configuration_of({"*"}), configuration_of({})}) {
