@@ -63,8 +63,11 @@ int main(int argc, char** argv) {
             given.config = word.substr(9);
         } else if (word == "--config") {
             return complain("--config needs the name of a file");
-        } else if (word == "--import") {
-            return complain("--import is not supported yet in this version");
+        } else if (word == "--import" || word.starts_with("--import=")) {
+            return complain(
+                "--import is not supported yet in this version; write the file by hand: "
+                "etc/reference.md has PgBouncer's name of each option, etc/pgweir.yaml the form"
+            );
         } else {
             return complain("unknown argument: " + std::string{word});
         }

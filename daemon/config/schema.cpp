@@ -90,6 +90,27 @@ const schema_node& schema() {
     return *root;
 }
 
+namespace {
+
+/// PgBouncer runs section and option together: pool_size is size in the section pool, and pool.size
+/// in the section around it.
+std::string spelt_apart(const schema_node& section, std::string_view key) {
+    const auto dot = section.path.rfind('.');
+    const auto own = section.path.substr(dot == std::string::npos ? 0 : dot + 1);
+    if (key.starts_with(own + "_")) {
+        const auto rest = key.substr(own.size() + 1);
+        if (section.find(rest) != nullptr) return std::string(rest);
+    }
+    for (const auto& [name, child] : section.children) {
+        if (!key.starts_with(std::string(name) + "_")) continue;
+        const auto rest = key.substr(name.size() + 1);
+        if (child->find(rest) != nullptr) return fmt::format("{}.{}", name, rest);
+    }
+    return {};
+}
+
+}  // namespace
+
 std::string hint_for_unknown(const schema_node& section, std::string_view key) {
     for (const option& row : options()) {
         if (!row.pgbouncer.empty() && row.pgbouncer == key) {
@@ -98,6 +119,8 @@ std::string hint_for_unknown(const schema_node& section, std::string_view key) {
     }
     if (section.path == "databases.*" && is_connection_keyword(key))
         return fmt::format("; it belongs into upstream: \"{}=...\"", key);
+    if (const auto meant = spelt_apart(section, key); !meant.empty())
+        return fmt::format("; did you mean \"{}\"?", meant);
     if (const auto meant = nearest(key, section.keys()); !meant.empty())
         return fmt::format("; did you mean \"{}\"?", meant);
     std::vector<std::string_view> elsewhere;

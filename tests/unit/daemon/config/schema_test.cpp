@@ -38,6 +38,16 @@ TEST(UnknownKey, IsHintedBySpelling) {
     EXPECT_EQ(hint_for_unknown(schema(), "database"), "; did you mean \"databases\"?");
 }
 
+TEST(UnknownKey, IsHintedWhereSectionAndOptionRunTogether) {
+    EXPECT_EQ(hint_for_unknown(*schema().find("pool"), "pool_size"), "; did you mean \"size\"?");
+    const auto* const database = schema().find("databases")->each.get();
+    EXPECT_EQ(hint_for_unknown(*database, "pool_size"), "; did you mean \"pool.size\"?");
+    EXPECT_EQ(
+        hint_for_unknown(*database->find("pool"), "pool_mode"),
+        "; PgBouncer's pool_mode is \"pool.mode\" here"
+    );
+}
+
 TEST(UnknownKey, IsHintedByPgbouncersName) {
     EXPECT_EQ(
         hint_for_unknown(schema(), "default_pool_size"),
