@@ -17,19 +17,19 @@ namespace {
 
 using pool::left_behind;
 
-constexpr std::array<std::pair<left_behind, const char*>, 6> pin_reasons{{
-    {left_behind::listen, "listen"},
-    {left_behind::temporary_table, "temporary_table"},
-    {left_behind::advisory_lock, "advisory_lock"},
-    {left_behind::hold_cursor, "hold_cursor"},
-    {left_behind::sql_prepare, "sql_prepare"},
-    {left_behind::settings_uncertain, "settings_uncertain"},
-}};
+constexpr std::array pin_reasons{
+    left_behind::listen,
+    left_behind::temporary_table,
+    left_behind::advisory_lock,
+    left_behind::hold_cursor,
+    left_behind::sql_prepare,
+    left_behind::settings_uncertain,
+};
 
 loop_gauges nothing_yet() {
     loop_gauges none;
-    for (const auto& [bit, name] : pin_reasons)
-        none.pins.push_back({name, 0});
+    for (const auto reason : pin_reasons)
+        none.pins.push_back({pool::to_string(reason), 0});
     return none;
 }
 
@@ -85,7 +85,7 @@ loop_gauges count_on(worker& at) {
         }
         ++count_of(seen.clients, one->current());
         for (std::size_t i = 0; i < pin_reasons.size(); ++i) {
-            const auto reason = pin_reasons[i].first;
+            const auto reason = pin_reasons[i];
             if ((one->pins() & reason) == reason) ++seen.pins[i].clients;
         }
         // In session mode the names are the client's own and the server's list knows none of them.

@@ -94,6 +94,12 @@ public:
     bool leads_to(const connect_target& target) const {
         return &target == current_target_.load(std::memory_order_acquire);
     }
+    /// Whether RECONNECT or a reload has retired the server, which closes it at its release. Any
+    /// thread.
+    bool has_retired(const server_session& server) const {
+        std::lock_guard guard{lock_};
+        return server.target != target_ || server.retire_generation != retire_generation_;
+    }
     pool_mode mode() const { return mode_.load(std::memory_order_relaxed); }
 
     /// A server for `waiter`, at once if one is idle on this loop and nobody waits before it; else

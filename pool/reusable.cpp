@@ -39,12 +39,12 @@ release_decision reusable(const server_facts& facts) noexcept {
 const char* to_string(left_behind set) noexcept {
     const auto holds = [set](left_behind one) { return (set & one) == one; };
     if (set == left_behind::nothing) return "";
-    if (holds(left_behind::listen)) return "LISTEN";
-    if (holds(left_behind::temporary_table)) return "temporary table";
-    if (holds(left_behind::advisory_lock)) return "session advisory lock";
-    if (holds(left_behind::hold_cursor)) return "WITH HOLD cursor";
-    if (holds(left_behind::sql_prepare)) return "SQL PREPARE";
-    if (holds(left_behind::settings_uncertain)) return "uncertain settings";
+    if (holds(left_behind::listen)) return "listen";
+    if (holds(left_behind::temporary_table)) return "temporary_table";
+    if (holds(left_behind::advisory_lock)) return "advisory_lock";
+    if (holds(left_behind::hold_cursor)) return "hold_cursor";
+    if (holds(left_behind::sql_prepare)) return "sql_prepare";
+    if (holds(left_behind::settings_uncertain)) return "settings_uncertain";
     return "unknown session state";
 }
 

@@ -200,7 +200,7 @@ std::vector<row> server_rows(const sightings& seen, const clocks& now) {
             one.request_at ? text(now.tell(*one.request_at)) : value{},
             number(0),  // wait: servers do not
             number(0),
-            {},  // close_needed: the pool decides it at release
+            number(one.is_close_needed ? 1 : 0),
             text(server_name(one.id)),
             text(client_name(one.client_id)),
             number(one.process_id),

@@ -86,6 +86,9 @@ server_sighting look_at(pool::server_connection& server) {
         session.connected_at == time_point{} ? server.started_at() : session.connected_at;
     seen.process_id = session.process_id;
     seen.prepared = session.statements.size();
+    // One that logs in is of no generation yet.
+    seen.is_close_needed =
+        seen.state != pool::server_state::login && server.owner()->has_retired(session);
     return seen;
 }
 

@@ -57,6 +57,7 @@ struct server_sighting {
     std::optional<time_point> request_at;  ///< its client's
     std::uint32_t process_id = 0;
     std::size_t prepared = 0;
+    bool is_close_needed = false;
     std::uint64_t client_id = 0;  ///< 0: none
 };
 

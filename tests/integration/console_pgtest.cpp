@@ -149,6 +149,19 @@ TEST_F(console, PoolsClientsAndServersTellTheTruth) {
     EXPECT_EQ(shown_by_console(daemon, "SHOW SERVERS", "remote_pid", pid, "state"), "idle");
 }
 
+TEST_F(console, ServersThatReconnectRetiresNeedToBeClosed) {
+    daemon_process const daemon(configuration());
+    pq_connection client(daemon.dsn("shop"));
+    client.must("BEGIN");
+    auto const pid = client.scalar("SELECT pg_backend_pid()");
+    auto const close_needed = [&] {
+        return shown_by_console(daemon, "SHOW SERVERS", "remote_pid", pid, "close_needed");
+    };
+    EXPECT_EQ(close_needed(), "0");
+    pq_connection(daemon.dsn("pgweir")).must("RECONNECT");
+    EXPECT_EQ(close_needed(), "1");
+}
+
 TEST_F(console, PauseHoldsQueriesAndResumeLetsThemGo) {
     daemon_process const daemon(configuration());
     pq_connection admin(daemon.dsn("pgweir"));

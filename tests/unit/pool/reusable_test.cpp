@@ -97,7 +97,7 @@ TEST(LeftBehind, IsASet) {
     EXPECT_EQ(set & left_behind::listen, left_behind::listen);
     EXPECT_EQ(set & left_behind::sql_prepare, left_behind::nothing);
     EXPECT_EQ(without(set, left_behind::listen), left_behind::hold_cursor);
-    EXPECT_STREQ(to_string(set), "LISTEN");
+    EXPECT_STREQ(to_string(set), "listen");
     EXPECT_STREQ(to_string(left_behind::nothing), "");
 }
 

@@ -117,17 +117,20 @@ TEST(ServerRows, LinkToTheirClients) {
     EXPECT_EQ(at(rows[0], columns::servers, "link"), "c7");
     EXPECT_EQ(at(rows[0], columns::servers, "remote_pid"), "1234");
     EXPECT_EQ(at(rows[0], columns::servers, "state"), "new");
+    EXPECT_EQ(at(rows[0], columns::servers, "close_needed"), "0");
+    seen.servers[0].is_close_needed = true;
+    EXPECT_EQ(at(server_rows(seen, {}).at(0), columns::servers, "close_needed"), "1");
 }
 
 TEST(PinRows, ListOnlyPinnedClients) {
     sightings seen;
     seen.clients = {client(1, client_state::active), client(2, client_state::active)};
-    seen.clients[1].pinned_by = "temporary table";
+    seen.clients[1].pinned_by = "temporary_table";
     seen.clients[1].server_id = 3;
     const auto rows = pin_rows(seen);
     ASSERT_EQ(rows.size(), 1U);
     ASSERT_EQ(rows[0].size(), columns::pins.size());
-    EXPECT_EQ(at(rows[0], columns::pins, "reason"), "temporary table");
+    EXPECT_EQ(at(rows[0], columns::pins, "reason"), "temporary_table");
     EXPECT_EQ(at(rows[0], columns::pins, "link"), "s3");
 }
 
