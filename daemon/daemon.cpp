@@ -4,6 +4,7 @@
 #include "daemon/config/load.hpp"
 #include "daemon/config/reload.hpp"
 #include "daemon/config/show.hpp"
+#include "daemon/connect_failures.hpp"
 #include "daemon/console/show_cache.hpp"
 #include "daemon/error_reply.hpp"
 #include "daemon/http/endpoints.hpp"
@@ -11,7 +12,6 @@
 #include "daemon/insight/stats_json.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/version.hpp"
-#include "pool/errc.hpp"
 
 #include <boost/asio/post.hpp>
 #include <systemd/sd-daemon.h>
@@ -72,14 +72,6 @@ log_options make_log_options(const config::config& configuration) {
         configuration.log.format == config::log_format::json ? log_format::json : log_format::text;
     options.file = configuration.log.file;
     return options;
-}
-
-insight::connect_failure classify(std::error_code error) {
-    if (error == pool::errc::connect_timeout) return insight::connect_failure::timed_out;
-    if (error == pool::errc::server_lost) return insight::connect_failure::lost;
-    if (error == pool::errc::server_error) return insight::connect_failure::authentication;
-    if (error == pool::errc::connect_failed) return insight::connect_failure::refused;
-    return insight::connect_failure::other;
 }
 
 // Each client and each server needs a descriptor; the soft limit is often 1024.
@@ -474,13 +466,9 @@ void running_daemon::server_connected(
 }
 
 void running_daemon::server_connect_failed(
-    const pool::pool& owner,
-    unsigned loop,
-    std::error_code error,
-    const pool::lease_error& why,
-    unsigned failures
+    const pool::pool& owner, unsigned loop, const pool::lease_error& why, unsigned failures
 ) {
-    workers_[loop]->counters().server_connect_failed(classify(error));
+    workers_[loop]->counters().server_connect_failed(reason_of(why));
     // A pool tries every two seconds: the 1st, 2nd, 4th, 8th ... failure tell the same in an outage
     // of hours.
     if (!std::has_single_bit(failures)) return;

@@ -60,11 +60,7 @@ private:
         const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
     ) override;
     void server_connect_failed(
-        const pool::pool& owner,
-        unsigned loop,
-        std::error_code error,
-        const pool::lease_error& why,
-        unsigned failures
+        const pool::pool& owner, unsigned loop, const pool::lease_error& why, unsigned failures
     ) override;
     void server_closed(const pool::pool& owner, unsigned loop, std::string_view reason) override;
     void wait_timed_out(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)

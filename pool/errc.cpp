@@ -17,6 +17,10 @@ const char* text_of(errc code) noexcept {
             return "the daemon is shutting down";
         case errc::breaker_open:
             return "the upstream has failed too often, the breaker is open";
+        case errc::host_unresolved:
+            return "the host name has no address";
+        case errc::connection_refused:
+            return "nobody listens there";
         case errc::connect_failed:
             return "could not connect to the server";
         case errc::connect_timeout:

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <string>
+#include <system_error>
 
 namespace weir::pool {
 
@@ -24,6 +25,8 @@ struct lease_error {
     std::string message;
     std::string detail;
     std::string hint;
+    std::error_code cause;        ///< the same for a program to look at
+    std::string server_sqlstate;  ///< PostgreSQL's own when it refused the login; else empty
 };
 
 /// Who waits for a server. All calls come on the waiter's own loop, never inside acquire().

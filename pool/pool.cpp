@@ -314,7 +314,7 @@ void pool::on_connected(server_ptr server, time_point now) {
     offer(std::move(server), now);
 }
 
-void pool::on_connect_failed(server_ptr server, std::error_code error, const lease_error& why) {
+void pool::on_connect_failed(server_ptr server, const lease_error& why) {
     bool nobody_left = false;
     unsigned failures = 0;
     {
@@ -328,7 +328,7 @@ void pool::on_connect_failed(server_ptr server, std::error_code error, const lea
             counts_.in(server_state::login) <= 1 &&
             counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
     }
-    events_.server_connect_failed(*this, server->loop().index(), error, why, failures);
+    events_.server_connect_failed(*this, server->loop().index(), why, failures);
     if (nobody_left) fail_all_waiters(why);
 }
 

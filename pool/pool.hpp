@@ -34,11 +34,7 @@ public:
     ) = 0;
     /// `failures`: in a row, this one included.
     virtual void server_connect_failed(
-        const pool& owner,
-        unsigned loop,
-        std::error_code error,
-        const lease_error& why,
-        unsigned failures
+        const pool& owner, unsigned loop, const lease_error& why, unsigned failures
     ) = 0;
     virtual void server_closed(const pool& owner, unsigned loop, std::string_view reason) = 0;
     virtual void wait_timed_out(
@@ -123,7 +119,7 @@ public:
 
     // --- from server_connection, on its loop ---
     void on_connected(server_ptr server, time_point now);
-    void on_connect_failed(server_ptr server, std::error_code error, const lease_error& why);
+    void on_connect_failed(server_ptr server, const lease_error& why);
     void on_tested(server_ptr server, bool passed, time_point now);
     /// Nobody uses it any more, PostgreSQL is still busy with it: it counts until on_closed().
     void on_abandoned(server_connection& server);

@@ -3,6 +3,7 @@
 
 #include "pool/server_connecting.hpp"
 
+#include "pool/connect_errors.hpp"
 #include "pool/errc.hpp"
 #include "pool/pool.hpp"
 #include "protocol/error_fields.hpp"
@@ -25,6 +26,14 @@ void tune(int descriptor, int family) {
     ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
+errc kind_of(const boost::system::error_code& error) {
+    namespace codes = boost::system::errc;
+    if (error == codes::connection_refused || error == codes::no_such_file_or_directory) {
+        return errc::connection_refused;
+    }
+    return error == codes::timed_out ? errc::connect_timeout : errc::connect_failed;
+}
+
 }  // namespace
 
 void server_connection::connect(time_point now) {
@@ -34,16 +43,7 @@ void server_connection::connect(time_point now) {
 }
 
 lease_error server_connection::unreachable(std::string_view reason) const {
-    const auto& address = session_->address;
-    lease_error why;
-    why.sqlstate = "08006";
-    why.message = "cannot connect to PostgreSQL at " + address.host +
-                  (address.is_unix() ? "/.s.PGSQL." : ":") + std::to_string(address.port);
-    why.detail = reason;
-    why.hint =
-        "Check that PostgreSQL runs there and that databases.*.upstream names it. "
-        "New attempts follow within seconds.";
-    return why;
+    return weir::pool::unreachable(session_->address, reason);
 }
 
 void server_connection::resolve_next() {
@@ -73,7 +73,7 @@ void server_connection::resolve_next() {
             if (self->is_closed() || !self->connecting_) return;
             if (error) {
                 self->try_next_address(
-                    errc::connect_failed,
+                    errc::host_unresolved,
                     self->unreachable("the host name has no address: " + error.message())
                 );
                 return;
@@ -105,14 +105,14 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
                 self->connect_to(attempt.endpoints[attempt.endpoint]);
                 return;
             }
-            self->try_next_address(errc::connect_failed, self->unreachable(error.message()));
+            self->try_next_address(kind_of(error), self->unreachable(error.message()));
         }
     );
 }
 
 void server_connection::try_next_address(std::error_code error, lease_error why) {
-    connecting_->error = error;
     connecting_->why = std::move(why);
+    connecting_->why.cause = error;
     boost::system::error_code ignored;
     connecting_->socket.close(ignored);
     socket_.close();
@@ -127,7 +127,7 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     }
     const server_ptr self{this};
     const lease_error last = connecting_->why;
-    owner_->on_connect_failed(self, error, last);
+    owner_->on_connect_failed(self, last);
     close(last.message);
 }
 
@@ -231,19 +231,17 @@ void server_connection::finish_login() {
 
 void server_connection::login_failed() {
     const auto& login = *connecting_->login;
-    lease_error why = unreachable(login.error().message());
-    if (!login.server_error_body().empty()) {
-        protocol::error_fields fields;
-        if (!protocol::decode(login.server_error_body(), fields)) {
-            why.message = "PostgreSQL at " + session_->address.host + ":" +
-                          std::to_string(session_->address.port) + " refused the login";
-            why.detail = fields.message;
-            why.hint =
-                "The login that pgweir uses is that of databases.*.user and password, or of "
-                "the client with its secret from auth.users_file.";
-        }
+    const auto& address = session_->address;
+    protocol::error_fields said;
+    if (login.error() == errc::server_error) {
+        // What could be read of a broken message is better than nothing.
+        (void)protocol::decode(login.server_error_body(), said);
+        try_next_address(login.error(), login_refused(said, address, *target_, owner_->user()));
+        return;
     }
-    try_next_address(login.error(), std::move(why));
+    try_next_address(
+        login.error(), weir::pool::login_failed(login.error(), address, *target_, owner_->user())
+    );
 }
 
 }  // namespace weir::pool

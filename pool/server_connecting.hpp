@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 namespace weir::pool {
@@ -23,8 +22,7 @@ struct server_connection::connecting {
     std::vector<boost::asio::generic::stream_protocol::endpoint> endpoints;
     std::size_t endpoint = 0;
     std::unique_ptr<server_login> login;
-    std::error_code error;
-    lease_error why;
+    lease_error why;  // of the last address that failed
 };
 
 }  // namespace weir::pool

@@ -281,8 +281,7 @@ public:
 
 private:
     void server_connected(const pool&, unsigned, std::chrono::nanoseconds, unsigned) override {}
-    void server_connect_failed(const pool&, unsigned, std::error_code, const lease_error&, unsigned)
-        override {
+    void server_connect_failed(const pool&, unsigned, const lease_error&, unsigned) override {
         ++failed_connects;
     }
     void server_closed(const pool&, unsigned, std::string_view reason) override {

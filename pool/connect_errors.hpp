@@ -1,0 +1,41 @@
+// What a client is told when no server connection came to be: in words that say where, why and
+// what to do, under the SQLSTATE that fits the client. PostgreSQL's own words and SQLSTATE are kept
+// beside them as data. Any thread; no state.
+#pragma once
+
+#include "pool/lease.hpp"
+#include "pool/pool_options.hpp"
+#include "protocol/error_fields.hpp"
+
+#include <string_view>
+#include <system_error>
+
+namespace weir::pool {
+
+/// Nobody, or nobody who speaks the protocol, is at the address: 08006.
+[[nodiscard]] lease_error unreachable(const upstream_address& address, std::string_view reason);
+
+/// PostgreSQL at `address` has answered the login with an ErrorResponse. 3D000, 53300 and 57P03 are
+/// passed on. All else is 08006: class 28, too, since it is pgweir that could not log in, while the
+/// client has proved to pgweir who it is. `client_user` is the pool's.
+[[nodiscard]] lease_error login_refused(
+    const protocol::error_fields& said,
+    const upstream_address& address,
+    const connect_target& target,
+    std::string_view client_user
+);
+
+/// The login ended without an ErrorResponse: PostgreSQL wants what pgweir does not have, or its
+/// messages cannot be understood. 08006.
+[[nodiscard]] lease_error login_failed(
+    std::error_code error,
+    const upstream_address& address,
+    const connect_target& target,
+    std::string_view client_user
+);
+
+/// Whether the same attempt will most likely fail again until somebody has changed something: wrong
+/// credentials, no such database, no more connections.
+[[nodiscard]] bool is_lasting(const lease_error& error) noexcept;
+
+}  // namespace weir::pool

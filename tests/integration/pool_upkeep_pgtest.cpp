@@ -1,0 +1,76 @@
+// Pools that cannot connect, that nobody uses, and that are paused.
+#include "tests/integration/fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+namespace weir::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class pool_upkeep : public testing::Test {
+protected:
+    void SetUp() override { prepare_shop(); }
+
+    static std::string with(std::string const& more_databases, std::string const& pool = "") {
+        return configuration(
+            {.pool = "mode: transaction, size: 1, overflow: 0" + pool, .rest = more_databases}
+        );
+    }
+
+    /// The error that ends the login of a client of `database`.
+    static backend_message login_error(daemon_process const& daemon, std::string const& database) {
+        raw_client client(daemon.port());
+        return first(client.start({{"user", "postgres"}, {"database", database}}), 'E');
+    }
+
+    static int pools(daemon_process const& daemon) {
+        pq_connection console(daemon.dsn("pgweir"));
+        return console.must("SHOW POOLS").rows();
+    }
+
+    static std::size_t count(std::string const& text, std::string const& part) {
+        std::size_t found = 0;
+        for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+            ++found;
+        }
+        return found;
+    }
+};
+
+TEST_F(pool_upkeep, PostgresThatIsFullIsNotAWrongPassword) {
+    shared_postgres().execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
+    daemon_process const daemon(
+        with("  full: {upstream: \"host=127.0.0.1 port={pg} dbname=shop\", user: crowded}\n")
+    );
+    auto const error = login_error(daemon, "full");
+    EXPECT_EQ(error.field('C'), "53300");
+    EXPECT_EQ(error.field('D'), "too many connections for role \"crowded\"");
+    EXPECT_NE(error.field('H').find("max_connections"), std::string::npos) << error.field('H');
+    EXPECT_EQ(daemon.metric("pgweir_server_connect_failures_total", {"reason=\"too_many\""}), 1);
+}
+
+TEST_F(pool_upkeep, FailuresToConnectAreCountedByTheirReason) {
+    daemon_process const daemon(with(
+        "  nowhere: {upstream: \"host=a..b dbname=shop\"}\n"
+        "  nobody: {upstream: \"host=127.0.0.1 port=1 dbname=shop\"}\n"
+        "  stranger: {upstream: \"host=127.0.0.1 port={pg} dbname=shop\", user: nobody_knows}\n"
+    ));
+    auto const failures = [&](std::string const& reason) {
+        return daemon.metric("pgweir_server_connect_failures_total", {"reason=\"" + reason + "\""});
+    };
+    EXPECT_EQ(login_error(daemon, "nowhere").field('C'), "08006");
+    EXPECT_EQ(failures("unresolved"), 1);
+    EXPECT_EQ(login_error(daemon, "nobody").field('C'), "08006");
+    EXPECT_EQ(failures("refused"), 1);
+    auto const error = login_error(daemon, "stranger");
+    EXPECT_EQ(error.field('C'), "08006");
+    EXPECT_NE(error.field('H').find("not the client's"), std::string::npos) << error.field('H');
+    EXPECT_EQ(failures("authentication"), 1);
+}
+
+}  // namespace
+}  // namespace weir::test

@@ -1,0 +1,107 @@
+#include "pool/connect_errors.hpp"
+
+#include "pool/errc.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir::pool {
+namespace {
+
+const upstream_address address{"db1", 5432};
+
+connect_target target_of(const std::string& user) {
+    connect_target target;
+    target.addresses = {address};
+    target.database = "shop";
+    target.user = user;
+    return target;
+}
+
+lease_error refusal(
+    const std::string& code, const std::string& message, const std::string& user = "clerk"
+) {
+    protocol::error_fields said;
+    said.code = code;
+    said.message = message;
+    return login_refused(said, address, target_of(user), "clerk");
+}
+
+bool says(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST(LoginRefused, TellsThatPostgresIsFull) {
+    const auto why = refusal("53300", "sorry, too many clients already");
+    EXPECT_STREQ(why.sqlstate, "53300");
+    EXPECT_TRUE(says(why.message, "db1:5432")) << why.message;
+    EXPECT_EQ(why.detail, "sorry, too many clients already");
+    EXPECT_TRUE(says(why.hint, "max_connections")) << why.hint;
+    EXPECT_TRUE(says(why.hint, "pool.size")) << why.hint;
+}
+
+TEST(LoginRefused, TellsThatTheDatabaseDoesNotExist) {
+    const auto why = refusal("3D000", "database \"shop\" does not exist");
+    EXPECT_STREQ(why.sqlstate, "3D000");
+    EXPECT_TRUE(says(why.message, "\"shop\"")) << why.message;
+    EXPECT_EQ(why.detail, "database \"shop\" does not exist");
+    EXPECT_FALSE(says(why.hint, "password")) << why.hint;
+}
+
+TEST(LoginRefused, TellsToTryAgainWhilePostgresStartsOrStops) {
+    for (const auto* code : {"57P01", "57P02", "57P03"}) {
+        const auto why = refusal(code, "the database system is starting up");
+        EXPECT_STREQ(why.sqlstate, "57P03") << code;
+        EXPECT_TRUE(says(why.hint, "try again")) << why.hint;
+    }
+}
+
+TEST(LoginRefused, SaysWhoseCredentialsAreWrong) {
+    const auto own = refusal("28P01", "password authentication failed for user \"clerk\"");
+    EXPECT_STREQ(own.sqlstate, "08006") << "the client itself has been let in";
+    EXPECT_TRUE(says(own.message, "\"clerk\"")) << own.message;
+    EXPECT_TRUE(says(own.hint, "auth.users_file")) << own.hint;
+    const auto forced = refusal("28P01", "password authentication failed", "owner");
+    EXPECT_TRUE(says(forced.message, "\"owner\"")) << forced.message;
+    EXPECT_TRUE(says(forced.hint, "not the client's")) << forced.hint;
+    EXPECT_TRUE(says(forced.hint, "databases.*.user and password")) << forced.hint;
+}
+
+TEST(LoginRefused, KeepsWhatPostgresSaid) {
+    protocol::error_fields said;
+    said.code = "42501";
+    said.message = "permission denied for database \"shop\"";
+    said.detail = "User does not have CONNECT privilege.";
+    const auto why = login_refused(said, address, target_of("clerk"), "clerk");
+    EXPECT_STREQ(why.sqlstate, "08006");
+    EXPECT_EQ(why.server_sqlstate, "42501");
+    EXPECT_EQ(
+        why.detail, "permission denied for database \"shop\": User does not have CONNECT privilege."
+    );
+}
+
+TEST(LoginRefused, OutlivesAnErrorWithoutASqlstate) {
+    const auto why = login_refused({}, address, target_of("clerk"), "clerk");
+    EXPECT_STREQ(why.sqlstate, "08006");
+    EXPECT_FALSE(is_lasting(why));
+}
+
+TEST(LoginFailed, BlamesTheSecretOnlyWhenItIsTheSecret) {
+    const auto missing = login_failed(errc::password_missing, address, target_of("clerk"), "clerk");
+    EXPECT_TRUE(says(missing.hint, "auth.users_file")) << missing.hint;
+    const auto strange =
+        login_failed(protocol::errc::invalid_length, address, target_of("clerk"), "clerk");
+    EXPECT_FALSE(says(strange.hint, "auth.users_file")) << strange.hint;
+}
+
+TEST(Lasting, IsWhatWaitingDoesNotMend) {
+    for (const auto* code : {"28P01", "28000", "3D000", "53300"}) {
+        EXPECT_TRUE(is_lasting(refusal(code, ""))) << code;
+    }
+    EXPECT_FALSE(is_lasting(refusal("57P03", "")));
+    EXPECT_FALSE(is_lasting(unreachable(address, "connection refused")));
+}
+
+}  // namespace
+}  // namespace weir::pool
