@@ -453,32 +453,37 @@ void running_daemon::sweep() {
 // --- pool events ---
 
 void running_daemon::server_connected(
-    const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
+    const pool::pool& owner,
+    unsigned loop,
+    std::chrono::nanoseconds duration,
+    const pool::outage& before
 ) {
     workers_[loop]->counters().server_connected(duration);
-    if (failures == 0) return;
+    if (before.failures == 0) return;
     log_info(
-        "pool {}/{}: PostgreSQL is back after {} failed attempts",
+        "pool {}/{}: PostgreSQL is back after {} failed attempts, {} clients were refused",
         owner.database(),
         owner.user(),
-        failures
+        before.failures,
+        before.refused
     );
 }
 
 void running_daemon::server_connect_failed(
-    const pool::pool& owner, unsigned loop, const pool::lease_error& why, unsigned failures
+    const pool::pool& owner, unsigned loop, const pool::lease_error& why, const pool::outage& so_far
 ) {
     workers_[loop]->counters().server_connect_failed(reason_of(why));
-    // A pool tries every two seconds: the 1st, 2nd, 4th, 8th ... failure tell the same in an outage
-    // of hours.
-    if (!std::has_single_bit(failures)) return;
+    // With clients that wait there is an attempt every two seconds: the 1st, 2nd, 4th, 8th ...
+    // failure tell the same in an outage of hours.
+    if (!std::has_single_bit(so_far.failures)) return;
     log_error(
-        "pool {}/{}: {}: {} (attempt {})",
+        "pool {}/{}: {}: {} (attempt {}, {} clients refused)",
         owner.database(),
         owner.user(),
         why.message,
         why.detail,
-        failures
+        so_far.failures,
+        so_far.refused
     );
 }
 

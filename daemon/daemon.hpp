@@ -57,10 +57,16 @@ public:
 private:
     // pool_events; on the loop where it happened
     void server_connected(
-        const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
+        const pool::pool& owner,
+        unsigned loop,
+        std::chrono::nanoseconds duration,
+        const pool::outage& before
     ) override;
     void server_connect_failed(
-        const pool::pool& owner, unsigned loop, const pool::lease_error& why, unsigned failures
+        const pool::pool& owner,
+        unsigned loop,
+        const pool::lease_error& why,
+        const pool::outage& so_far
     ) override;
     void server_closed(const pool::pool& owner, unsigned loop, std::string_view reason) override;
     void wait_timed_out(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)

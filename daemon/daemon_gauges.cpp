@@ -28,7 +28,7 @@ http::readiness running_daemon::readiness() const {
         facts.pools.push_back(
             {one->database() + "/" + one->user(),
              figures.paused,
-             has_server ? std::string{} : one->last_error()}
+             has_server || !figures.failing ? std::string{} : one->last_error()}
         );
     }
     return http::judge_readiness(facts);

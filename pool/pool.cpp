@@ -1,5 +1,7 @@
 #include "pool/pool.hpp"
 
+#include "pool/connect_errors.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -12,6 +14,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_connect_pause{100};
 constexpr milliseconds longest_connect_pause{2'000};
+// Each attempt is a process and a FATAL line in PostgreSQL's log, and only a person can mend it.
+constexpr milliseconds longest_refused_pause{60'000};
 
 }  // namespace
 
@@ -53,16 +57,21 @@ pool_numbers pool::numbers() const {
 
 // Claims and counts in one step, for the limit to hold over all loops; launch() must follow.
 unsigned pool::claim_connects(time_point now) {
-    if (paused_ || shut_down_ || now < next_connect_) return 0;
-    unsigned claimed = connections_to_open(numbers());
-    // After a failure somebody has to find out that PostgreSQL is back, also while no client waits
-    // for it.
-    if (failures_ > 0 && counts_.open() == 0 && waiting_.empty()) claimed = 1;
+    if (paused_ || shut_down_ || now < next_connect()) return 0;
+    // After a failure one finds out for all whether PostgreSQL is back.
+    const unsigned parallel = outage_.failures > 0 ? 1 : max_parallel_connects;
+    const unsigned claimed = connections_to_open(numbers(), parallel);
     for (unsigned i = 0; i < claimed; ++i) {
         server_state fresh{};
         counts_.enter(fresh);
     }
     return claimed;
+}
+
+// A long pause is meant for attempts that are made for nobody's sake.
+pool::time_point pool::next_connect() const {
+    if (waiting_.empty()) return failed_at_ + connect_pause_;
+    return failed_at_ + std::min(connect_pause_, longest_connect_pause);
 }
 
 void pool::move(server_connection& server, server_event event) {
@@ -299,37 +308,40 @@ void pool::unpark(server_ptr server) {
 }
 
 void pool::on_connected(server_ptr server, time_point now) {
-    unsigned failures = 0;
+    outage before;
     {
         std::lock_guard guard{lock_};
         move(*server, server_event::logged_in);
         server->session().retire_generation = retire_generation_;
-        failures = std::exchange(failures_, 0);
+        before = std::exchange(outage_, {});
         last_error_.clear();
         connect_pause_ = {};
-        next_connect_ = {};
         greeting_ = server->session().greeting;
     }
-    events_.server_connected(*this, server->loop().index(), now - server->started_at(), failures);
+    events_.server_connected(*this, server->loop().index(), now - server->started_at(), before);
     offer(std::move(server), now);
 }
 
 void pool::on_connect_failed(server_ptr server, const lease_error& why) {
-    bool nobody_left = false;
-    unsigned failures = 0;
+    outage so_far;
+    std::vector<queue::waiter> refused;
     {
         std::lock_guard guard{lock_};
-        failures = ++failures_;
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
-        connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest_connect_pause);
-        next_connect_ = std::chrono::steady_clock::now() + connect_pause_;
+        const auto longest = is_lasting(why) ? longest_refused_pause : longest_connect_pause;
+        connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest);
+        failed_at_ = std::chrono::steady_clock::now();
         // Another login that is under way may still bring what the waiters need.
-        nobody_left =
+        const bool nobody_left =
             counts_.in(server_state::login) <= 1 &&
             counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
+        if (nobody_left) refused = take_all_waiters();
+        ++outage_.failures;
+        outage_.refused += refused.size();
+        so_far = outage_;
     }
-    events_.server_connect_failed(*this, server->loop().index(), why, failures);
-    if (nobody_left) fail_all_waiters(why);
+    events_.server_connect_failed(*this, server->loop().index(), why, so_far);
+    fail_waiters(std::move(refused), why);
 }
 
 void pool::on_tested(server_ptr server, bool passed, time_point now) {
@@ -380,14 +392,15 @@ void pool::fail_waiter(queue::waiter waiter, lease_error why) {
     });
 }
 
-void pool::fail_all_waiters(const lease_error& why) {
+std::vector<pool::queue::waiter> pool::take_all_waiters() {
     std::vector<queue::waiter> all;
-    {
-        std::lock_guard guard{lock_};
-        while (auto next = waiting_.pop_oldest())
-            all.push_back(std::move(*next));
-    }
-    for (auto& waiter : all)
+    while (auto next = waiting_.pop_oldest())
+        all.push_back(std::move(*next));
+    return all;
+}
+
+void pool::fail_waiters(std::vector<queue::waiter> waiters, const lease_error& why) {
+    for (auto& waiter : waiters)
         fail_waiter(std::move(waiter), why);
 }
 

@@ -25,16 +25,23 @@
 
 namespace weir::pool {
 
+/// Attempts to connect that have failed since the last that did not, and the clients that got no
+/// server because of them.
+struct outage {
+    unsigned failures = 0;
+    std::size_t refused = 0;
+};
+
 /// What a pool tells its surroundings, for metrics and logs. Called on the loop where it happened.
 class pool_events {
 public:
-    /// `failures`: attempts of this pool that had failed since the last that did not.
+    /// `before`: what this connection has ended.
     virtual void server_connected(
-        const pool& owner, unsigned loop, std::chrono::nanoseconds duration, unsigned failures
+        const pool& owner, unsigned loop, std::chrono::nanoseconds duration, const outage& before
     ) = 0;
-    /// `failures`: in a row, this one included.
+    /// `so_far`: with this attempt.
     virtual void server_connect_failed(
-        const pool& owner, unsigned loop, const lease_error& why, unsigned failures
+        const pool& owner, unsigned loop, const lease_error& why, const outage& so_far
     ) = 0;
     virtual void server_closed(const pool& owner, unsigned loop, std::string_view reason) = 0;
     virtual void wait_timed_out(
@@ -56,6 +63,9 @@ struct pool_figures {
     std::size_t waiting = 0;
     std::chrono::microseconds max_wait{0};
     bool paused = false;
+    /// The last attempt to connect failed, and not so long ago that it says nothing any more: a
+    /// pool whose clients have gone makes no further one.
+    bool failing = false;
 };
 
 /// A client's place in the queue.
@@ -168,6 +178,8 @@ private:
     // All need lock_.
     pool_numbers numbers() const;
     unsigned claim_connects(time_point now);
+    time_point next_connect() const;
+    std::vector<queue::waiter> take_all_waiters();
     bool should_retire(server_connection& server, time_point now) const;
     static bool must_check(server_connection& server, const queue::waiter& next);
     bool is_stale(server_connection& server, time_point now) const;
@@ -180,7 +192,7 @@ private:
     void offer(server_ptr server, time_point now);
     void serve_waiters_elsewhere(event_loop& loop);
     void serve_waiters_here(event_loop& loop, time_point now);
-    void fail_all_waiters(const lease_error& why);
+    void fail_waiters(std::vector<queue::waiter> waiters, const lease_error& why);
     void fail_waiter(queue::waiter waiter, lease_error why);
     void close_idle(event_loop& loop, time_point now);
     void close_idle_everywhere();
@@ -203,10 +215,10 @@ private:
     bool paused_ = false;                        // guarded by lock_
     std::optional<lease_error> shut_down_;       // guarded by lock_
     std::string last_error_;                     // guarded by lock_
-    unsigned failures_ = 0;                      // guarded by lock_; connects, in a row
-    time_point next_connect_{};                  // guarded by lock_; back-off after a failure
+    outage outage_;                              // guarded by lock_
+    time_point failed_at_{};                     // guarded by lock_; the last connect that failed
+    std::chrono::milliseconds connect_pause_{};  // guarded by lock_; back-off after it
     time_point last_lifetime_close_{};           // guarded by lock_
-    std::chrono::milliseconds connect_pause_{};  // guarded by lock_
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting_;  // ditto
 
     // Per loop: the list is that loop's own, its size is read by others under lock_. Least recently

@@ -1,5 +1,6 @@
 // The pool's upkeep: what ends by time, and what an operator or a reload changes.
 
+#include "pool/errc.hpp"
 #include "pool/pool.hpp"
 
 #include <utility>
@@ -10,10 +11,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// A failure says something about now for this long after the next attempt was due: clients try
+// again.
+constexpr milliseconds failure_is_news{5'000};
+
 lease_error wait_timeout_error(
     const std::string& pool_name, milliseconds waited, std::size_t ahead, const std::string& last
 ) {
     lease_error why;
+    why.cause = errc::wait_timeout;
     why.sqlstate = "53300";
     why.message = "no server connection became free in pool " + pool_name + " within " +
                   std::to_string(waited.count()) + " ms";
@@ -35,11 +41,11 @@ void pool::expire_waiters(event_loop& loop, time_point now) {
         waiting_.expire(now, overdue);
         if (!overdue.empty()) last = last_error_;
     }
+    const std::string name = database_ + "/" + user_;
     for (auto& waiter : overdue) {
         events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
-        auto why = wait_timeout_error(
-            database_ + "/" + user_, since(waiter.enqueued, now), waiter.ahead, last
-        );
+        const auto waited = since(waiter.enqueued, now);
+        auto why = wait_timeout_error(name, waited, waiter.ahead, last);
         fail_waiter(std::move(waiter), std::move(why));
     }
 }
@@ -109,6 +115,7 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
         if (*target != *target_) {
             target_ = std::move(target);
             current_target_.store(target_.get(), std::memory_order_release);
+            connect_pause_ = {};  // what failed there says nothing about here
         }
     }
     close_idle_everywhere();
@@ -134,7 +141,7 @@ void pool::resume() {
     {
         std::lock_guard guard{lock_};
         paused_ = false;
-        next_connect_ = {};
+        connect_pause_ = {};
     }
     for (event_loop* const loop : loops_) {
         loop->post([self = shared_from_this(), loop] {
@@ -144,11 +151,13 @@ void pool::resume() {
 }
 
 void pool::shut_down(const lease_error& error) {
+    std::vector<queue::waiter> waiters;
     {
         std::lock_guard guard{lock_};
         shut_down_ = error;
+        waiters = take_all_waiters();
     }
-    fail_all_waiters(error);
+    fail_waiters(std::move(waiters), error);
     close_idle_everywhere();
 }
 
@@ -166,6 +175,7 @@ pool_figures pool::figures(time_point now) const {
         f.max_wait = duration_cast<std::chrono::microseconds>(now - *oldest);
     }
     f.paused = paused_;
+    f.failing = outage_.failures > 0 && now < failed_at_ + connect_pause_ + failure_is_news;
     return f;
 }
 

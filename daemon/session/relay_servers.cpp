@@ -4,6 +4,7 @@
 #include "daemon/net/cancel_sender.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
+#include "pool/errc.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
 
@@ -135,6 +136,16 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         fatal(make_error(severity::fatal, error));
         return;
     }
+    // In an outage it would be every statement of every client: the pool's own lines tell how many.
+    if (error.cause == pool::errc::wait_timeout) {
+        log_info(
+            "statement refused: client={} user={} database={}: {}",
+            session_->endpoint_text(),
+            user_,
+            database_,
+            error.message
+        );
+    }
     fail_statement(make_error(severity::error, error));
 }
 
@@ -142,13 +153,6 @@ void relay::on_lease_failed(const pool::lease_error& error) {
 void relay::fail_statement(const client_error& error) {
     fail_query_under_way(error.sqlstate);
     state_ = state::idle;
-    log_info(
-        "statement refused: client={} user={} database={}: {}",
-        session_->endpoint_text(),
-        user_,
-        database_,
-        error.message
-    );
     home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);
     write_error(session_->output().writable(), error);
     const char first = session_->input().unread().front();  // nobody waits without a message

@@ -72,5 +72,26 @@ TEST_F(pool_upkeep, FailuresToConnectAreCountedByTheirReason) {
     EXPECT_EQ(failures("authentication"), 1);
 }
 
+TEST_F(pool_upkeep, AnOutageIsNotALineAStatement) {
+    postgres_server postgres;
+    daemon_process const daemon(configuration(
+        {.pool = "mode: transaction, size: 1, overflow: 0",
+         .upstream = "host=127.0.0.1 port=" + std::to_string(postgres.port()) + " dbname=postgres"}
+    ));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    postgres.stop();
+    wait_until(
+        [&] {
+            return shown_by_console(daemon, "SHOW POOLS", "database", "shop", "sv_idle") == "0";
+        },
+        "the end of the server to be noticed"
+    );
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_TRUE(has(client.ask(frontend::query("SELECT 1")), 'E'));
+    }
+    daemon.log_contains("(attempt 4, 4 clients refused)");
+    EXPECT_EQ(count(daemon.log(), "statement refused"), 0U);
+}
+
 }  // namespace
 }  // namespace weir::test

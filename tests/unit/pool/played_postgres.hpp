@@ -277,12 +277,20 @@ public:
     time_point now = std::chrono::steady_clock::now();
     std::vector<std::string> closed;  // the reasons
     int failed_connects = 0;
+    outage last_outage;          // as the last connection has told it
+    std::error_code last_cause;  // of the last connection that failed
     int timed_out = 0;
 
 private:
-    void server_connected(const pool&, unsigned, std::chrono::nanoseconds, unsigned) override {}
-    void server_connect_failed(const pool&, unsigned, const lease_error&, unsigned) override {
+    void server_connected(const pool&, unsigned, std::chrono::nanoseconds, const outage& before)
+        override {
+        last_outage = before;
+    }
+    void server_connect_failed(const pool&, unsigned, const lease_error& why, const outage& so_far)
+        override {
         ++failed_connects;
+        last_outage = so_far;
+        last_cause = why.cause;
     }
     void server_closed(const pool&, unsigned, std::string_view reason) override {
         closed.emplace_back(reason);
