@@ -129,7 +129,7 @@ std::optional<waiting_place> pool::place_of(waiting_ticket ticket, time_point no
     if (waiter == nullptr) return std::nullopt;
     const auto waited = since(waiter->enqueued, now);
     const bool is_long = options_.wait_notice.count() > 0 && waited >= options_.wait_notice;
-    return waiting_place{waited, waiter->ahead, is_long};
+    return waiting_place{waited, waiter->ahead, is_long, paused_};
 }
 
 void pool::serve_waiters_elsewhere(event_loop& loop) {

@@ -73,6 +73,7 @@ struct waiting_place {
     std::chrono::milliseconds waited{0};
     std::size_t ahead = 0;      ///< when it came
     bool is_long_wait = false;  ///< longer than pool.wait_notice
+    bool is_paused = false;     ///< the pool: nobody is served before RESUME
 };
 
 class pool : public std::enable_shared_from_this<pool> {

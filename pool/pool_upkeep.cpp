@@ -15,6 +15,17 @@ using std::chrono::milliseconds;
 // again.
 constexpr milliseconds failure_is_news{5'000};
 
+lease_error paused_error(const std::string& pool_name, milliseconds waited) {
+    lease_error why;
+    why.cause = errc::pool_paused;
+    why.sqlstate = "57P03";
+    why.message = "pool " + pool_name + " is paused, no server connection was lent within " +
+                  std::to_string(waited.count()) + " ms";
+    why.detail = "An administrator has stopped it with PAUSE or KILL.";
+    why.hint = "RESUME on the admin console ends the pause.";
+    return why;
+}
+
 lease_error wait_timeout_error(
     const std::string& pool_name, milliseconds waited, std::size_t ahead, const std::string& last
 ) {
@@ -36,16 +47,19 @@ lease_error wait_timeout_error(
 void pool::expire_waiters(event_loop& loop, time_point now) {
     std::vector<queue::waiter> overdue;
     std::string last;
+    bool is_paused = false;
     {
         std::lock_guard guard{lock_};
         waiting_.expire(now, overdue);
         if (!overdue.empty()) last = last_error_;
+        is_paused = paused_;
     }
     const std::string name = database_ + "/" + user_;
     for (auto& waiter : overdue) {
         events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
         const auto waited = since(waiter.enqueued, now);
-        auto why = wait_timeout_error(name, waited, waiter.ahead, last);
+        auto why = is_paused ? paused_error(name, waited)
+                             : wait_timeout_error(name, waited, waiter.ahead, last);
         fail_waiter(std::move(waiter), std::move(why));
     }
 }

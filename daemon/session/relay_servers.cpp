@@ -15,6 +15,30 @@ namespace weir::daemon {
 namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
 
+namespace {
+
+client_error long_wait(const pool::pool& pool, const pool::waiting_place& place) {
+    const std::string name = "pool " + pool.database() + "/" + pool.user();
+    const std::string waited = std::to_string(place.waited.count()) + " ms";
+    client_error notice;
+    notice.level = severity::notice;
+    notice.sqlstate = sqlstate::successful_completion;
+    notice.detail = std::to_string(place.ahead) + " clients were ahead when this one came.";
+    if (place.is_paused) {
+        notice.message = name + " is paused, still waiting after " + waited;
+        notice.hint = "RESUME on the admin console ends the pause.";
+    } else {
+        notice.message =
+            "no server connection became free in " + name + " within " + waited + ", still waiting";
+        notice.hint =
+            "Raise pool.size or pool.overflow, or shorten transactions. SHOW POOLS on the admin "
+            "console tells who holds the servers.";
+    }
+    return notice;
+}
+
+}  // namespace
+
 relay::step relay::acquire() {
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         link(std::move(server));
@@ -44,16 +68,7 @@ void relay::on_tick(time_point now) {
     if (!place || !place->is_long_wait) return;
     noticed_ = ticket_;
     // A waiting client is owed nothing but the answer to what waits, so no message is half sent.
-    write_notice(
-        session_->output().writable(),
-        {severity::notice,
-         sqlstate::successful_completion,
-         "no server connection became free in pool " + pool_->database() + "/" + pool_->user() +
-             " within " + std::to_string(place->waited.count()) + " ms, still waiting",
-         std::to_string(place->ahead) + " clients were ahead when this one came.",
-         "Raise pool.size or pool.overflow, or shorten transactions. SHOW POOLS on the admin "
-         "console tells who holds the servers."}
-    );
+    write_notice(session_->output().writable(), long_wait(*pool_, *place));
     session_->flush();
 }
 
@@ -137,7 +152,7 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         return;
     }
     // In an outage it would be every statement of every client: the pool's own lines tell how many.
-    if (error.cause == pool::errc::wait_timeout) {
+    if (error.cause == pool::errc::wait_timeout || error.cause == pool::errc::pool_paused) {
         log_info(
             "statement refused: client={} user={} database={}: {}",
             session_->endpoint_text(),

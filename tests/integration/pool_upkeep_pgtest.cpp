@@ -72,6 +72,22 @@ TEST_F(pool_upkeep, FailuresToConnectAreCountedByTheirReason) {
     EXPECT_EQ(failures("authentication"), 1);
 }
 
+TEST_F(pool_upkeep, AWaitThatEndsInAPauseNamesThePause) {
+    daemon_process const daemon(with("", ", wait_notice: 100ms, wait_timeout: 1s"));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    pq_connection admin(daemon.dsn("pgweir"));
+    admin.must("PAUSE");
+    auto const told = client.ask(frontend::query("SELECT 1"));
+    for (char const type : {'N', 'E'}) {
+        ASSERT_TRUE(has(told, type)) << types(told);
+        EXPECT_NE(first(told, type).field('M').find("paused"), std::string::npos);
+        EXPECT_NE(first(told, type).field('H').find("RESUME"), std::string::npos);
+    }
+    EXPECT_EQ(first(told, 'E').field('C'), "57P03");
+    admin.must("RESUME");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
 TEST_F(pool_upkeep, AnOutageIsNotALineAStatement) {
     postgres_server postgres;
     daemon_process const daemon(configuration(

@@ -188,5 +188,27 @@ TEST_F(pool_outage, AnOldFailureSaysNothingAboutNow) {
     EXPECT_FALSE(world.servers->last_error().empty()) << "SHOW POOLS still tells it";
 }
 
+// --- paused ---
+
+TEST_F(pool_outage, AWaitThatEndsInAPauseSaysSo) {
+    auto options = numbers(1);
+    options.wait_timeout = 2s;
+    pool_world world{options};
+    world.servers->pause();
+    world.turn();
+    auto& client = world.ask();
+    EXPECT_TRUE(world.servers->place_of(client.ticket, world.now)->is_paused);
+    world.pass(2s);
+    ASSERT_TRUE(client.failure);
+    EXPECT_STREQ(client.failure->sqlstate, "57P03");
+    EXPECT_EQ(client.failure->cause, errc::pool_paused);
+    EXPECT_NE(client.failure->message.find("paused"), std::string::npos);
+    EXPECT_NE(client.failure->hint.find("RESUME"), std::string::npos) << client.failure->hint;
+    world.servers->resume();
+    world.turn();
+    auto& next = world.ask();
+    EXPECT_FALSE(world.servers->place_of(next.ticket, world.now)->is_paused);
+}
+
 }  // namespace
 }  // namespace weir::pool
