@@ -446,6 +446,9 @@ void running_daemon::sweep() {
         cache_.sweep(now);
         stats_.tick(now, [this] { return console::count_stats(counters_.totals().databases()); });
         removed_->sweep();
+        pools_->drop_unused(*configuration(), steady_clock::now(), [this](const auto& database) {
+            counters_.forget(database);
+        });
         sweep();
     });
 }

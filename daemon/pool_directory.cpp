@@ -1,5 +1,8 @@
 #include "daemon/pool_directory.hpp"
 
+#include <algorithm>
+#include <set>
+
 namespace weir::daemon {
 
 pool::pool_options make_pool_options(const config::pool_options& from) {
@@ -57,9 +60,9 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     const std::string& user
 ) {
     std::lock_guard guard{lock_};
-    auto& place = pools_[{database, user}];
-    if (!place) {
-        place = std::make_shared<pool::pool>(
+    auto& known = pools_[{database, user}].pool;
+    if (!known) {
+        known = std::make_shared<pool::pool>(
             database,
             user,
             make_pool_options(configuration.resolve(database, user)),
@@ -68,7 +71,7 @@ pool_directory::pool_ptr pool_directory::find_or_make(
             events_
         );
     }
-    return place;
+    return known;
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::all() const {
@@ -76,7 +79,7 @@ std::vector<pool_directory::pool_ptr> pool_directory::all() const {
     std::vector<pool_ptr> found;
     found.reserve(pools_.size());
     for (const auto& [name, one] : pools_)
-        found.push_back(one);
+        found.push_back(one.pool);
     return found;
 }
 
@@ -120,30 +123,77 @@ bool pool_directory::reconfigure(const config::config& configuration) {
 bool pool_directory::holds(const pool_ptr& one) const {
     std::lock_guard guard{lock_};
     const auto found = pools_.find({one->database(), one->user()});
-    return found != pools_.end() && found->second == one;
+    return found != pools_.end() && found->second.pool == one;
 }
 
-void pool_directory::drop_empty() {
-    const auto now = std::chrono::steady_clock::now();
-    std::erase_if(leaving_, [&](const pool_ptr& one) { return one->figures(now).open == 0; });
+// Those that nobody holds: no client and no server. Here alone a reference could still be taken.
+void pool_directory::drop_left() {
+    std::erase_if(leaving_, [](const pool_ptr& one) { return one.use_count() == 1; });
 }
 
 bool pool_directory::has_leaving() {
     std::lock_guard guard{lock_};
-    drop_empty();
-    return !leaving_.empty();
+    drop_left();
+    const auto now = std::chrono::steady_clock::now();
+    return std::any_of(leaving_.begin(), leaving_.end(), [&](const pool_ptr& one) {
+        return one->figures(now).open > 0;
+    });
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     std::lock_guard guard{lock_};
-    drop_empty();
+    drop_left();
     std::vector<pool_ptr> found = leaving_;
     for (const auto& [name, one] : pools_)
-        found.push_back(one);
+        found.push_back(one.pool);
     return found;
 }
 
-void pool_directory::tick(pool::event_loop& loop, std::chrono::steady_clock::time_point now) {
+// --- pools that nobody uses ---
+
+void pool_directory::drop_unused(
+    const config::config& configuration,
+    time_point now,
+    const std::function<void(const std::string& database)>& forget
+) {
+    std::lock_guard guard{lock_};
+    drop_left();
+    std::set<std::string> gone;
+    for (auto at = pools_.begin(); at != pools_.end();) {
+        const std::string& database = at->first.first;
+        if (configuration.databases.contains(database) || !is_superfluous(at->second, now)) {
+            ++at;
+            continue;
+        }
+        gone.insert(database);
+        at = pools_.erase(at);
+    }
+    for (const auto& database : gone) {
+        if (!has_pool_of(database)) forget(database);
+    }
+}
+
+bool pool_directory::is_superfluous(place& one, time_point now) {
+    // Its clients, its servers and all that is under way for it hold a reference.
+    if (one.pool.use_count() > 1) {
+        one.unused_since.reset();
+        return false;
+    }
+    if (!one.unused_since) one.unused_since = now;
+    // The failure is kept as long as it is news: clients that try again find the back-off.
+    if (!one.pool->greeting()) return !one.pool->figures(now).failing;
+    return now - *one.unused_since >= unused_for;
+}
+
+bool pool_directory::has_pool_of(const std::string& database) const {
+    const auto first = pools_.lower_bound({database, ""});
+    if (first != pools_.end() && first->first.first == database) return true;
+    return std::any_of(leaving_.begin(), leaving_.end(), [&](const pool_ptr& one) {
+        return one->database() == database;
+    });
+}
+
+void pool_directory::tick(pool::event_loop& loop, time_point now) {
     for (const auto& one : with_leaving())
         one->tick(loop, now);
 }

@@ -7,9 +7,12 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +22,7 @@ namespace weir::daemon {
 class pool_directory {
 public:
     using pool_ptr = std::shared_ptr<pool::pool>;
+    using time_point = std::chrono::steady_clock::time_point;
 
     explicit pool_directory(pool::pool_events& events);
     /// Once, before the first login: pools spread over these.
@@ -45,21 +49,39 @@ public:
     /// Whether a pool that has left still has servers.
     bool has_leaving();
 
-    void tick(pool::event_loop& loop, std::chrono::steady_clock::time_point now);
+    /// Pools that the entry "*" has made and that nobody uses any more go: at once when they never
+    /// had a server, else after unused_for. `forget` is called, with the directory's lock held, for
+    /// each database of which no pool is left: nobody holds anything of it then. To be called every
+    /// second or so.
+    void drop_unused(
+        const config::config& configuration,
+        time_point now,
+        const std::function<void(const std::string& database)>& forget
+    );
+    static constexpr std::chrono::seconds unused_for{3600};  // PgBouncer's autodb_idle_timeout
+
+    void tick(pool::event_loop& loop, time_point now);
     /// Closes all servers that live on `loop`; for the end. On the loop's thread.
     void close_servers(pool::event_loop& loop);
 
 private:
-    std::vector<pool_ptr> with_leaving();
-    void drop_empty();  // with lock_ held
-
+    struct place {
+        pool_ptr pool;
+        std::optional<time_point> unused_since;
+    };
     using pool_name = std::pair<std::string, std::string>;
+
+    std::vector<pool_ptr> with_leaving();
+    // With lock_ held:
+    void drop_left();
+    static bool is_superfluous(place& one, time_point now);
+    bool has_pool_of(const std::string& database) const;
 
     std::vector<pool::event_loop*> loops_;
     pool::pool_events& events_;
     mutable std::mutex lock_;
-    std::map<pool_name, pool_ptr> pools_;  // guarded by lock_
-    std::vector<pool_ptr> leaving_;        // guarded by lock_; shut down, but with servers in use
+    std::map<pool_name, place> pools_;  // guarded by lock_
+    std::vector<pool_ptr> leaving_;     // guarded by lock_; shut down, but still in use
 };
 
 /// Why a pool that has left lends no server, and its clients are closed: 57P01.

@@ -104,11 +104,12 @@ pool_counters& worker_counters::pool(std::string_view database, std::string_view
             registry_.folded_logins_.add();
             name = counter_registry::pool_name{counter_registry::folded, counter_registry::folded};
         }
-        known = ids.try_emplace(std::move(name), ids.size()).first;
+        known = ids.try_emplace(std::move(name)).first;
+        if (known->second == 0) known->second = ++registry_.last_id_;
     }
     auto& counters = pools_[known->second];
     if (!counters) {
-        counters = std::make_unique<pool_counters>(known->first.first, known->first.second);
+        counters = std::make_shared<pool_counters>(known->first.first, known->first.second);
     }
     return *counters;
 }
@@ -118,24 +119,36 @@ worker_counters& counter_registry::add_worker() {
     return workers_.emplace_back(*this);
 }
 
+void counter_registry::forget(std::string_view database) {
+    if (database == folded) return;  // of many databases, whose clients hold it
+    const std::lock_guard lock{mutex_};
+    std::erase_if(pool_ids_, [&](const auto& known) {
+        const auto& [name, id] = known;
+        if (name.first != database) return false;
+        for (auto& worker : workers_)
+            worker.pools_.erase(id);
+        return true;
+    });
+}
+
 counter_totals counter_registry::totals() const {
     // The lock is held to copy pointers only: a login that registers its pool must not wait for a
-    // scrape. What they point to lives as long as the registry.
+    // scrape.
     std::vector<const worker_counters*> workers;
-    std::vector<const pool_counters*> pools;
+    std::vector<std::shared_ptr<const pool_counters>> pools;
     {
         const std::lock_guard lock{mutex_};
         for (const auto& worker : workers_) {
             workers.push_back(&worker);
             for (const auto& [id, counters] : worker.pools_)
-                pools.push_back(counters.get());
+                pools.push_back(counters);
         }
     }
     counter_totals totals;
     for (const auto* worker : workers)
         totals.workers += worker->read();
     std::map<std::pair<std::string_view, std::string_view>, pool_totals> by_name;
-    for (const auto* pool : pools) {
+    for (const auto& pool : pools) {
         const auto read = pool->read();
         auto [at, is_new] = by_name.try_emplace({pool->database(), pool->user()});
         if (is_new) {

@@ -112,7 +112,7 @@ struct pool_totals {
 };
 
 /// One event loop's counts for one pool (database and user). Written by that loop's thread only;
-/// the address holds as long as the registry lives, so a session keeps a reference.
+/// the address holds until the registry forgets the database, so a session keeps a reference.
 class alignas(64) pool_counters {
 public:
     pool_counters(std::string database, std::string user)
@@ -236,8 +236,9 @@ private:
     std::array<std::array<tally, sqlstate_classes::count>, error_origin_count> errors_;
     duration_histogram connect_seconds_;
     duration_histogram loop_lag_;
-    // By id of the registry; the owning thread adds, under the registry's mutex.
-    std::map<std::size_t, std::unique_ptr<pool_counters>> pools_;
+    // By id of the registry; the owning thread adds, under the registry's mutex. Shared with who
+    // reads them meanwhile.
+    std::map<std::size_t, std::shared_ptr<pool_counters>> pools_;
 };
 
 /// All sums at one moment. Plain data, ordered by database and user.
@@ -253,8 +254,8 @@ struct counter_totals {
     [[nodiscard]] std::vector<pool_totals> databases() const;
 };
 
-/// Thread-safe. Owns every thread's counters; their addresses hold until it dies, which must be
-/// after the event loops.
+/// Thread-safe. Owns every thread's counters; their addresses hold until it forgets the database or
+/// dies, which must be after the event loops.
 class counter_registry {
 public:
     /// The names of the pool that takes the counts of all pools beyond the limit.
@@ -269,6 +270,9 @@ public:
     /// Once for each event loop, before it runs.
     worker_counters& add_worker();
     void config_reloaded(bool applied) { (applied ? reloads_applied_ : reloads_failed_).add(); }
+    /// All counts of a database go, as if no client had ever asked for it. Nobody may hold counters
+    /// of it. Only whole databases: a sum over the users of one must not fall while it is shown.
+    void forget(std::string_view database);
     [[nodiscard]] counter_totals totals() const;
 
 private:
@@ -279,6 +283,7 @@ private:
     const std::size_t max_pools_;
     mutable std::mutex mutex_;
     std::map<pool_name, std::size_t> pool_ids_;  // guarded by mutex_
+    std::size_t last_id_ = 0;                    // guarded by mutex_
     std::deque<worker_counters> workers_;        // guarded by mutex_
     shared_tally reloads_applied_;
     shared_tally reloads_failed_;

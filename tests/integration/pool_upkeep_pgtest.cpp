@@ -41,6 +41,20 @@ protected:
     }
 };
 
+TEST_F(pool_upkeep, AWrongNameIsOneAttemptAndLeavesNothingBehind) {
+    daemon_process const daemon(with("  \"*\": {upstream: \"host=127.0.0.1 port={pg}\"}\n"));
+    int const before = pools(daemon);
+    auto const error = login_error(daemon, "no_such_shop");
+    EXPECT_EQ(error.field('C'), "3D000");
+    EXPECT_EQ(error.field('D'), "database \"no_such_shop\" does not exist");
+    EXPECT_FALSE(error.field('H').empty());
+    wait_until([&] { return pools(daemon) == before; }, "the pool to go", 20s);
+    EXPECT_EQ(count(shared_postgres().log(), "database \"no_such_shop\" does not exist"), 1U);
+    EXPECT_EQ(daemon.get("/metrics").body.find("no_such_shop"), std::string::npos);
+    EXPECT_EQ(daemon.get("/ready").status, 200);
+    EXPECT_EQ(daemon.metric("pgweir_server_connect_failures_total", {"reason=\"no_database\""}), 1);
+}
+
 TEST_F(pool_upkeep, PostgresThatIsFullIsNotAWrongPassword) {
     shared_postgres().execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
     daemon_process const daemon(

@@ -87,6 +87,36 @@ TEST(CounterRegistry, KeepsFoldingOnEveryThreadAlike) {
     EXPECT_EQ(two.pool("a", "u").database(), "a");
 }
 
+TEST(CounterRegistry, ForgetsADatabaseOnEveryThreadAndMakesRoom) {
+    counter_registry registry{3};
+    auto& one = registry.add_worker();
+    auto& two = registry.add_worker();
+    one.pool("gone", "ann").slow_query();
+    two.pool("gone", "ann").slow_query();
+    one.pool("gone", "bob").slow_query();
+    auto* const kept = &one.pool("shop", "ann");
+    registry.forget("gone");
+    registry.forget("never seen");
+    ASSERT_EQ(registry.totals().pools.size(), 1U);
+    EXPECT_EQ(&one.pool("shop", "ann"), kept);
+    two.pool("new", "ann").slow_query();
+    one.pool("gone", "ann").slow_query();
+    kept->slow_query();
+    const auto totals = registry.totals();
+    ASSERT_EQ(totals.pools.size(), 3U);
+    for (const auto& pool : totals.pools)
+        EXPECT_EQ(pool.slow_queries, 1U) << pool.database;
+    EXPECT_EQ(totals.folded_logins, 0U);
+}
+
+TEST(CounterRegistry, NeverForgetsWhatItHasFolded) {
+    counter_registry registry{0};
+    auto& worker = registry.add_worker();
+    auto* const folded = &worker.pool("a", "u");
+    registry.forget(counter_registry::folded);
+    EXPECT_EQ(&worker.pool("b", "u"), folded);
+}
+
 TEST(CounterTotals, AddsUsersOfADatabase) {
     counter_registry registry;
     auto& worker = registry.add_worker();
