@@ -70,6 +70,7 @@ pool_directory::pool_ptr pool_directory::find_or_make(
             loops_,
             events_
         );
+        if (paused_.is_paused(database)) known->pause();
     }
     return known;
 }
@@ -147,6 +148,43 @@ std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     for (const auto& [name, one] : pools_)
         found.push_back(one.pool);
     return found;
+}
+
+// --- PAUSE and RESUME ---
+
+std::vector<pool_directory::pool_ptr> pool_directory::pause(const std::string& database) {
+    std::lock_guard guard{lock_};
+    auto paused = set_paused(database, true);
+    for (const auto& one : paused)
+        one->pause();
+    return paused;
+}
+
+void pool_directory::resume(const std::string& database) {
+    std::lock_guard guard{lock_};
+    for (const auto& one : set_paused(database, false))
+        one->resume();
+}
+
+// Under the lock that a new pool is made under, so that none slips through between.
+std::vector<pool_directory::pool_ptr> pool_directory::set_paused(
+    const std::string& database, bool paused
+) {
+    if (database.empty()) {
+        paused_.set_all(paused);
+    } else {
+        paused_.set(database, paused);
+    }
+    std::vector<pool_ptr> meant;
+    for (const auto& [name, one] : pools_) {
+        if (database.empty() || name.first == database) meant.push_back(one.pool);
+    }
+    return meant;
+}
+
+pause_state pool_directory::paused() const {
+    std::lock_guard guard{lock_};
+    return paused_;
 }
 
 // --- pools that nobody uses ---

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/config/config.hpp"
+#include "daemon/pause_state.hpp"
 #include "pool/pool.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -49,6 +50,12 @@ public:
     /// Whether a pool that has left still has servers.
     bool has_leaving();
 
+    /// PAUSE and RESUME of one database, or of all when `database` is empty: of the pools that are
+    /// there, which are returned, and of those that are still to be made.
+    std::vector<pool_ptr> pause(const std::string& database);
+    void resume(const std::string& database);
+    pause_state paused() const;
+
     /// Pools that the entry "*" has made and that nobody uses any more go: at once when they never
     /// had a server, else after unused_for. `forget` is called, with the directory's lock held, for
     /// each database of which no pool is left: nobody holds anything of it then. To be called every
@@ -74,6 +81,7 @@ private:
     std::vector<pool_ptr> with_leaving();
     // With lock_ held:
     void drop_left();
+    std::vector<pool_ptr> set_paused(const std::string& database, bool paused);
     static bool is_superfluous(place& one, time_point now);
     bool has_pool_of(const std::string& database) const;
 
@@ -82,6 +90,7 @@ private:
     mutable std::mutex lock_;
     std::map<pool_name, place> pools_;  // guarded by lock_
     std::vector<pool_ptr> leaving_;     // guarded by lock_; shut down, but still in use
+    pause_state paused_;                // guarded by lock_
 };
 
 /// Why a pool that has left lends no server, and its clients are closed: 57P01.

@@ -69,6 +69,11 @@ result constant_answer(const console::command& what) {
     return r;
 }
 
+/// Empty: all databases.
+std::string named_database(const console::command& what) {
+    return what.arguments.empty() ? std::string{} : what.arguments[0].text;
+}
+
 /// Ends a client of an administrator's will.
 void end_client(client_session& session) {
     client_error why = shutting_down();
@@ -162,7 +167,9 @@ std::optional<result> console_phase::run(const command& what) {
             return gathered([](const sightings& seen) { return console::pin_rows(seen); });
         case command_id::show_databases:
             return gathered([&pools, configuration](const sightings& seen) {
-                return console::database_rows(*configuration, look_at_pools(pools), seen);
+                return console::database_rows(
+                    *configuration, look_at_pools(pools), pools.paused(), seen
+                );
             });
         case command_id::show_users:
             return gathered([&pools, configuration](const sightings& seen) {
@@ -178,7 +185,7 @@ std::optional<result> console_phase::run(const command& what) {
         case command_id::show_totals:
             return show_stats(what.entry->id);
         case command_id::show_state:
-            return blocking([&pools] { return console::state_rows(look_at_pools(pools)); });
+            return blocking([&pools] { return console::state_rows(pools.paused()); });
         case command_id::show_config:
             return blocking([configuration] { return config_rows(*configuration); });
         case command_id::show_version:
@@ -354,37 +361,19 @@ std::optional<result> console_phase::reload() {
     return {};
 }
 
-console_phase::pool_list console_phase::pools_named(const command& what, result& refused) const {
-    const auto& pools = shared().pools;
-    if (what.arguments.empty()) return pools.all();
-    const std::string& name = what.arguments[0].text;
-    const auto configuration = shared().daemon.configuration();
-    if (configuration->find_database(name) == nullptr) {
-        refused.error = make_error(
-            sqlstate::invalid_catalog_name,
-            "database \"" + name + "\" is not configured",
-            "SHOW DATABASES lists them."
-        );
-        return {};
-    }
-    auto found = pools.of_database(name);
-    if (found.empty()) {
-        refused.notices.push_back(
-            {"NOTICE",
-             "database \"" + name + "\" has no pool: no client has logged in to it yet",
-             "A pool is made at the first login, and is not paused then.",
-             ""}
-        );
-    }
-    return found;
+std::optional<result> console_phase::refuse_database(const std::string& name) const {
+    if (name.empty() || shared().daemon.configuration()->find_database(name) != nullptr) return {};
+    return result::of_error(make_error(
+        sqlstate::invalid_catalog_name,
+        "database \"" + name + "\" is not configured",
+        "SHOW DATABASES lists them."
+    ));
 }
 
 std::optional<result> console_phase::pause(const command& what) {
-    result early;
-    const auto pools = pools_named(what, early);
-    if (early.error || pools.empty()) return early;
-    for (const auto& one : pools)
-        one->pause();
+    const std::string database = named_database(what);
+    if (auto refused = refuse_database(database)) return refused;
+    const auto pools = shared().pools.pause(database);
     // A client that goes away leaves the pools paused: maintenance must not end with a dropped
     // shell.
     wait_for([pools](time_point now) -> std::optional<result> {
@@ -395,9 +384,8 @@ std::optional<result> console_phase::pause(const command& what) {
         if (busy) return {};
         return result{};
     });
-    on_cancel_ = [pools] {
-        for (const auto& one : pools)
-            one->resume();
+    on_cancel_ = [&directory = shared().pools, database] {
+        directory.resume(database);
         return result::of_error(make_error(
             sqlstate::query_canceled,
             "PAUSE was canceled",
@@ -408,28 +396,27 @@ std::optional<result> console_phase::pause(const command& what) {
 }
 
 std::optional<result> console_phase::resume(const command& what) {
-    result early;
-    for (const auto& one : pools_named(what, early))
-        one->resume();
-    return early;
+    const std::string database = named_database(what);
+    if (auto refused = refuse_database(database)) return refused;
+    shared().pools.resume(database);
+    return result{};
 }
 
 std::optional<result> console_phase::reconnect(const command& what) {
-    result early;
-    for (const auto& one : pools_named(what, early))
+    const std::string database = named_database(what);
+    if (auto refused = refuse_database(database)) return refused;
+    const auto& pools = shared().pools;
+    for (const auto& one : database.empty() ? pools.all() : pools.of_database(database))
         one->retire_all();
-    return early;
+    return result{};
 }
 
 std::optional<result> console_phase::kill(const command& what) {
-    result early;
-    const auto pools = pools_named(what, early);
-    if (early.error || pools.empty()) return early;
-    for (const auto& one : pools) {
-        one->pause();
+    const std::string database = named_database(what);
+    if (auto refused = refuse_database(database)) return refused;
+    const auto pools = shared().pools.pause(database);
+    for (const auto& one : pools)
         one->retire_all();
-    }
-    const std::string database = what.arguments.empty() ? "" : what.arguments[0].text;
     for (worker* const one : shared().daemon.workers()) {
         one->loop().post([one, database] {
             for (auto& [id, client] : std::unordered_map(one->clients())) {

@@ -57,7 +57,6 @@ private:
     using command = console::command;
     /// Polled several times a second until it has an answer.
     using awaited_answer = std::function<std::optional<result>(time_point)>;
-    using pool_list = std::vector<std::shared_ptr<pool::pool>>;
 
     // --- console_phase.cpp ---
     void process();
@@ -86,7 +85,7 @@ private:
     std::optional<result> kill_client(const command& what);
     std::optional<result> shut_down(const command& what);
     /// The pools of the named database, or of all; nothing and `refused` set when it is unknown.
-    pool_list pools_named(const command& what, result& refused) const;
+    std::optional<result> refuse_database(const std::string& name) const;
 
     services& shared() const;
     console::answer_slot slot() const;

@@ -237,6 +237,7 @@ std::vector<row> pin_rows(const sightings& seen) {
 std::vector<row> database_rows(
     const config::config& configuration,
     const std::vector<pool_sighting>& pools,
+    const pause_state& paused,
     const sightings& seen
 ) {
     const auto clients =
@@ -246,17 +247,16 @@ std::vector<row> database_rows(
         names.insert(name);
     for (const auto& one : pools)
         names.insert(one.database);  // those that came by the entry "*"
+    for (const auto& name : paused.others())
+        names.insert(name);  // those that may still come by it
 
     std::vector<row> rows;
     for (const auto& name : names) {
         const auto* entry = configuration.find_database(name);
         if (entry == nullptr) continue;  // its last servers are leaving after a reload
         std::size_t open = 0;
-        bool paused = false;
         for (const auto& one : pools) {
-            if (one.database != name) continue;
-            open += one.figures.open;
-            paused = paused || one.figures.paused;
+            if (one.database == name) open += one.figures.open;
         }
         const auto& numbers = entry->pool;
         const auto& hosts = entry->upstream.hosts;
@@ -276,7 +276,7 @@ std::vector<row> database_rows(
             number(open),
             number(0),
             number(value_or_zero(clients, name)),
-            number(paused ? 1 : 0),
+            number(paused.is_paused(name) ? 1 : 0),
             number(0),
         });
     }
@@ -357,14 +357,10 @@ std::vector<row> list_rows(
     };
 }
 
-std::vector<row> state_rows(const std::vector<pool_sighting>& pools) {
-    const bool paused =
-        !pools.empty() && std::all_of(pools.begin(), pools.end(), [](const pool_sighting& one) {
-            return one.figures.paused;
-        });
+std::vector<row> state_rows(const pause_state& paused) {
     return {
-        {text("active"), text(paused ? "no" : "yes")},
-        {text("paused"), text(paused ? "yes" : "no")},
+        {text("active"), text(paused.all() ? "no" : "yes")},
+        {text("paused"), text(paused.all() ? "yes" : "no")},
         {text("suspended"), text("no")},
     };
 }

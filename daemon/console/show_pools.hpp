@@ -5,6 +5,7 @@
 #include "daemon/config/config.hpp"
 #include "daemon/console/result.hpp"
 #include "daemon/console/sightings.hpp"
+#include "daemon/pause_state.hpp"
 #include "pool/pool.hpp"
 
 #include <chrono>
@@ -41,6 +42,7 @@ struct clocks {
 [[nodiscard]] std::vector<row> database_rows(
     const config::config& configuration,
     const std::vector<pool_sighting>& pools,
+    const pause_state& paused,
     const sightings& seen
 );
 [[nodiscard]] std::vector<row> user_rows(
@@ -53,6 +55,8 @@ struct clocks {
     const std::vector<pool_sighting>& pools,
     const sightings& seen
 );
-[[nodiscard]] std::vector<row> state_rows(const std::vector<pool_sighting>& pools);
+/// Paused when a database that nobody has named is, as with PgBouncer: after PAUSE, not after PAUSE
+/// db.
+[[nodiscard]] std::vector<row> state_rows(const pause_state& paused);
 
 }  // namespace weir::daemon::console

@@ -86,6 +86,33 @@ TEST_F(pool_upkeep, FailuresToConnectAreCountedByTheirReason) {
     EXPECT_EQ(failures("authentication"), 1);
 }
 
+TEST_F(pool_upkeep, PauseHoldsBeforeTheFirstLogin) {
+    for (std::string const what : {"", " shop"}) {
+        daemon_process const daemon(with(""));
+        pq_connection admin(daemon.dsn("pgweir"));
+        admin.must("PAUSE" + what);
+        EXPECT_EQ(
+            shown_by_console(daemon, "SHOW STATE", "key", "paused", "value"),
+            what.empty() ? "yes" : "no"
+        );
+        EXPECT_EQ(shown_by_console(daemon, "SHOW DATABASES", "name", "shop", "paused"), "1");
+        raw_client client(daemon.port());
+        client.send(frontend::startup({{"user", "postgres"}, {"database", "shop"}}));
+        wait_until(
+            [&] {
+                return shown_by_console(daemon, "SHOW LISTS", "list", "pools", "items") == "1" &&
+                       waiting_clients(daemon) == 1;
+            },
+            "the login to be held"
+        );
+        EXPECT_EQ(daemon.metric("pgweir_server_connect_seconds_count"), 0);
+        admin.must("RESUME");
+        EXPECT_TRUE(has(client.read_until('Z'), 'K'));
+        EXPECT_EQ(shown_by_console(daemon, "SHOW STATE", "key", "paused", "value"), "no");
+        EXPECT_EQ(shown_by_console(daemon, "SHOW DATABASES", "name", "shop", "paused"), "0");
+    }
+}
+
 TEST_F(pool_upkeep, AWaitThatEndsInAPauseNamesThePause) {
     daemon_process const daemon(with("", ", wait_notice: 100ms, wait_timeout: 1s"));
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");

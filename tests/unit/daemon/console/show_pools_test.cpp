@@ -137,9 +137,9 @@ TEST(PinRows, ListOnlyPinnedClients) {
 TEST(DatabaseRows, TellTheConfigurationAndWhatIsOpen) {
     sightings seen;
     seen.clients = {client(1, client_state::idle)};
-    auto pool = shop_pool();
-    pool.figures.paused = true;
-    const auto rows = database_rows(shop_configuration(), {pool}, seen);
+    pause_state paused;
+    paused.set("shop", true);
+    const auto rows = database_rows(shop_configuration(), {shop_pool()}, paused, seen);
     ASSERT_EQ(rows.size(), 1U);
     ASSERT_EQ(rows[0].size(), columns::databases.size());
     EXPECT_EQ(at(rows[0], columns::databases, "host"), "db1,db2");
@@ -158,7 +158,7 @@ TEST(DatabaseRows, ListWhatCameByTheStar) {
     configuration.databases["*"] = configuration.databases["shop"];
     configuration.databases["*"].name = "*";
     configuration.databases.erase("shop");
-    const auto rows = database_rows(configuration, {shop_pool()}, {});
+    const auto rows = database_rows(configuration, {shop_pool()}, {}, {});
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_EQ(at(rows[1], columns::databases, "name"), "shop");
     EXPECT_EQ(at(rows[1], columns::databases, "database"), "shop");
@@ -188,12 +188,22 @@ TEST(ListRows, CountLoginsApart) {
     EXPECT_EQ(rows[7], (row{text("login_clients"), text("1")}));
 }
 
-TEST(StateRows, ArePausedWhenAllPoolsAre) {
-    auto paused = shop_pool();
-    paused.figures.paused = true;
-    EXPECT_EQ(state_rows({paused}).at(1).at(1), "yes");
-    EXPECT_EQ(state_rows({paused, shop_pool()}).at(1).at(1), "no");
-    EXPECT_EQ(state_rows({}).at(0).at(1), "yes");
+TEST(DatabaseRows, ArePausedWithoutAPoolToo) {
+    pause_state paused;
+    paused.set_all(true);
+    const auto rows = database_rows(shop_configuration(), {}, paused, {});
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(at(rows[0], columns::databases, "paused"), "1");
+}
+
+TEST(StateRows, ArePausedAfterAPauseOfAll) {
+    pause_state paused;
+    EXPECT_EQ(state_rows(paused).at(0).at(1), "yes");
+    paused.set("shop", true);
+    EXPECT_EQ(state_rows(paused).at(1).at(1), "no");
+    paused.set_all(true);
+    EXPECT_EQ(state_rows(paused).at(1).at(1), "yes");
+    EXPECT_EQ(state_rows(paused).at(0).at(1), "no");
 }
 
 TEST(Clocks, TellASteadyTimeAsATimeOfDay) {

@@ -79,6 +79,32 @@ private:
     void run_blocking(pool::event_loop&, std::function<void()>, std::function<void()>) override {}
 };
 
+// --- PAUSE ---
+
+TEST_F(directory, PauseOfAllHoldsForAPoolThatIsMadeLater) {
+    EXPECT_TRUE(pools.pause("").empty());
+    const auto client = ask(make("shop"));
+    EXPECT_FALSE(postgres.accept()) << "a server was opened in the pause";
+    pools.resume("");
+    turn();
+    const auto backend = answer(pool::played_login());
+    EXPECT_NE(client->server, nullptr);
+    client->server.reset();
+}
+
+TEST_F(directory, PauseOfADatabaseHoldsForItsLaterPoolsAndForNoOthers) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto before = make("shop", "ann");
+    EXPECT_EQ(pools.pause("shop"), std::vector{before});
+    EXPECT_TRUE(before->figures(now).paused);
+    EXPECT_TRUE(make("shop", "bob")->figures(now).paused);
+    EXPECT_FALSE(make("site")->figures(now).paused);
+    pools.resume("");
+    EXPECT_FALSE(before->figures(now).paused);
+    EXPECT_FALSE(make("shop", "bob")->figures(now).paused);
+    EXPECT_FALSE(make("shop", "carl")->figures(now).paused);
+}
+
 // --- pools that nobody uses ---
 
 TEST_F(directory, DropsAPoolOfTheStarThatNeverHadAServerWhenItsClientsAreGone) {
