@@ -129,6 +129,22 @@ TEST_F(pool_upkeep, AWaitThatEndsInAPauseNamesThePause) {
     EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
 }
 
+TEST_F(pool_upkeep, AClientThatGoesAwayLeavesTheQueue) {
+    daemon_process const daemon(with(""));
+    auto holder = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    holder.ask(frontend::query("BEGIN"));
+    for (std::string const& farewell : {std::string{}, frontend::terminate()}) {
+        {
+            auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+            client.send(frontend::query("SELECT 1"));
+            wait_until([&] { return waiting_clients(daemon) == 1; }, "the client to wait");
+            client.send(farewell);
+        }
+        wait_until([&] { return waiting_clients(daemon) == 0; }, "the queue to be empty");
+    }
+    EXPECT_EQ(types(holder.ask(frontend::query("COMMIT"))), "CZ");
+}
+
 TEST_F(pool_upkeep, AnOutageIsNotALineAStatement) {
     postgres_server postgres;
     daemon_process const daemon(configuration(
