@@ -3,6 +3,8 @@
 // thread: who runs it decides that.
 #pragma once
 
+#include "pool/send_batch.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
@@ -13,12 +15,15 @@ namespace weir::pool {
 /// Thread-safe: post(), index(). Everything else belongs to the thread that runs context().
 class event_loop {
 public:
-    explicit event_loop(unsigned index) : context_{1}, index_{index} {}
+    /// `batches_sends` false: each connection sends for itself (see send_batch).
+    explicit event_loop(unsigned index, bool batches_sends = true)
+        : context_{1}, index_{index}, sends_{*this, batches_sends} {}
     event_loop(const event_loop&) = delete;
     event_loop& operator=(const event_loop&) = delete;
 
     boost::asio::io_context& context() { return context_; }
     unsigned index() const { return index_; }
+    send_batch& sends() { return sends_; }
 
     /// Runs `work` on the loop's thread, never inside the call.
     template<class Work>
@@ -29,6 +34,7 @@ public:
 private:
     boost::asio::io_context context_;
     const unsigned index_;
+    send_batch sends_;
 };
 
 }  // namespace weir::pool

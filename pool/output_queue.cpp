@@ -40,7 +40,8 @@ void output_queue::settle() {
     view_ = {};
 }
 
-void output_queue::drop_sent() {
+void output_queue::taken(std::size_t count) {
+    sent_ += count;
     if (sent_ == backlog_.size()) {
         backlog_.clear();
         sent_ = 0;
@@ -50,9 +51,9 @@ void output_queue::drop_sent() {
 
 output_queue::result output_queue::flush(int descriptor, std::error_code& error) {
     while (!empty()) {
-        ssize_t taken;
+        ssize_t sent;
         if (backlog_.size() == sent_) {
-            taken = ::send(descriptor, view_.data(), view_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            sent = ::send(descriptor, view_.data(), view_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         } else {
             iovec pieces[2] = {
                 {backlog_.data() + sent_, backlog_.size() - sent_},
@@ -61,9 +62,9 @@ output_queue::result output_queue::flush(int descriptor, std::error_code& error)
             msghdr message{};
             message.msg_iov = pieces;
             message.msg_iovlen = view_.empty() ? 1 : 2;
-            taken = ::sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+            sent = ::sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
-        if (taken < 0) {
+        if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 settle();
@@ -73,12 +74,10 @@ output_queue::result output_queue::flush(int descriptor, std::error_code& error)
             view_ = {};
             return result::failed;
         }
-        std::size_t rest = static_cast<std::size_t>(taken);
-        const std::size_t from_backlog = std::min(rest, backlog_.size() - sent_);
-        sent_ += from_backlog;
-        rest -= from_backlog;
-        view_.remove_prefix(rest);
-        drop_sent();
+        const auto count = static_cast<std::size_t>(sent);
+        const std::size_t from_backlog = std::min(count, backlog_.size() - sent_);
+        taken(from_backlog);
+        view_.remove_prefix(count - from_backlog);
     }
     return result::done;
 }

@@ -31,16 +31,19 @@ public:
     /// afterwards.
     result flush(int descriptor, std::error_code& error);
 
-    /// Copies what is a view only: the bytes behind it may go. For when flush() has to wait.
+    /// Copies what is a view only: the bytes behind it may go. For when sending has to wait.
     void settle();
+    /// After settle(): everything that waits, in one piece. Dies with the next call of any other
+    /// method.
+    std::string_view settled() const { return std::string_view{backlog_}.substr(sent_); }
+    /// The socket took the first `count` bytes of settled().
+    void taken(std::size_t count);
 
     bool empty() const { return view_.empty() && backlog_.size() == sent_; }
     /// Bytes waiting, views included.
     std::size_t size() const { return backlog_.size() - sent_ + view_.size(); }
 
 private:
-    void drop_sent();
-
     std::string backlog_;
     std::size_t sent_ = 0;  // prefix of backlog_ that the socket has taken
     std::string_view view_;

@@ -117,7 +117,6 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     connecting_->socket.close(ignored);
     socket_.close();
     input_.consume(input_.unread().size());
-    output_ = {};
     if (++connecting_->address < target_->addresses.size()) {
         // From the loop, so that a list of dead addresses does not nest calls.
         loop_.post([self = server_ptr{this}] {
@@ -162,7 +161,7 @@ void server_connection::perform(server_login::action action) {
         case server_login::action::read:
             return;
         case server_login::action::send:
-            output_.add_copy(connecting_->login->output());
+            output().add_copy(connecting_->login->output());
             if (flush() == output_queue::result::failed) return;
             if (!input_.empty()) feed_login();
             return;

@@ -148,7 +148,7 @@ void server_connection::test(std::string_view query) {
     const auto timeout = owner_->options().connect_timeout;
     deadline_ =
         timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
-    protocol::write_query(output_.writable(), query);
+    protocol::write_query(output().writable(), query);
     (void)pipeline_.push({protocol::request_kind::query, protocol::reply_action::swallow, 0});
     if (flush() == output_queue::result::failed) return;
     reading_paused_ = false;
@@ -180,25 +180,25 @@ void server_connection::unlink() {
 }
 
 output_queue::result server_connection::flush() {
-    if (waiting_to_write_) {
-        output_.settle();
-        return output_queue::result::blocked;
-    }
     std::error_code error;
-    const auto result = output_.flush(socket_.native_handle(), error);
-    if (result == output_queue::result::blocked) {
-        waiting_to_write_ = true;
-        socket_.wait_for_room();
-    } else if (result == output_queue::result::failed) {
-        lost(error.message());
-    }
+    const auto result = socket_.flush(error);
+    if (result == output_queue::result::failed) lost(error.message());
     return result;
 }
 
-void server_connection::on_room_to_send(const boost::system::error_code& error) {
-    waiting_to_write_ = false;
-    if (is_closed() || error) return;
-    if (flush() == output_queue::result::done && user_ != nullptr) user_->on_server_writable(*this);
+output_queue::result server_connection::flush_soon() {
+    std::error_code error;
+    const auto result = socket_.flush_soon(error);
+    if (result == output_queue::result::failed) lost(error.message());
+    return result;
+}
+
+void server_connection::on_drained() {
+    if (!is_closed() && user_ != nullptr) user_->on_server_writable(*this);
+}
+
+void server_connection::on_send_failed(const std::error_code& error) {
+    if (!is_closed()) lost(error.message());
 }
 
 void server_connection::lost(std::string_view reason) {
@@ -217,7 +217,7 @@ void server_connection::abandon() {
     owner_->on_abandoned(*this);  // sets the state to closing
     abandoned_ = true;
     user_ = nullptr;
-    output_ = {};
+    output() = {};
     deadline_ = std::chrono::steady_clock::now() + abandoned_patience;
     reading_paused_ = false;
     start_reading();
@@ -231,11 +231,12 @@ void server_connection::close(std::string_view reason) {
     if (is_closed() && !abandoned_) return;
     const server_ptr keep{this};
     abandoned_ = false;
-    if (!is_closed() && !connecting_ && pipeline_.empty() && output_.empty() && socket_.is_open()) {
+    if (!is_closed() && !connecting_ && pipeline_.empty() && output().empty() &&
+        socket_.is_open()) {
         // Terminate: PostgreSQL then logs no "unexpected EOF".
-        output_.add_view(std::string_view{"X\0\0\0\4", 5});
+        output().add_view(std::string_view{"X\0\0\0\4", 5});
         std::error_code ignored;
-        (void)output_.flush(socket_.native_handle(), ignored);
+        (void)socket_.flush(ignored);
     }
     owner_->on_closed(*this, reason);  // sets the state to closing
     connecting_.reset();

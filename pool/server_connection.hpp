@@ -7,7 +7,6 @@
 #include "pool/cancel_registry.hpp"
 #include "pool/input_buffer.hpp"
 #include "pool/lease.hpp"
-#include "pool/output_queue.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/prepared_statements.hpp"
 #include "pool/server_login.hpp"
@@ -98,13 +97,15 @@ public:
     /// Ends the link. The server is not in its pool yet: pool::release() does that.
     void unlink();
     input_buffer& input() { return input_; }
-    output_queue& output() { return output_; }
+    output_queue& output() { return socket_.output(); }
     protocol::pipeline& pipeline() { return pipeline_; }
     server_session& session() { return *session_; }
     cancel_gate& cancels() { return cancels_; }
     /// Sends what is in output(); when the socket is full, on_server_writable() follows later.
     output_queue::result flush();
-    bool is_write_blocked() const { return waiting_to_write_; }
+    /// The same, with what the other connections of the loop send in this turn.
+    output_queue::result flush_soon();
+    bool is_write_blocked() const { return socket_.is_blocked(); }
     /// Stops reading until resume_reading(): back-pressure of a slow client.
     void pause_reading() { reading_paused_ = true; }
     void resume_reading();
@@ -158,7 +159,8 @@ private:
     void finish_login();
     void login_failed();
     void on_received(const boost::system::error_code& error, std::size_t count) override;
-    void on_room_to_send(const boost::system::error_code& error) override;
+    void on_drained() override;
+    void on_send_failed(const std::error_code& error) override;
     void keep() override { intrusive_ptr_add_ref(this); }
     void let_go() override { intrusive_ptr_release(this); }
     void read_unlinked();
@@ -171,14 +173,12 @@ private:
     std::unique_ptr<server_session> session_;
     stream_socket socket_;
     input_buffer input_;
-    output_queue output_;
     protocol::pipeline pipeline_;
     cancel_gate cancels_;
     server_user* user_ = nullptr;
     server_state state_;
     bool reading_ = false;
     bool reading_paused_ = false;
-    bool waiting_to_write_ = false;
     bool counted_ = true;
     bool abandoned_ = false;  // closing, but PostgreSQL is still busy with it
     bool test_failed_ = false;

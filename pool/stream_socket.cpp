@@ -17,6 +17,9 @@ namespace {
 
 using boost::asio::detail::reactor;
 
+// Longer ones are sent at once: to wait for the end of the turn they would have to be copied.
+constexpr std::size_t longest_in_batch = 4096;
+
 template<class Ask>
 stream_socket::endpoint_type ask_endpoint(int descriptor, Ask ask) {
     sockaddr_storage address{};
@@ -92,14 +95,15 @@ void stream_socket::operation::complete(
         if (self.is_receive) {
             told.on_received(error, count);
         } else {
-            told.on_room_to_send(error);
+            self.socket.on_room();
         }
     }
     told.let_go();
 }
 
 stream_socket::stream_socket(event_loop& loop, owner& told)
-    : reactor_{boost::asio::use_service<reactor>(loop.context())},
+    : loop_{loop},
+      reactor_{boost::asio::use_service<reactor>(loop.context())},
       owner_{told},
       receive_{*this, true},
       room_{*this, false} {
@@ -123,6 +127,7 @@ std::error_code stream_socket::assign(int descriptor) {
 }
 
 int stream_socket::release() {
+    keep_word();
     const int descriptor = descriptor_;
     reactor_.deregister_descriptor(descriptor, data_, false);
     end();
@@ -131,6 +136,7 @@ int stream_socket::release() {
 
 void stream_socket::close() {
     if (!is_open()) return;
+    keep_word();
     const int descriptor = descriptor_;
     reactor_.deregister_descriptor(descriptor, data_, true);
     end();
@@ -141,6 +147,7 @@ void stream_socket::end() {
     reactor_.cleanup_descriptor_data(data_);
     data_ = nullptr;
     descriptor_ = -1;
+    output_ = {};
 }
 
 // Asio keeps the events that it was told of last in the descriptor's own operation, a base that is
@@ -169,10 +176,88 @@ void stream_socket::receive(std::span<char> space) {
     reactor_.start_op(reactor::read_op, descriptor_, data_, &receive_, true, true);
 }
 
+output_queue::result stream_socket::flush(std::error_code& error) {
+    if (is_blocked_) {
+        output_.settle();
+        return output_queue::result::blocked;
+    }
+    const auto result = output_.flush(descriptor_, error);
+    if (result == output_queue::result::blocked) wait_for_room();
+    return result;
+}
+
+output_queue::result stream_socket::flush_soon(std::error_code& error) {
+    const std::size_t size = output_.size();
+    if (size == 0 && !is_blocked_) return output_queue::result::done;
+    if (is_blocked_ || size > longest_in_batch) return flush(error);
+    if (!is_in_batch_) {
+        if (!loop_.sends().take(*this)) return flush(error);
+        is_in_batch_ = true;
+        owner_.keep();
+    }
+    output_.settle();
+    return output_queue::result::done;
+}
+
+std::string_view stream_socket::bytes_due() {
+    is_in_batch_ = false;
+    if (!is_open() || is_blocked_) return {};
+    output_.settle();
+    return output_.settled();
+}
+
+void stream_socket::note_sent(int result) {
+    if (result > 0) output_.taken(static_cast<std::size_t>(result));
+    const bool failed = result < 0 && result != -EAGAIN && result != -EINTR;
+    if (!failed && !output_.empty()) wait_for_room();
+}
+
+void stream_socket::tell_if_failed(int result) {
+    const bool failed = result < 0 && result != -EAGAIN && result != -EINTR;
+    // Closed: by what another connection of the batch was told.
+    if (failed && is_open()) owner_.on_send_failed({-result, std::system_category()});
+}
+
+void stream_socket::send_due() {
+    is_in_batch_ = false;
+    if (!is_open() || is_blocked_) return;
+    std::error_code error;
+    if (flush(error) == output_queue::result::failed) owner_.on_send_failed(error);
+}
+
+void stream_socket::leave_batch() {
+    owner_.let_go();
+}
+
+// What was said to be as good as sent is sent.
+void stream_socket::keep_word() {
+    if (!is_in_batch_ || is_blocked_) return;
+    std::error_code ignored;
+    (void)output_.flush(descriptor_, ignored);
+}
+
 void stream_socket::wait_for_room() {
+    is_blocked_ = true;
     room_.prepare();
     owner_.keep();
     reactor_.start_op(reactor::write_op, descriptor_, data_, &room_, true, false);
+}
+
+// Also when the wait was given up: by now there may be another connection in here.
+void stream_socket::on_room() {
+    is_blocked_ = false;
+    if (!is_open()) return;
+    std::error_code failed;
+    switch (flush(failed)) {
+        case output_queue::result::done:
+            owner_.on_drained();
+            break;
+        case output_queue::result::blocked:
+            break;
+        case output_queue::result::failed:
+            owner_.on_send_failed(failed);
+            break;
+    }
 }
 
 }  // namespace weir::pool

@@ -1,6 +1,7 @@
-// A connected stream socket on an event loop: one receive and one wait for room at a time, told to
-// its owner by a call. Sending is the owner's (output_queue sends at once). One thread: that of the
-// loop.
+// A connected stream socket on an event loop, with the bytes that its peer is still to receive: one
+// receive at a time, told to its owner by a call; sends are made at once or with those of the other
+// connections of the turn, and what the kernel does not take waits for room. One thread: that of
+// the loop.
 //
 // It speaks to Asio's reactor directly instead of through a socket class. Asio's own receive tries
 // again after every short read, which costs a system call a message in each direction (a fourth of
@@ -10,6 +11,7 @@
 #pragma once
 
 #include "pool/event_loop.hpp"
+#include "pool/output_queue.hpp"
 
 #include <boost/asio/detail/reactor.hpp>
 #include <boost/asio/detail/reactor_op.hpp>
@@ -31,7 +33,10 @@ public:
         /// The receive has ended: `count` bytes, or an error; the peer's end is
         /// boost::asio::error::eof.
         virtual void on_received(const boost::system::error_code& error, std::size_t count) = 0;
-        virtual void on_room_to_send(const boost::system::error_code& error) = 0;
+        /// What the kernel had not taken at once is sent.
+        virtual void on_drained() = 0;
+        /// A send has failed for which nobody waits in flush().
+        virtual void on_send_failed(const std::error_code& error) = 0;
         virtual void keep() = 0;
         virtual void let_go() = 0;
 
@@ -61,11 +66,33 @@ public:
     /// Receives what is there, at most `space`. Requires that no receive is under way and `space`
     /// is not empty.
     void receive(std::span<char> space);
-    /// Waits until the socket takes bytes again. Requires that no such wait is under way.
-    void wait_for_room();
+
+    output_queue& output() { return output_; }
+    const output_queue& output() const { return output_; }
+    /// Sends what is in output() now. `blocked`: the rest follows when there is room, then
+    /// on_drained(). All views may die afterwards.
+    output_queue::result flush(std::error_code& error);
+    /// The same, but short messages may go at the end of the turn: `done` then says that they will,
+    /// and a failure is told by on_send_failed().
+    output_queue::result flush_soon(std::error_code& error);
+    /// The peer does not read: more bytes would only pile up here.
+    bool is_blocked() const { return is_blocked_; }
 
 private:
+    friend class send_batch;
+    // The batch's way: what to send now (nothing when it went otherwise); the result, bytes or
+    // -errno, noted for all sockets before the first owner is told of a failure; or send_due(),
+    // which is all of that for one socket alone. Then the end.
+    std::string_view bytes_due();
+    void note_sent(int result);
+    void tell_if_failed(int result);
+    void send_due();
+    void leave_batch();
+
+    void keep_word();
     void end();
+    void wait_for_room();
+    void on_room();
     bool was_told_of_failure() const;
 
     class operation : public boost::asio::detail::reactor_op {
@@ -90,11 +117,15 @@ private:
         );
     };
 
+    event_loop& loop_;
     boost::asio::detail::reactor& reactor_;
     owner& owner_;
     boost::asio::detail::reactor::per_descriptor_data data_ = nullptr;
     int descriptor_ = -1;
     bool tells_more_ = false;  // TCP_INQ is on
+    bool is_blocked_ = false;  // and waits for room
+    bool is_in_batch_ = false;
+    output_queue output_;
     operation receive_;
     operation room_;
 };

@@ -45,6 +45,7 @@ public:
     config run() {
         listen();
         get(out_.threads, "threads");
+        get(out_.io_uring, "io_uring");
         http();
         get(out_.admin.users, "admin.users");
         get(out_.admin.stats_users, "admin.stats_users");

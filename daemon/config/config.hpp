@@ -23,6 +23,7 @@ using std::chrono::milliseconds;
 // Enumerators stand in the order of the table's choices; load.cpp converts by index, a test
 // compares the names.
 enum class tls_mode { disable, allow, prefer, require, verify_ca, verify_full };
+enum class io_uring_use { automatic, off };
 enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
 enum class pool_mode { session, transaction, statement };
 enum class cache_consistency { after_commit, linearizable };
@@ -304,6 +305,7 @@ struct setting {
 struct config {
     listen_options listen;
     int threads = 0;  // event loops; 0 = one a core
+    io_uring_use io_uring = io_uring_use::automatic;
     http_options http;
     admin_options admin;
     auth_options auth;

@@ -37,6 +37,8 @@ constexpr auto table = std::to_array<option>({
      .about = "authorities that client certificates must come from, PEM"},
     {.path = "threads", .type = auto_or_integer, .default_text = "auto", .least = 1, .most = 256, .reload = restart,
      .about = "event loops; auto = one a core"},
+    {.path = "io_uring", .type = choice, .default_text = "auto", .choices = "auto|off", .reload = restart,
+     .about = "sends of many connections in one system call, where the kernel allows it; off = never"},
     {.path = "http.listen", .default_text = "127.0.0.1:9632", .reload = restart,
      .about = "HOST:PORT of metrics, health and JSON; \"\" = off"},
     {.path = "http.token", .is_secret = true,

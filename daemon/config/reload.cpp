@@ -10,6 +10,7 @@ config_ptr without_restart(const config& running, const config& next) {
     made->listen.port = running.listen.port;
     made->listen.unix_socket_dir = running.listen.unix_socket_dir;
     made->threads = running.threads;
+    made->io_uring = running.io_uring;
     made->http.enabled = running.http.enabled;
     made->http.host = running.http.host;
     made->http.port = running.http.port;

@@ -38,7 +38,7 @@ querycache::sql::hash_key random_hash_key() {
 
 worker::worker(unsigned index, services& shared, config::config_ptr configuration)
     : shared_{shared},
-      loop_{index},
+      loop_{index, configuration->io_uring == config::io_uring_use::automatic},
       configuration_{std::move(configuration)},
       counters_{shared.counters.add_worker()},
       observer_{counters_, shared.slow},

@@ -83,16 +83,27 @@ void client_session::on_received(const boost::system::error_code& error, std::si
 }
 
 bool client_session::flush() {
-    const client_ptr keep{this};  // close() may drop the last reference
-    if (waiting_to_write_) output_.settle();
-    if (waiting_to_write_ || closed_) return !closed_;
+    if (closed_) return false;
     std::error_code error;
-    switch (output_.flush(socket_.native_handle(), error)) {
+    const auto result = socket_.flush(error);
+    return sent(result, error);
+}
+
+bool client_session::flush_soon() {
+    if (closing_) return flush();
+    if (closed_) return false;
+    std::error_code error;
+    const auto result = socket_.flush_soon(error);
+    return sent(result, error);
+}
+
+bool client_session::sent(pool::output_queue::result result, const std::error_code& error) {
+    const client_ptr keep{this};  // close() may drop the last reference
+    switch (result) {
         case pool::output_queue::result::done:
             if (closing_) close(close_reason_);
             return !closed_;
         case pool::output_queue::result::blocked:
-            wait_writable();
             return true;
         case pool::output_queue::result::failed:
             close(error.message());
@@ -101,16 +112,18 @@ bool client_session::flush() {
     return false;
 }
 
-void client_session::wait_writable() {
-    waiting_to_write_ = true;
-    socket_.wait_for_room();
+void client_session::on_drained() {
+    if (closed_) return;
+    if (closing_) {
+        close(close_reason_);
+        return;
+    }
+    const client_phase_ptr phase = phase_;
+    phase->on_writable();
 }
 
-void client_session::on_room_to_send(const boost::system::error_code& error) {
-    waiting_to_write_ = false;
-    if (closed_ || error) return;
-    const client_phase_ptr phase = phase_;
-    if (flush() && !waiting_to_write_ && !closing_) phase->on_writable();
+void client_session::on_send_failed(const std::error_code& error) {
+    close(error.message());
 }
 
 void client_session::close_after_flush(std::string_view reason) {
@@ -118,11 +131,7 @@ void client_session::close_after_flush(std::string_view reason) {
     if (closed_ || closing_) return;
     closing_ = true;
     close_reason_ = reason;
-    if (waiting_to_write_) {
-        worker_.close_soon(*this);
-        return;
-    }
-    if (flush() && !closed_) worker_.close_soon(*this);
+    if (flush()) worker_.close_soon(*this);
 }
 
 void client_session::close(std::string_view reason) {

@@ -6,7 +6,6 @@
 #include "daemon/net/listener.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "pool/input_buffer.hpp"
-#include "pool/output_queue.hpp"
 #include "pool/stream_socket.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -46,12 +45,14 @@ public:
     std::string endpoint_text() const;
 
     pool::input_buffer& input() { return input_; }
-    pool::output_queue& output() { return output_; }
+    pool::output_queue& output() { return socket_.output(); }
 
     /// Sends what is in output(); when the socket is full the phase's on_writable() follows later.
     /// On an error the session closes and false is returned.
     bool flush();
-    bool is_write_blocked() const { return waiting_to_write_; }
+    /// The same, with what the other connections of the worker send in this turn.
+    bool flush_soon();
+    bool is_write_blocked() const { return socket_.is_blocked(); }
 
     /// Reads more unless the phase wants none; called by phases when they want input again.
     void resume_reading();
@@ -74,10 +75,11 @@ public:
 private:
     void start_reading();
     void on_received(const boost::system::error_code& error, std::size_t count) override;
-    void on_room_to_send(const boost::system::error_code& error) override;
+    void on_drained() override;
+    void on_send_failed(const std::error_code& error) override;
+    bool sent(pool::output_queue::result result, const std::error_code& error);
     void keep() override { intrusive_ptr_add_ref(this); }
     void let_go() override { intrusive_ptr_release(this); }
-    void wait_writable();
 
     worker& worker_;
     const std::uint64_t id_;
@@ -87,11 +89,9 @@ private:
     bool is_unix_;
     bool is_surplus_;
     bool reading_ = false;
-    bool waiting_to_write_ = false;
     bool closing_ = false;  // close_after_flush() was called
     bool closed_ = false;
     pool::input_buffer input_;
-    pool::output_queue output_;
     client_phase_ptr phase_;
     time_point connected_at_;
     std::string close_reason_;

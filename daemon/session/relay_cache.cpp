@@ -193,8 +193,8 @@ bool relay::may_answer_linked() const {
 void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before) {
     session_->output().add_copy(before);
     session_->output().add_view(hit.reply->reply());
-    // Now, while the entry is held: what the socket does not take is copied.
-    if (!session_->flush()) return;
+    // Now, while the entry is held: what does not go at once is copied.
+    if (!session_->flush_soon()) return;
     unit_.rows = hit.reply->rows();
     unit_.reply_bytes = hit.reply->reply().size();
     counters_.bytes_to_client(unit_.reply_bytes);

@@ -93,7 +93,7 @@ void relay::take_replies() {
     }
     if (session_ == nullptr) return;
     counters_.bytes_from_server(before - server->input().unread().size());
-    if (!session_->is_closed()) session_->flush();
+    if (!session_->is_closed()) session_->flush_soon();
 }
 
 // All complete DataRows at the front, once the pipeline has said of the one before them that it is
@@ -218,7 +218,7 @@ bool relay::after_ready(bool ours) {
     const bool idle = server_->pipeline().is_idle();
     if (idle) {
         counters_.bytes_to_client(session_->output().size());
-        if (!session_->flush()) return false;
+        if (!session_->flush_soon()) return false;
     }
     finish_query();
     if (!idle) return true;

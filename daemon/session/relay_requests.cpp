@@ -69,9 +69,9 @@ void relay::process() {
     if (server_ && !server_->output().empty()) {
         counters_.bytes_to_server(server_->output().size());
         if (unit_.is_open && unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
-        server_->flush();
+        server_->flush_soon();
     }
-    if (session_ != nullptr && session_->flush()) session_->resume_reading();
+    if (session_ != nullptr && session_->flush_soon()) session_->resume_reading();
 }
 
 void relay::on_input() {

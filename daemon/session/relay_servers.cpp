@@ -179,6 +179,9 @@ void relay::maybe_release() {
     if (!server_ || state_ != state::linked || !is_transaction_mode()) return;
     if (!server_->pipeline().is_idle() || applying_settings_ || request_rest_ > 0) return;
     if (is_pinned()) return;
+    // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
+    if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
+        return;
     release();
 }
 

@@ -1,64 +1,14 @@
 #include "pool/stream_socket.hpp"
 
-#include <gtest/gtest.h>
+#include "tests/unit/pool/tcp_pair.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <gtest/gtest.h>
 
 #include <array>
 #include <string>
-#include <string_view>
-#include <utility>
 
 namespace weir::pool {
 namespace {
-
-// Two ends of one TCP connection: what the kernel says with the data is said of TCP alone.
-class tcp_pair {
-public:
-    tcp_pair() {
-        const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* const any = reinterpret_cast<sockaddr*>(&address);
-        peer_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        EXPECT_EQ(::bind(listener, any, size), 0);
-        EXPECT_EQ(::listen(listener, 1), 0);
-        EXPECT_EQ(::getsockname(listener, any, &size), 0);
-        EXPECT_EQ(::connect(peer_, any, size), 0);
-        ours_ = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        EXPECT_GE(ours_, 0);
-        ::close(listener);
-    }
-    ~tcp_pair() {
-        close();
-        if (ours_ >= 0) ::close(ours_);
-    }
-    int take() { return std::exchange(ours_, -1); }
-    void send(std::string_view bytes) const {
-        EXPECT_EQ(
-            ::send(peer_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
-            static_cast<ssize_t>(bytes.size())
-        );
-    }
-    void close() {
-        if (peer_ >= 0) ::close(std::exchange(peer_, -1));
-    }
-    /// RST instead of FIN, as after a crash or with unread bytes.
-    void reset() {
-        const linger at_once{1, 0};
-        EXPECT_EQ(::setsockopt(peer_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
-        close();
-    }
-
-private:
-    int peer_ = -1;
-    int ours_ = -1;
-};
 
 class stream : public testing::Test, private stream_socket::owner {
 protected:
@@ -90,7 +40,8 @@ private:
         error_ = error;
         if (!error) receive();
     }
-    void on_room_to_send(const boost::system::error_code&) override {}
+    void on_drained() override {}
+    void on_send_failed(const std::error_code&) override {}
     void keep() override { ++kept_; }
     void let_go() override { --kept_; }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr const char* all_that_needs_a_restart =
     "listen: {host: 127.0.0.2, port: 7001, unix_socket_dir: /tmp, max_clients: 7}\n"
     "threads: 3\n"
+    "io_uring: off\n"
     "http: {listen: 127.0.0.2:7002, token: new}\n";
 
 TEST(WithoutRestart, KeepsWhatRunsAndTakesTheRest) {
@@ -25,6 +26,7 @@ TEST(WithoutRestart, KeepsWhatRunsAndTakesTheRest) {
     wanted.max_clients = 7;
     EXPECT_EQ(made->listen, wanted);
     EXPECT_EQ(made->threads, running->threads);
+    EXPECT_EQ(made->io_uring, running->io_uring);
     http_options served = running->http;
     served.token = "new";
     EXPECT_EQ(made->http, served);
@@ -41,7 +43,7 @@ TEST(WithoutRestart, IsToldAgainByTheNextReload) {
         }
         return keys;
     };
-    const std::string all = "http.listen listen.host listen.port listen.unix_socket_dir threads ";
+    const std::string all = "http.listen io_uring listen.host listen.port listen.unix_socket_dir threads ";
     EXPECT_EQ(waiting(*running), all);
     EXPECT_EQ(waiting(*without_restart(*running, *next)), all);
 }
