@@ -19,6 +19,11 @@ bool is_system_column(std::string_view name) {
 
 }  // namespace
 
+bool is_temporary(const message_view& range_var) {
+    return range_var.text(tree::range_var::relpersistence) == "t" ||
+           range_var.text(tree::range_var::schemaname) == "pg_temp";
+}
+
 qualified_name name_in(const message_view& node, std::uint32_t field) {
     qualified_name result;
     node.each_in(field, [&](const message_view& part) {
@@ -49,10 +54,8 @@ void expression_walker::walk(const message_view& node) {
         case message_type::range_var:
             return walk_range_var(node);
         case message_type::into_clause:
-            has_into_ = true;
             facts_.reason(text_reason::select_into);
-            walk_target(node.child(tree::into_clause::rel));
-            return;
+            return walk_into(node.child(tree::into_clause::rel));
         case message_type::func_call:
             return walk_call(node);
         case message_type::a_expr:
@@ -69,6 +72,12 @@ void expression_walker::walk(const message_view& node) {
             break;
         case message_type::column_ref:
             return walk_column(node);
+        case message_type::a_indirection:
+            node.each_in(tree::a_indirection::indirection, [this](const message_view& part) {
+                if (part.type() == message_type::string)
+                    facts_.attribute(part.text(tree::string::sval));
+            });
+            break;
         case message_type::sql_value_function:
             facts_.reason(text_reason::clock_or_identity);
             break;
@@ -151,8 +160,22 @@ void expression_walker::walk_target(const message_view& range_var) {
     }
 }
 
+void expression_walker::walk_into(const message_view& range_var) {
+    if (is_temporary(range_var)) {
+        makes_temporary_ = true;
+        facts_.temporary();
+    } else {
+        has_into_ = true;
+        walk_target(range_var);
+    }
+}
+
 void expression_walker::walk_call(const message_view& node) {
-    facts_.function(name_in(node, tree::func_call::funcname), node.count(tree::func_call::args));
+    std::size_t arguments = node.count(tree::func_call::args);
+    // PostgreSQL counts what is ordered among them.
+    if (node.flag(tree::func_call::agg_within_group))
+        arguments += node.count(tree::func_call::agg_order);
+    facts_.function(name_in(node, tree::func_call::funcname), arguments);
     walk_children(node);
 }
 
@@ -163,13 +186,16 @@ void expression_walker::walk_operators(
     if (!called.name.empty()) facts_.operation(std::move(called), arguments);
 }
 
-// Any part counts, so that (t).ctid and ctid.x do not hide.
+// Any part counts as a system column, so that (t).ctid and ctid.x do not hide.
 void expression_walker::walk_column(const message_view& node) {
-    node.each_in(tree::column_ref::fields, [this](const message_view& part) {
-        if (part.type() != message_type::string) return;
-        if (is_system_column(part.text(tree::string::sval)))
-            facts_.reason(text_reason::system_column);
+    std::size_t parts = 0;
+    std::string_view last;
+    node.each_in(tree::column_ref::fields, [&](const message_view& part) {
+        ++parts;
+        last = part.type() == message_type::string ? part.text(tree::string::sval) : "";
+        if (is_system_column(last)) facts_.reason(text_reason::system_column);
     });
+    if (parts > 1 && !last.empty()) facts_.attribute(last);
 }
 
 }  // namespace weir::querycache::sql

@@ -20,11 +20,15 @@ public:
 
     /// The relation as a target, not as something read; an empty view does nothing.
     void walk_target(const parse_tree::message_view& range_var);
+    /// The relation as what INTO or AS makes.
+    void walk_into(const parse_tree::message_view& range_var);
 
     /// An INSERT, UPDATE, DELETE or MERGE was met, at any depth.
     bool has_writes() const { return has_writes_; }
-    /// An INTO clause was met.
+    /// An INTO clause was met that makes a table for others to see.
     bool has_into() const { return has_into_; }
+    /// One that makes a temporary table.
+    bool makes_temporary() const { return makes_temporary_; }
     bool is_damaged() const { return is_damaged_; }
 
 private:
@@ -46,8 +50,12 @@ private:
     std::size_t query_depth_ = 0;
     bool has_writes_ = false;
     bool has_into_ = false;
+    bool makes_temporary_ = false;
     bool is_damaged_ = false;
 };
+
+/// Whether the RangeVar says that its relation is the session's own.
+bool is_temporary(const parse_tree::message_view& range_var);
 
 /// The parts of a list of String nodes in field `field`.
 qualified_name name_in(const parse_tree::message_view& node, std::uint32_t field);

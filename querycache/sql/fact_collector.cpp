@@ -5,14 +5,25 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 namespace weir::querycache::sql {
 namespace {
 
-template<typename Item>
-void add_once(std::vector<Item>& list, Item item) {
-    if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(std::move(item));
+// One text for a name of one list. Names hold no zero byte.
+std::string key_of(char list, std::string_view schema, std::string_view name) {
+    std::string key{list};
+    key += schema;
+    key += '\0';
+    key += name;
+    return key;
+}
+
+// BETWEEN and IN become comparisons too, and so do CASE, USING, NULLIF and more that name none.
+bool is_comparison(std::string_view name) {
+    return name == "=" || name == "<>" || name == "<" || name == ">" || name == "<=" ||
+           name == ">=" || name.find("BETWEEN") != std::string_view::npos;
 }
 
 // Types whose input or output reads the catalog.
@@ -29,20 +40,24 @@ void fact_collector::note_temp(std::string_view schema) {
 
 void fact_collector::read(relation_name relation) {
     note_temp(relation.schema);
-    add_once(facts_.reads, std::move(relation));
+    if (is_new('r', relation.schema, relation.name)) facts_.reads.push_back(std::move(relation));
 }
 
 void fact_collector::write(relation_name relation) {
     note_temp(relation.schema);
-    add_once(facts_.writes, std::move(relation));
+    if (is_new('w', relation.schema, relation.name)) facts_.writes.push_back(std::move(relation));
 }
 
 void fact_collector::call(function_call::kind what, qualified_name called, std::size_t arguments) {
     note_temp(called.schema);
+    if (what != function_call::kind::type) ++calls_;
     const auto count = static_cast<std::uint16_t>(
         std::min<std::size_t>(arguments, std::numeric_limits<std::uint16_t>::max())
     );
-    add_once(facts_.functions, {what, std::move(called.schema), std::move(called.name), count});
+    // Below 'a', the letters of the other lists.
+    const char list = static_cast<char>(1 + static_cast<int>(what));
+    if (!is_new(list, called.schema, called.name + '\0' + std::to_string(count))) return;
+    facts_.functions.push_back({what, std::move(called.schema), std::move(called.name), count});
 }
 
 void fact_collector::function(qualified_name called, std::size_t arguments) {
@@ -52,7 +67,13 @@ void fact_collector::function(qualified_name called, std::size_t arguments) {
 }
 
 void fact_collector::operation(qualified_name called, std::size_t arguments) {
-    if (is_builtin_operator(called.schema, called.name)) return;
+    if (is_builtin_operator(called.schema, called.name)) {
+        const bool may_be_another = called.schema.empty() && !is_comparison(called.name);
+        if (may_be_another && is_new('o', {}, called.name)) {
+            facts_.operators.push_back(std::move(called.name));
+        }
+        return;
+    }
     unknown_call_ = true;
     call(function_call::kind::operation, std::move(called), arguments);
 }
@@ -65,7 +86,22 @@ void fact_collector::type(qualified_name named) {
     call(function_call::kind::type, std::move(named), 1);
 }
 
+void fact_collector::attribute(std::string_view name) {
+    if (is_new('a', {}, name)) facts_.attributes.emplace_back(name);
+}
+
+bool fact_collector::is_new(char list, std::string_view schema, std::string_view name) {
+    return known_.insert(key_of(list, schema, name)).second;
+}
+
+void fact_collector::forget(char list, const std::vector<relation_name>& names, std::size_t from) {
+    for (std::size_t i = from; i < names.size(); ++i)
+        known_.erase(key_of(list, names[i].schema, names[i].name));
+}
+
 void fact_collector::not_run_since(const mark& then) {
+    forget('r', facts_.reads, then.reads);
+    forget('w', facts_.writes, then.writes);
     facts_.reads.resize(then.reads);
     facts_.writes.resize(then.writes);
     unknown_call_ = then.unknown_call;

@@ -13,8 +13,8 @@ namespace weir::querycache::sql {
 
 /// What a text does to data, the worst of its statements. Order matters: later is worse.
 enum class statement_class : std::uint8_t {
-    noop,         ///< touches no table data: SHOW, LISTEN, LOCK, VACUUM, plain EXPLAIN, ...
-    read,         ///< SELECT, VALUES, TABLE without side effects that the text shows
+    noop,  ///< writes no table that others see: SHOW, VACUUM, COPY TO, CREATE TEMP TABLE, ...
+    read,  ///< SELECT, VALUES, TABLE without side effects that the text shows
     transaction,  ///< BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ...
     session,      ///< SET, RESET, DISCARD, ...
     write,    ///< INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY FROM, REFRESH: targets are known
@@ -166,12 +166,20 @@ struct statement {
     bool calls_decide =
         false;  ///< writes_unknown only because of `functions`: the catalog may clear it
     bool copy_from_client = false;  ///< COPY ... FROM STDIN
-    std::uint16_t statements = 0;   ///< how many statements the text holds
-    reason_set reasons = 0;         ///< empty and kind == read: the text alone forbids nothing
+    /// Runs what hangs on tables or on the catalog: event triggers, expressions of indexes.
+    bool maintains = false;
+    std::uint16_t statements = 0;  ///< how many statements the text holds
+    reason_set reasons = 0;        ///< empty and kind == read: the text alone forbids nothing
     session_effect_set effects = 0;
     std::vector<relation_name> reads;
     std::vector<relation_name> writes;
     std::vector<function_call> functions;
+    /// Operators that PostgreSQL has under that name, but for comparisons, which a text also uses
+    /// without naming them. An extension may have others under the same names.
+    std::vector<std::string> operators;
+    /// Last names of qualified columns and of what is taken out of a row: t.name calls name(t) when
+    /// t has no such column.
+    std::vector<std::string> attributes;
     setting_change setting;  ///< filled when effects holds set, set_local, reset or set_role and
                              ///< statements == 1
     isolation_level isolation = isolation_level::unspecified;

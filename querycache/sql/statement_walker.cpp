@@ -16,9 +16,29 @@ using tree::message_view;
 
 namespace {
 
-// A read that is not answered as such (EXPLAIN ANALYZE, DECLARE, COPY TO) touches no data either.
+// A read that is not answered as such (EXPLAIN, DECLARE, COPY TO) writes nothing either.
 statement_class executed_inside(statement_class inner) {
     return inner == statement_class::read ? statement_class::noop : inner;
+}
+
+// CREATE TABLE (LIKE ...)
+bool copies_definitions(const message_view& create) {
+    bool found = false;
+    create.each_in(tree::create_stmt::table_elts, [&found](const message_view& element) {
+        found = found || element.type() == message_type::table_like_clause;
+    });
+    return found;
+}
+
+// Whether all that is dropped is qualified as the session's own.
+bool drops_temporary(const message_view& drop) {
+    const auto type = drop.scalar(tree::drop_stmt::remove_type);
+    bool all = type == tree::value::object_table || type == tree::value::object_view ||
+               type == tree::value::object_sequence;
+    drop.each_in(tree::drop_stmt::objects, [&all](const message_view& object) {
+        all = all && name_in(object, tree::list::items).schema == "pg_temp";
+    });
+    return all;
 }
 
 class statement_walker {
@@ -32,9 +52,10 @@ private:
     statement_class walk_query(const message_view& node);
     statement_class walk_copy(const message_view& node);
     statement_class walk_truncate(const message_view& node);
-    statement_class walk_explain(const message_view& node);
     statement_class walk_create_as(const message_view& node);
+    statement_class walk_create(const message_view& node);
     statement_class walk_inside(const message_view& node, std::uint32_t field);
+    statement_class maintenance();
     statement_class walk_definition(const message_view& node);
     statement_class unknown();
     void take_expression(const message_view& node);
@@ -46,6 +67,11 @@ private:
 statement_class statement_walker::unknown() {
     facts_.writes_unknown();
     return statement_class::unknown;
+}
+
+statement_class statement_walker::maintenance() {
+    facts_.maintains();
+    return statement_class::noop;
 }
 
 statement_class statement_walker::walk(const message_view& node) {
@@ -79,8 +105,10 @@ statement_class statement_walker::walk(const message_view& node) {
         case message_type::close_portal_stmt:
             facts_.reason(text_reason::cursor);
             return statement_class::noop;
+        // Planning alone runs what is declared immutable or stable, and that may call anything:
+        // with or without ANALYZE it counts as run.
         case message_type::explain_stmt:
-            return walk_explain(node);
+            return walk_inside(node, tree::explain_stmt::query);
         case message_type::transaction_stmt:
             return statement_class::transaction;
         case message_type::variable_set_stmt:
@@ -95,15 +123,20 @@ statement_class statement_walker::walk(const message_view& node) {
         case message_type::unlisten_stmt:
         case message_type::notify_stmt:
         case message_type::lock_stmt:
-        case message_type::vacuum_stmt:
-        case message_type::cluster_stmt:
-        case message_type::reindex_stmt:
         case message_type::check_point_stmt:
         case message_type::constraints_set_stmt:
-        case message_type::comment_stmt:
             return statement_class::noop;
+        case message_type::vacuum_stmt:  // ANALYZE too
+        case message_type::cluster_stmt:
+        case message_type::reindex_stmt:
+        case message_type::comment_stmt:
+            return maintenance();
         case message_type::create_table_as_stmt:
             return walk_create_as(node);
+        case message_type::create_stmt:
+            return walk_create(node);
+        case message_type::drop_stmt:
+            return drops_temporary(node) ? maintenance() : walk_definition(node);
         default:
             return walk_definition(node);  // everything else changes the catalog
     }
@@ -120,7 +153,8 @@ statement_class statement_walker::walk_query(const message_view& node) {
     walker.walk(node);
     if (walker.is_damaged()) is_damaged_ = true;
     if (walker.has_into()) return statement_class::ddl;
-    return walker.has_writes() ? statement_class::write : statement_class::read;
+    if (walker.has_writes()) return statement_class::write;
+    return walker.makes_temporary() ? maintenance() : statement_class::read;
 }
 
 statement_class statement_walker::walk_inside(const message_view& node, std::uint32_t field) {
@@ -154,40 +188,27 @@ statement_class statement_walker::walk_truncate(const message_view& node) {
     return statement_class::write;
 }
 
-// EXPLAIN (ANALYZE off) is plain; the last of several options counts. defGetBoolean: no value, 1,
-// true and on are true.
-bool analyzes(const message_view& explain) {
-    bool result = false;
-    explain.each_in(tree::explain_stmt::options, [&](const message_view& option) {
-        if (option.text(tree::def_elem::defname) != "analyze") return;
-        const message_view value = option.child(tree::def_elem::arg);
-        if (value.type() == message_type::integer) {
-            result = value.scalar(tree::integer::ival) != 0;
-        } else if (value.type() == message_type::string) {
-            std::string word{value.text(tree::string::sval)};
-            std::transform(word.begin(), word.end(), word.begin(), [](char c) {
-                return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-            });
-            result = word != "off" && word != "false";
-        } else {
-            result = true;
-        }
-    });
-    return result;
-}
-
-statement_class statement_walker::walk_explain(const message_view& node) {
-    if (!analyzes(node)) return statement_class::noop;
-    return walk_inside(node, tree::explain_stmt::query);
-}
-
 statement_class statement_walker::walk_create_as(const message_view& node) {
     expression_walker walker{facts_};
-    if (const message_view into = node.child(tree::create_table_as_stmt::into)) {
-        walker.walk_target(into.child(tree::into_clause::rel));
-    }
+    const message_view into = node.child(tree::create_table_as_stmt::into);
+    if (into) walker.walk_into(into.child(tree::into_clause::rel));
     const message_view query = node.child(tree::create_table_as_stmt::query);
-    return std::max(statement_class::ddl, query ? walk(query) : unknown());
+    const auto made = walker.makes_temporary() ? maintenance() : statement_class::ddl;
+    return std::max(made, query ? executed_inside(walk(query)) : unknown());
+}
+
+// A temporary table is its session's affair, unless it brings code along that a write to it will
+// run, under a name that may be another table's: then the catalog has to be looked at.
+statement_class statement_walker::walk_create(const message_view& node) {
+    const bool stands_alone = node.count(tree::create_stmt::inh_relations) == 0 &&
+                              !node.child(tree::create_stmt::of_typename) &&
+                              !copies_definitions(node);
+    const bool is_own = is_temporary(node.child(tree::create_stmt::relation)) && stands_alone;
+    const auto before = facts_.here();
+    const auto kind = walk_definition(node);
+    if (!is_own || facts_.has_code_since(before)) return kind;
+    facts_.temporary();
+    return maintenance();
 }
 
 // Definitions bump everything by their class. Their expressions are walked all the same, so that

@@ -14,6 +14,7 @@ struct verdict_case {
     std::string_view text;
     statement_class expected;
     bool writes_unknown = false;
+    std::uint16_t statements = 1;
 };
 
 TEST(StatementVerdict, OfEachKindOfStatement) {
@@ -43,18 +44,12 @@ TEST(StatementVerdict, OfEachKindOfStatement) {
         {"FETCH 1 FROM c", kind::noop},
         {"MOVE 1 FROM c", kind::noop},
         {"CLOSE c", kind::noop},
-        {"EXPLAIN DELETE FROM t", kind::noop},
+        {"EXPLAIN DELETE FROM t", kind::write},
+        {"EXPLAIN SELECT a FROM t", kind::noop},
         {"EXPLAIN ANALYZE SELECT a FROM t", kind::noop},
         {"EXPLAIN ANALYZE DELETE FROM t", kind::write},
         {"EXPLAIN (ANALYZE) DELETE FROM t", kind::write},
-        {"EXPLAIN (ANALYZE on) DELETE FROM t", kind::write},
-        {"EXPLAIN (ANALYZE 1) DELETE FROM t", kind::write},
-        {"EXPLAIN (ANALYZE true) DELETE FROM t", kind::write},
-        {"EXPLAIN (ANALYZE 'TRUE') DELETE FROM t", kind::write},
-        {"EXPLAIN (ANALYZE off) DELETE FROM t", kind::noop},
-        {"EXPLAIN (ANALYZE 0) DELETE FROM t", kind::noop},
-        {"EXPLAIN (ANALYZE 'False') DELETE FROM t", kind::noop},
-        {"EXPLAIN (ANALYZE off, ANALYZE) DELETE FROM t", kind::write},
+        {"EXPLAIN (ANALYZE off) DELETE FROM t", kind::write},
         {"EXPLAIN ANALYZE EXECUTE p", kind::unknown, true},
         {"EXPLAIN ANALYZE CREATE TABLE u AS SELECT 1", kind::ddl},
         {"BEGIN", kind::transaction},
@@ -105,6 +100,22 @@ TEST(StatementVerdict, OfEachKindOfStatement) {
         {"ALTER TABLE ev ATTACH PARTITION ev1 DEFAULT", kind::ddl},
         {"ALTER TABLE t ENABLE ROW LEVEL SECURITY", kind::ddl},
         {"DROP TABLE t", kind::ddl},
+        {"DROP TABLE pg_temp.t, pg_temp.u CASCADE", kind::noop},
+        {"DROP VIEW pg_temp.v", kind::noop},
+        {"DROP TABLE pg_temp.t, u", kind::ddl},
+        {"DROP TRIGGER t ON pg_temp", kind::ddl},
+        {"DROP FUNCTION pg_temp.f()", kind::ddl},
+        {"CREATE TEMP TABLE t (a int PRIMARY KEY, b serial, c mood)", kind::noop},
+        {"CREATE TABLE pg_temp.t (a int)", kind::noop},
+        {"CREATE TEMP TABLE t (a int DEFAULT f())", kind::ddl},
+        {"SELECT f(); CREATE TEMP TABLE t (a int DEFAULT f())", kind::ddl, true, 2},
+        {"CREATE TEMP TABLE t (LIKE u INCLUDING ALL)", kind::ddl},
+        {"CREATE TEMP TABLE t () INHERITS (u)", kind::ddl},
+        {"CREATE TEMP TABLE t AS SELECT a FROM u", kind::noop},
+        {"CREATE TEMP TABLE t AS EXECUTE p", kind::unknown, true},
+        {"SELECT a INTO TEMP t FROM u", kind::noop},
+        {"WITH d AS (DELETE FROM u RETURNING *) SELECT a INTO TEMP t FROM d", kind::write},
+        {"CREATE TEMP VIEW v AS SELECT 1", kind::ddl},
         {"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", kind::ddl},
         {"ALTER FUNCTION f() STABLE", kind::ddl},
         {"CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()", kind::ddl},
@@ -120,12 +131,30 @@ TEST(StatementVerdict, OfEachKindOfStatement) {
         EXPECT_EQ(facts->kind, one.expected) << one.text;
         EXPECT_EQ(facts->writes_unknown, one.writes_unknown) << one.text;
         EXPECT_TRUE(facts->parsed);
-        EXPECT_EQ(facts->statements, 1) << one.text;
+        EXPECT_EQ(facts->statements, one.statements) << one.text;
         EXPECT_EQ(
             (facts->reasons & reason_bit(text_reason::not_a_read)) == 0, one.expected == kind::read
         ) << one.text;
         EXPECT_FALSE(facts->reasons & reason_bit(text_reason::parse_error)) << one.text;
     }
+}
+
+TEST(StatementVerdict, TellsWhatMaintains) {
+    const auto maintains = [](std::string_view text) { return parse_statement(text)->maintains; };
+    for (const std::string_view text :
+         {"VACUUM t",
+          "ANALYZE",
+          "CLUSTER t",
+          "REINDEX TABLE t",
+          "COMMENT ON TABLE t IS 'x'",
+          "CREATE TEMP TABLE t (a int)",
+          "CREATE TEMP TABLE t AS SELECT 1",
+          "SELECT 1 INTO TEMP t",
+          "DROP TABLE pg_temp.t"}) {
+        EXPECT_TRUE(maintains(text)) << text;
+    }
+    EXPECT_FALSE(maintains("SELECT 1"));
+    EXPECT_FALSE(maintains("SHOW work_mem"));
 }
 
 TEST(StatementVerdict, OfSeveralStatementsIsTheWorst) {
