@@ -1,7 +1,6 @@
 #include "querycache/catalog.hpp"
 
 #include "querycache/rules.hpp"
-#include "querycache/sql/builtin_functions.hpp"
 
 #include <xxhash.h>
 
@@ -35,7 +34,7 @@ std::uint64_t digest_of(const catalog_rows& rows) {
     for (const auto& r : rows.relations) {
         const auto flags = static_cast<std::uint64_t>(
             r.row_security | r.is_partition << 1 | r.has_parents << 2 | r.has_children << 3 |
-            r.has_triggers << 4 | r.has_rules << 5 | r.runs_functions << 6
+            r.has_triggers << 4 | r.has_rules << 5 | r.runs_functions << 6 | r.read_runs_code << 7
         );
         sum += row_digest{}
                    .number(r.id)
@@ -59,12 +58,15 @@ std::uint64_t digest_of(const catalog_rows& rows) {
                    .text("f")
                    .text(f.schema)
                    .text(f.name)
-                   .number(static_cast<unsigned char>(f.volatility))
-                   .number(f.user_made ? 1 : 0)
+                   .number(f.fewest)
+                   .number(f.most)
+                   .number(static_cast<std::uint64_t>(
+                       f.user_made | f.runs_code << 1 | f.is_pure << 2 | f.takes_row << 3
+                   ))
                    .value();
     }
-    for (const auto& o : rows.unsafe_operators)
-        sum += row_digest{}.text("o").text(o).value();
+    for (const auto& o : rows.operators)
+        sum += row_digest{}.text("o").text(o.name).number(o.runs_code ? 1 : 0).value();
     for (const auto& t : rows.types) {
         sum += row_digest{}
                    .text("t")
@@ -73,7 +75,12 @@ std::uint64_t digest_of(const catalog_rows& rows) {
                    .number(static_cast<unsigned char>(t.kind))
                    .value();
     }
-    return sum + (rows.has_unsafe_casts ? 1 : 0) + (rows.has_unsafe_domains ? 2 : 0);
+    const auto& h = rows.hidden;
+    return sum + static_cast<std::uint64_t>(
+                     h.casts | h.impure_casts << 1 | h.event_triggers << 2 |
+                     h.may_change_catalog << 3 | rows.has_unsafe_domains << 4 |
+                     rows.maintenance_runs_code << 5
+                 );
 }
 
 bool has_action(const foreign_key_row& key) {
@@ -81,7 +88,42 @@ bool has_action(const foreign_key_row& key) {
     return acts(key.on_delete) || acts(key.on_update);
 }
 
+/// What initdb made, whatever hangs on it.
+bool is_of_initdb(oid object) {
+    constexpr oid first_normal = 16384;
+    return object < first_normal;
+}
+
+bool is_comparison(std::string_view name) {
+    return name == "=" || name == "<>" || name == "<" || name == ">" || name == "<=" ||
+           name == ">=";
+}
+
 }  // namespace
+
+void catalog_rows::note(const std::vector<code_row>& behind) {
+    std::unordered_map<oid, relation_row*> by_oid;
+    for (auto& r : relations)
+        by_oid.emplace(r.id, &r);
+    for (const auto& b : behind) {
+        const auto found = by_oid.find(b.object);
+        auto* const relation = found == by_oid.end() ? nullptr : found->second;
+        switch (b.what) {
+            case code_row::place::read:
+                if (relation != nullptr) relation->read_runs_code = true;
+                break;
+            case code_row::place::write:
+                if (relation != nullptr) relation->runs_functions = true;
+                break;
+            case code_row::place::maintenance:
+                maintenance_runs_code = true;
+                break;
+            case code_row::place::domain:
+                has_unsafe_domains = true;
+                break;
+        }
+    }
+}
 
 catalog::catalog(catalog_rows rows, std::uint64_t generation)
     : rows_(std::move(rows)), generation_(generation), digest_(digest_of(rows_)) {
@@ -95,18 +137,31 @@ catalog::catalog(catalog_rows rows, std::uint64_t generation)
         keys_[k.parent].action = true;
         keys_[k.child].action = true;
     }
-    for (const auto& f : rows_.functions) {
-        if (f.schema == "pg_catalog") builtin_functions_.insert(f.name);
-        if (f.schema != "pg_catalog" || f.user_made) {
-            user_functions_[f.name].push_back(f.schema);
-        }
-    }
-    for (const auto& o : rows_.unsafe_operators) {
-        unsafe_operators_.insert(o);
-        if (sql::is_builtin_operator({}, o)) has_unsafe_builtin_name_ = true;
-    }
     for (const auto& t : rows_.types)
         types_[t.name].push_back(&t);
+    index_functions();
+    index_operators();
+}
+
+void catalog::index_functions() {
+    for (const auto& f : rows_.functions) {
+        if (f.user_made) {
+            user_functions_[f.name].push_back(&f);
+            if (f.takes_row) row_functions_.insert(f.name);
+        } else if (f.schema == "pg_catalog") {
+            builtin_functions_.insert(f.name);
+        } else if (f.schema == "information_schema") {
+            information_schema_functions_.insert(f.name);
+        }
+    }
+}
+
+void catalog::index_operators() {
+    for (const auto& o : rows_.operators) {
+        unsafe_operators_.emplace(o.name, &o);
+        if (!is_comparison(o.name)) continue;
+        if (unsafe_comparison_ == nullptr || o.runs_code) unsafe_comparison_ = &o;
+    }
 }
 
 resolution catalog::resolve(const sql::relation_name& name) const {
@@ -114,8 +169,15 @@ resolution catalog::resolve(const sql::relation_name& name) const {
     if (found == by_name_.end()) return {};
     const auto& candidates = found->second;
     if (name.schema.empty()) {
-        if (candidates.size() != 1) return {nullptr, bypass_reason::ambiguous_name};
-        return {candidates.front()};
+        const relation_row* only = candidates.front();
+        for (const auto* candidate : candidates) {
+            if (candidate == only || candidate->schema == "information_schema") continue;
+            if (only->schema != "information_schema") {
+                return {nullptr, bypass_reason::ambiguous_name};
+            }
+            only = candidate;
+        }
+        return {only};
     }
     for (const auto* candidate : candidates) {
         if (candidate->schema == name.schema) return {candidate};
@@ -170,6 +232,18 @@ std::optional<bypass_reason> catalog::why_not_readable(const relation_row& relat
     return std::nullopt;
 }
 
+std::optional<bool> catalog::read_runs_code(const sql::relation_name& name) const {
+    const auto found = by_name_.find(name.name);
+    if (found == by_name_.end()) return std::nullopt;
+    std::optional<bool> runs;
+    for (const auto* candidate : found->second) {
+        if (!name.schema.empty() && candidate->schema != name.schema) continue;
+        if (candidate->read_runs_code && !is_of_initdb(candidate->id)) return true;
+        runs = false;
+    }
+    return runs;
+}
+
 bool catalog::is_opaque_target(const relation_row& r) const {
     return r.kind != 'r' || r.persistence == 't' || r.is_partition || r.has_parents ||
            r.has_children || r.row_security || r.has_triggers || r.has_rules || r.runs_functions;
@@ -203,19 +277,43 @@ write_closure catalog::writes(const std::vector<sql::relation_name>& targets) co
     return closure;
 }
 
+user_functions catalog::find_functions(
+    std::string_view schema, std::string_view name, std::uint16_t arguments
+) const {
+    user_functions result;
+    const auto found = user_functions_.find(name);
+    if (found == user_functions_.end()) return result;
+    for (const auto* f : found->second) {
+        if (!schema.empty() && f->schema != schema) continue;
+        if (arguments < f->fewest || arguments > f->most) continue;
+        result.any = true;
+        result.runs_code |= f->runs_code;
+        result.impure |= !f->is_pure;
+    }
+    return result;
+}
+
 bool catalog::has_user_function(std::string_view schema, std::string_view name) const {
     const auto found = user_functions_.find(name);
     if (found == user_functions_.end()) return false;
-    const auto& schemas = found->second;
-    return schema.empty() || std::find(schemas.begin(), schemas.end(), schema) != schemas.end();
+    const auto& all = found->second;
+    return std::any_of(all.begin(), all.end(), [schema](const function_row* f) {
+        return schema.empty() || f->schema == schema;
+    });
 }
 
 bool catalog::has_builtin_function(std::string_view name) const {
     return builtin_functions_.count(name) != 0;
 }
 
-bool catalog::has_unsafe_operator(std::string_view name) const {
-    return unsafe_operators_.count(name) != 0;
+bool catalog::is_of_information_schema(std::string_view schema, std::string_view name) const {
+    return (schema.empty() || schema == "information_schema") &&
+           information_schema_functions_.count(name) != 0 && !has_user_function(schema, name);
+}
+
+const operator_row* catalog::find_unsafe_operator(std::string_view name) const {
+    const auto found = unsafe_operators_.find(name);
+    return found == unsafe_operators_.end() ? nullptr : found->second;
 }
 
 bool catalog::is_enumeration(std::string_view schema, std::string_view name) const {

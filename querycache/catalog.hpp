@@ -32,9 +32,19 @@ struct relation_row {
     bool has_children = false;  ///< in pg_inherits as a parent
     bool has_triggers = false;  ///< enabled and not internal
     bool has_rules = false;     ///< other than a view's own
-    /// A default, check, index or generated expression calls a function that is neither built in
-    /// nor written in C: a write to the table may run any code.
+    /// A default, check, index or generated expression calls code: a write to the table may do
+    /// anything.
     bool runs_functions = false;
+    /// Its query, a policy of row security or what stands behind it calls code, or it is a foreign
+    /// table: so may a read.
+    bool read_runs_code = false;
+};
+
+/// A row of catalog_queries::code_behind: on what code hangs.
+struct code_row {
+    enum class place : char { read = 'r', write = 'w', maintenance = 'm', domain = 'd' };
+    place what = place::read;
+    oid object = 0;  ///< a relation or, of a domain, a type
 };
 
 /// A row of catalog_queries::foreign_keys.
@@ -45,12 +55,22 @@ struct foreign_key_row {
     char on_update = 'a';
 };
 
-/// A row of catalog_queries::functions, one a (schema, name).
+/// A row of catalog_queries::functions: one of PostgreSQL's own names, or one user-made function.
 struct function_row {
     std::string schema;
     std::string name;
-    char volatility = 'v';   ///< the worst of its overloads: i, s or v
-    bool user_made = false;  ///< any overload came after initdb
+    std::uint16_t fewest = 0;  ///< arguments, of a user-made one
+    std::uint16_t most = 0;
+    bool user_made = false;  ///< it came after initdb
+    bool runs_code = false;  ///< may write, or change the session
+    bool is_pure = false;    ///< depends on its arguments alone
+    bool takes_row = false;  ///< one argument that may be a row: row.name calls it too
+};
+
+/// A row of catalog_queries::operators.
+struct operator_row {
+    std::string name;
+    bool runs_code = false;  ///< some operator of the name may write
 };
 
 /// A row of catalog_queries::types: a user's type, as a cast may name it.
@@ -60,22 +80,40 @@ struct type_row {
     char kind = 'b';  ///< pg_type.typtype
 };
 
+/// What of a database runs code without being named. The row of catalog_queries::hidden_code.
+struct hidden_code_row {
+    bool casts = false;         ///< a cast, or what the text's sorting and grouping stand on
+    bool impure_casts = false;  ///< a cast depends on more than the value
+    bool event_triggers = false;
+    bool may_change_catalog = false;  ///< whatever code runs
+};
+
 /// What the loader fills, row by row.
 struct catalog_rows {
     std::vector<relation_row> relations;
     std::vector<foreign_key_row> foreign_keys;
     std::vector<function_row> functions;
-    /// Names of operators outside pg_catalog whose function is not (immutable and written in C).
-    std::vector<std::string> unsafe_operators;
+    std::vector<operator_row> operators;  ///< user-made ones that are not pure
     std::vector<type_row> types;
-    bool has_unsafe_casts = false;    ///< a user's cast runs a function that is not C
-    bool has_unsafe_domains = false;  ///< a domain's check runs a function that is not C
+    hidden_code_row hidden;
+    bool has_unsafe_domains = false;     ///< a domain's default or check calls code
+    bool maintenance_runs_code = false;  ///< the expression of an index or of statistics does
+
+    /// Notes on what code hangs. To be called after `relations` is filled.
+    void note(const std::vector<code_row>& behind);
 };
 
 /// Where a relation's name leads.
 struct resolution {
     const relation_row* relation = nullptr;                  ///< set, or
     bypass_reason reason = bypass_reason::unknown_relation;  ///< why not
+};
+
+/// What user-made functions of one name and number of arguments there are.
+struct user_functions {
+    bool any = false;
+    bool runs_code = false;  ///< one of them
+    bool impure = false;     ///< one of them
 };
 
 /// What a write touches: these relations, or everything.
@@ -100,7 +138,9 @@ public:
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
 
     /// An unqualified name leads somewhere only when one relation alone has it, over all schemas:
-    /// then no search_path can make it mean another. (toast and temporary schemas are not loaded.)
+    /// then no search_path can make it mean another. information_schema does not count: it stands
+    /// in nobody's search_path, and its names are everyday words. (Temporary relations are loaded
+    /// only if they run code.)
     [[nodiscard]] resolution resolve(const sql::relation_name& name) const;
     [[nodiscard]] const relation_row* find(oid relation) const;
     /// All relations that `table`, `t` or `s.t`, may mean.
@@ -109,22 +149,40 @@ public:
     /// Why the relation may not be read from the cache; nothing when it may.
     [[nodiscard]] std::optional<bypass_reason> why_not_readable(const relation_row& relation) const;
 
+    /// Whether reading what the name may mean can run code: not what initdb made. Nothing when
+    /// nothing has the name.
+    [[nodiscard]] std::optional<bool> read_runs_code(const sql::relation_name& name) const;
+
     /// What a write to `targets` touches: they, and where foreign keys with an action carry it.
     /// (TRUNCATE ... CASCADE is not understood here: the facts call it a write of unknown extent.)
     [[nodiscard]] write_closure writes(const std::vector<sql::relation_name>& targets) const;
 
-    /// Whether a function of that name exists outside pg_catalog (in `schema`, if it is given).
+    /// User-made functions of that name (in `schema`, if it is given) that take so many arguments.
+    [[nodiscard]] user_functions find_functions(
+        std::string_view schema, std::string_view name, std::uint16_t arguments
+    ) const;
+    /// Whether there are any, whatever they take.
     [[nodiscard]] bool has_user_function(std::string_view schema, std::string_view name) const;
     /// Whether a function of that name exists in pg_catalog.
     [[nodiscard]] bool has_builtin_function(std::string_view name) const;
-    [[nodiscard]] bool has_unsafe_operator(std::string_view name) const;
+    /// Whether initdb made a function of that name in information_schema. They only read.
+    [[nodiscard]] bool is_of_information_schema(std::string_view schema, std::string_view name)
+        const;
+    /// Whether row.name may call a function.
+    [[nodiscard]] bool is_row_function(std::string_view name) const {
+        return row_functions_.count(name) != 0;
+    }
+    /// The user-made operators of that name that are not pure; null: none.
+    [[nodiscard]] const operator_row* find_unsafe_operator(std::string_view name) const;
     /// Whether every user's type of that name is an enumeration, and there is one.
     [[nodiscard]] bool is_enumeration(std::string_view schema, std::string_view name) const;
-    [[nodiscard]] bool has_unsafe_casts() const { return rows_.has_unsafe_casts; }
-    /// Whether an unsafe operator has the name of one of PostgreSQL's own: such calls are not among
-    /// the facts, since nearly every statement holds one.
-    [[nodiscard]] bool has_unsafe_builtin_name() const { return has_unsafe_builtin_name_; }
+    [[nodiscard]] const hidden_code_row& hidden() const { return rows_.hidden; }
+    /// The unsafe operators with the name of a comparison, which a text need not name to use it.
+    [[nodiscard]] const operator_row* unsafe_comparison() const { return unsafe_comparison_; }
     [[nodiscard]] bool has_unsafe_domains() const { return rows_.has_unsafe_domains; }
+    [[nodiscard]] bool maintenance_runs_code() const {
+        return rows_.maintenance_runs_code || rows_.hidden.event_triggers;
+    }
     [[nodiscard]] std::size_t relation_count() const { return rows_.relations.size(); }
 
 private:
@@ -135,17 +193,21 @@ private:
 
     /// Whether writing the relation may run code or reach tables that are not listed.
     [[nodiscard]] bool is_opaque_target(const relation_row& relation) const;
+    void index_functions();
+    void index_operators();
 
     catalog_rows rows_;
     std::uint64_t generation_;
     std::uint64_t digest_ = 0;
-    bool has_unsafe_builtin_name_ = false;
     std::unordered_map<oid, const relation_row*> by_oid_;
     std::unordered_map<std::string_view, std::vector<const relation_row*>> by_name_;
     std::unordered_map<oid, keys_of> keys_;
-    std::unordered_map<std::string_view, std::vector<std::string_view>> user_functions_;
+    std::unordered_map<std::string_view, std::vector<const function_row*>> user_functions_;
     std::unordered_set<std::string_view> builtin_functions_;
-    std::unordered_set<std::string_view> unsafe_operators_;
+    std::unordered_set<std::string_view> information_schema_functions_;
+    std::unordered_set<std::string_view> row_functions_;
+    std::unordered_map<std::string_view, const operator_row*> unsafe_operators_;
+    const operator_row* unsafe_comparison_ = nullptr;
     std::unordered_map<std::string_view, std::vector<const type_row*>> types_;
 };
 

@@ -2,7 +2,7 @@
 // columns in the order of the row's members. For PostgreSQL 13 to 17; every name is qualified,
 // because the session's search_path is not ours to trust. They need no privilege beyond connecting.
 // Run them in one REPEATABLE READ READ ONLY transaction, after database_state::catalog_version()
-// was read.
+// was read. 16384 is the first oid after initdb.
 #pragma once
 
 namespace weir::querycache::catalog_queries {
@@ -13,63 +13,205 @@ SELECT s.system_identifier::pg_catalog.text, d.oid, d.datname
   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d
  WHERE d.datname = pg_catalog.current_database())sql";
 
-/// -> relation_row, all members in order. User-made functions in languages other than C count as
-/// code that may do anything; 16384 is the first oid after initdb.
-inline constexpr const char* relations = R"sql(
-WITH code AS (
-    SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')
-), used AS (
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-     WHERE (d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-            AND d.refobjid IN (SELECT oid FROM code))
-        OR (d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass
-            AND d.refobjid IN (SELECT o.oid FROM pg_catalog.pg_operator o
-                                WHERE o.oprcode IN (SELECT oid FROM code)))
-), running AS (
-    SELECT a.adrelid AS relid FROM used u JOIN pg_catalog.pg_attrdef a ON a.oid = u.objid
-     WHERE u.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
-    UNION
-    SELECT c.conrelid FROM used u JOIN pg_catalog.pg_constraint c ON c.oid = u.objid
-     WHERE u.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND c.conrelid <> 0
-    UNION
-    SELECT i.indrelid FROM used u JOIN pg_catalog.pg_index i ON i.indexrelid = u.objid
-     WHERE u.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+/// -> the code: functions that may write tables or change the session, as one oid[] in text, which
+/// is $1 of the queries below.
+///
+/// Of what came after initdb that is every function but those of extensions that are trusted:
+///  * C code that is declared immutable. An extension that writes in it breaks PostgreSQL too.
+///  * of the listed extensions all C code, and immutable code in other languages. It is known: none
+///    of it runs SQL that writes, evaluates users' expressions, or changes the session. Extensions
+///    that are not listed may (dblink, tablefunc, pg_cron and timescaledb do). Their functions cost
+///    the cache its entries until somebody has read them: a promise is not kept on a guess.
+/// (Foreign tables count by themselves, whatever their wrapper.)
+/// An aggregate is what its support functions are. Of PostgreSQL's own: those that run SQL given as
+/// text, and set_config.
+inline constexpr const char* code = R"sql(
+WITH listed AS (
+    SELECT oid FROM pg_catalog.pg_extension
+     WHERE extname IN ('bloom', 'btree_gin', 'btree_gist', 'citext', 'cube', 'dict_int', 'dict_xsyn',
+                       'earthdistance', 'file_fdw', 'fuzzystrmatch', 'hstore', 'intagg', 'intarray',
+                       'isn', 'lo', 'ltree', 'pageinspect', 'pg_buffercache', 'pg_freespacemap',
+                       'pg_prewarm', 'pg_stat_statements', 'pg_trgm', 'pg_visibility',
+                       'pg_walinspect', 'pgcrypto', 'pgrowlocks', 'pgstattuple', 'plpgsql', 'postgis',
+                       'postgres_fdw', 'seg', 'sslinfo', 'tsm_system_rows', 'tsm_system_time',
+                       'unaccent', 'uuid-ossp', 'vector')
+), plain AS (
+    SELECT p.oid
+      FROM pg_catalog.pg_proc p
+      JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+      LEFT JOIN pg_catalog.pg_depend d
+           ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+     WHERE p.oid >= 16384 AND p.prokind <> 'a'
+       AND NOT (d.refobjid IS NOT NULL
+                AND CASE WHEN d.refobjid IN (SELECT oid FROM listed)
+                         THEN l.lanname IN ('c', 'internal') OR p.provolatile = 'i'
+                         ELSE l.lanname IN ('c', 'internal') AND p.provolatile = 'i' END)
+    UNION ALL
+    SELECT oid FROM pg_catalog.pg_proc
+     WHERE oid < 16384
+       AND proname ~ '_to_xml(schema)?$|_and_xmlschema$|^(brin_.*summarize_.*|pg_logical_slot_.*|set_config|ts_rewrite|ts_stat)$'
 )
+SELECT pg_catalog.array_agg(oid)::pg_catalog.text
+  FROM (SELECT oid FROM plain
+        UNION ALL
+        SELECT a.aggfnoid FROM pg_catalog.pg_aggregate a
+         WHERE a.aggfnoid >= 16384
+           AND EXISTS (SELECT FROM plain
+                        WHERE plain.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
+                                            a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn,
+                                            a.aggmfinalfn))) c)sql";
+
+/// -> relation_row, all members but the last two in order. Temporary relations are among them: the
+/// loader keeps those that run code.
+inline constexpr const char* relations = R"sql(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition,
        EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
        EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
        EXISTS (SELECT FROM pg_catalog.pg_rewrite r
-                WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'),
-       EXISTS (SELECT FROM running r WHERE r.relid = c.oid)
+                WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-   AND n.nspname <> 'pg_toast' AND n.nspname !~ '^pg_(toast_)?temp_')sql";
+   AND n.nspname <> 'pg_toast' AND n.nspname !~ '^pg_toast_temp_')sql";
+
+/// -> code_row: what, oid. $1: the code. PostgreSQL does not note what depends on its own objects,
+/// so calls of those are looked for in the expressions. A materialized view runs its query when it
+/// is refreshed, not when it is read; a parent table is read by reading its children.
+inline constexpr const char* code_behind = R"sql(
+WITH RECURSIVE code AS (
+    SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
+), pattern AS (
+    SELECT ':funcid (' || pg_catalog.string_agg(oid::pg_catalog.text, '|') || ') ' AS calls
+      FROM code WHERE oid < 16384
+), expressions(classid, objid, tree) AS (
+    SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass, oid, ev_action::pg_catalog.text
+      FROM pg_catalog.pg_rewrite WHERE ev_class >= 16384
+    UNION ALL
+    SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, oid,
+           pg_catalog.concat(polqual, polwithcheck)
+      FROM pg_catalog.pg_policy
+    UNION ALL
+    SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, oid, adbin::pg_catalog.text
+      FROM pg_catalog.pg_attrdef
+    UNION ALL
+    SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid, conbin::pg_catalog.text
+      FROM pg_catalog.pg_constraint WHERE conbin IS NOT NULL
+    UNION ALL
+    SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typdefaultbin::pg_catalog.text
+      FROM pg_catalog.pg_type WHERE typdefaultbin IS NOT NULL
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, indexrelid,
+           pg_catalog.concat(indexprs, indpred)
+      FROM pg_catalog.pg_index WHERE indexprs IS NOT NULL OR indpred IS NOT NULL
+), callers AS (
+    SELECT d.classid, d.objid
+      FROM code c JOIN pg_catalog.pg_depend d ON d.refobjid = c.oid
+     WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+    UNION ALL
+    SELECT d.classid, d.objid
+      FROM code c JOIN pg_catalog.pg_operator o ON o.oprcode = c.oid
+      JOIN pg_catalog.pg_depend d ON d.refobjid = o.oid
+     WHERE d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass
+    UNION ALL
+    SELECT e.classid, e.objid FROM expressions e, pattern WHERE e.tree ~ pattern.calls
+), domains AS (
+    SELECT t.oid
+      FROM callers x JOIN pg_catalog.pg_type t ON t.oid = x.objid AND t.typtype = 'd'
+     WHERE x.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+    UNION
+    SELECT k.contypid
+      FROM callers x JOIN pg_catalog.pg_constraint k ON k.oid = x.objid AND k.contypid <> 0
+     WHERE x.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+), readers AS (
+    SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass AS classid, r.oid AS objid, v.oid AS relid
+      FROM pg_catalog.pg_rewrite r
+      JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+     WHERE r.ev_type = '1' AND v.oid >= 16384
+    UNION ALL
+    SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, t.oid
+      FROM pg_catalog.pg_policy p
+      JOIN pg_catalog.pg_class t ON t.oid = p.polrelid AND t.relrowsecurity
+), needs AS (
+    SELECT r.relid, d.refclassid, d.refobjid
+      FROM readers r
+      JOIN pg_catalog.pg_depend d ON d.classid = r.classid AND d.objid = r.objid
+     WHERE d.refobjid <> r.relid
+), sources AS (
+    SELECT relid, refobjid AS source FROM needs
+     WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    UNION ALL
+    SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits
+), read(relid) AS (
+    (SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f'
+     UNION
+     SELECT r.relid FROM readers r JOIN callers x ON x.classid = r.classid AND x.objid = r.objid
+     UNION
+     SELECT n.relid FROM needs n JOIN domains d ON d.oid = n.refobjid
+      WHERE n.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+    UNION
+    SELECT s.relid FROM read r JOIN sources s ON s.source = r.relid
+)
+SELECT 'r', relid FROM read
+UNION
+SELECT 'w', a.adrelid
+  FROM callers x JOIN pg_catalog.pg_attrdef a ON a.oid = x.objid
+ WHERE x.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+UNION
+SELECT 'w', k.conrelid
+  FROM callers x JOIN pg_catalog.pg_constraint k ON k.oid = x.objid AND k.conrelid <> 0
+ WHERE x.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+UNION
+SELECT w.what, i.indrelid
+  FROM callers x JOIN pg_catalog.pg_index i ON i.indexrelid = x.objid, (VALUES ('w'), ('m')) w(what)
+ WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+UNION
+SELECT 'm', s.stxrelid
+  FROM callers x JOIN pg_catalog.pg_statistic_ext s ON s.oid = x.objid
+ WHERE x.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+UNION
+SELECT 'd', oid FROM domains)sql";
 
 /// -> foreign_key_row: conrelid, confrelid, confdeltype, confupdtype.
 inline constexpr const char* foreign_keys = R"sql(
 SELECT conrelid, confrelid, confdeltype, confupdtype
   FROM pg_catalog.pg_constraint WHERE contype = 'f')sql";
 
-/// -> function_row: schema, name, volatility, user_made.
+/// -> function_row: schema, name, fewest, most, user_made, runs_code, is_pure, takes_row. $1: the
+/// code. Of PostgreSQL's own only names: what they do is known.
 inline constexpr const char* functions = R"sql(
-SELECT n.nspname, p.proname,
-       CASE WHEN pg_catalog.bool_or(p.provolatile = 'v') THEN 'v'
-            WHEN pg_catalog.bool_or(p.provolatile = 's') THEN 's' ELSE 'i' END,
-       pg_catalog.bool_or(p.oid >= 16384)
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+SELECT n.nspname, p.proname, 0, 0, false, false, false, false
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- GROUP BY 1, 2)sql";
+ WHERE p.oid < 16384
+ GROUP BY 1, 2
+UNION ALL
+SELECT n.nspname, p.proname, p.pronargs - p.pronargdefaults,
+       CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END,
+       true,
+       p.oid IN (SELECT oid FROM code),
+       p.provolatile = 'i' AND p.oid NOT IN (SELECT oid FROM code)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_aggregate a
+                         JOIN pg_catalog.pg_proc s
+                              ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggmfinalfn)
+                        WHERE a.aggfnoid = p.oid AND s.provolatile <> 'i'),
+       p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1
+       AND (EXISTS (SELECT FROM pg_catalog.pg_type t
+                     WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p'))
+            OR EXISTS (SELECT FROM pg_catalog.pg_cast c
+                         JOIN pg_catalog.pg_type s ON s.oid = c.castsource AND s.typtype = 'c'
+                        WHERE c.casttarget = p.proargtypes[0]))
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.oid >= 16384)sql";
 
-/// -> catalog_rows::unsafe_operators: name.
-inline constexpr const char* unsafe_operators = R"sql(
-SELECT DISTINCT o.oprname
-  FROM pg_catalog.pg_operator o
-  JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
-  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE (o.oid >= 16384 OR p.oid >= 16384)
-   AND NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal')))sql";
+/// -> operator_row: name, runs_code; one a name, of those that are not pure. $1: the code.
+inline constexpr const char* operators = R"sql(
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+SELECT o.oprname, pg_catalog.bool_or(p.oid IN (SELECT oid FROM code))
+  FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
+ WHERE o.oid >= 16384 AND (p.provolatile <> 'i' OR p.oid IN (SELECT oid FROM code))
+ GROUP BY 1)sql";
 
 /// -> type_row: schema, name, kind. Row types of tables are left out, and arrays.
 inline constexpr const char* types = R"sql(
@@ -79,20 +221,25 @@ SELECT n.nspname, t.typname, t.typtype
    AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c
                                    WHERE c.oid = t.typrelid AND c.relkind = 'c')))sql";
 
-/// -> has_unsafe_casts, has_unsafe_domains: one row.
+/// -> hidden_code, all members in order: one row. $1: the code.
+/// A function changes the catalog by a statement that stands in its source, by EXECUTE of a text,
+/// or by a function that does: when no source holds such a word, and no function is in a language
+/// that cannot be judged so, none can. Words in comments and strings count as well. (No backslash
+/// in the patterns: what it means depends on a setting.)
 inline constexpr const char* hidden_code = R"sql(
-SELECT EXISTS (SELECT FROM pg_catalog.pg_cast c
-                 JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
-                 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-                WHERE c.oid >= 16384
-                  AND NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))),
-       EXISTS (SELECT FROM pg_catalog.pg_constraint c
-                 JOIN pg_catalog.pg_depend d ON d.objid = c.oid
-                      AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
-                      AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-                 JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
-                 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-                WHERE c.contypid <> 0 AND p.oid >= 16384
-                  AND l.lanname NOT IN ('c', 'internal')))sql";
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castfunc IN (SELECT oid FROM code))
+       OR EXISTS (SELECT FROM pg_catalog.pg_amproc WHERE amproc IN (SELECT oid FROM code))
+       OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr
+                   WHERE o.oprcode IN (SELECT oid FROM code)),
+       EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
+                WHERE c.oid >= 16384 AND p.provolatile <> 'i'),
+       EXISTS (SELECT FROM pg_catalog.pg_event_trigger
+                WHERE evtenabled <> 'D' AND evtfoid IN (SELECT oid FROM code)),
+       EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+                WHERE p.oid >= 16384 AND p.prokind <> 'a' AND p.oid IN (SELECT oid FROM code)
+                  AND (l.lanname NOT IN ('sql', 'plpgsql')
+                       OR p.prosrc ~* '[[:<:]](alter|create|drop|execute|grant|import|language|reassign|revoke)[[:>:]]'
+                       OR l.lanname = 'sql' AND p.prosrc ~* '[[:<:]]select[[:>:]].*[[:<:]]into[[:>:]]')))sql";
 
 }  // namespace weir::querycache::catalog_queries

@@ -29,6 +29,7 @@ public:
 
     verdict run() {
         if (fresh_) out_.generation = snapshot_->generation();
+        find_calls();
         find_rule();
         bind_writes();
         bind_reads();
@@ -38,7 +39,17 @@ public:
     }
 
 private:
-    /// Before all else: what a rule vouches for, is not taken for a writer.
+    /// The calls of the text, and those that are written like a column of a row.
+    void find_calls() {
+        calls_ = facts_.functions;
+        if (snapshot_ == nullptr) return;
+        for (const auto& name : facts_.attributes) {
+            if (!snapshot_->is_row_function(name)) continue;
+            calls_.push_back({sql::function_call::kind::function, {}, name, 1});
+        }
+    }
+
+    /// Before the writes: what a rule vouches for, is not taken for a writer.
     void find_rule() {
         if (facts_.kind != statement_class::read || !facts_.parsed) return;
         for (const auto& name : facts_.reads) {
@@ -54,6 +65,13 @@ private:
     void everything(bool with_catalog) {
         out_.writes.everything = true;
         out_.writes.catalog |= with_catalog;
+    }
+
+    /// Code runs that nobody here has read: it may write any table, leave something in the session,
+    /// and be DDL unless the catalog says that no code of this database is.
+    void hidden_code() {
+        out_.writes.hidden_code = true;
+        everything(snapshot_ == nullptr || snapshot_->hidden().may_change_catalog);
     }
 
     void bind_writes() {
@@ -79,44 +97,84 @@ private:
         }
         if (of_unknown_extent) {
             everything(!facts_.parsed && facts_.kind == statement_class::read);
-            out_.writes.hidden_code = true;
+            hidden_code();
         }
+        // What was too long to be parsed names relations and columns that nobody has looked at.
+        const bool names_unseen = !facts_.parsed && (facts_.kind == statement_class::read ||
+                                                     facts_.kind == statement_class::noop);
+        if (names_unseen) hidden_code();
         if ((facts_.effects & (sql::effect_bit(sql::session_effect::load) |
                                sql::effect_bit(sql::session_effect::opaque))) != 0) {
             everything(true);
         }
         std::vector<sql::relation_name> targets = facts_.writes;
         bind_calls(targets);
+        bind_operators();
+        bind_sources();
         bind_targets(targets);
         if (out_.writes.everything) out_.writes.slots.clear();
     }
 
     /// What the called functions write, added to `targets`.
     void bind_calls(std::vector<sql::relation_name>& targets) {
-        for (const auto& call : facts_.functions) {
+        for (const auto& call : calls_) {
             if (is_vouched_for(call)) continue;
             switch (call.what) {
                 case sql::function_call::kind::function:
                     bind_function_writes(call, targets);
                     break;
                 case sql::function_call::kind::operation:
-                    if (snapshot_ == nullptr || snapshot_->has_unsafe_operator(call.name)) {
+                    if (snapshot_ == nullptr) {
+                        hidden_code();
+                    } else if (const auto* o = snapshot_->find_unsafe_operator(call.name)) {
+                        if (o->runs_code) hidden_code();
+                    } else if (!fresh_) {
                         everything(false);
                     }
                     break;
                 case sql::function_call::kind::type:
                     // A cast to an unknown type can only run code by a cast or a domain, and those
                     // are known to be harmless, or are below.
-                    if (snapshot_ == nullptr || snapshot_->has_unsafe_domains()) everything(false);
+                    if (snapshot_ == nullptr || snapshot_->has_unsafe_domains()) hidden_code();
                     break;
             }
         }
-        const bool touches_data =
-            facts_.kind == statement_class::read || facts_.kind == statement_class::write;
-        if (touches_data && snapshot_ != nullptr &&
-            (snapshot_->has_unsafe_casts() || snapshot_->has_unsafe_builtin_name())) {
+    }
+
+    /// Code that a text runs without a name of its own for it.
+    void bind_operators() {
+        const bool touches_data = facts_.kind == statement_class::read ||
+                                  facts_.kind == statement_class::write ||
+                                  facts_.kind == statement_class::noop;
+        if (!touches_data || snapshot_ == nullptr) return;
+        const auto* comparison = snapshot_->unsafe_comparison();
+        const bool compares = comparison != nullptr && comparison->runs_code;
+        // No reply of such a database is kept, so no more is asked: each statement would ask it.
+        if (snapshot_->hidden().casts || compares) everything(false);
+        for (const auto& name : facts_.operators) {
+            const auto* found = snapshot_->find_unsafe_operator(name);
+            if (found != nullptr && found->runs_code) hidden_code();
+        }
+    }
+
+    /// What is read may run code as well: views, row security, foreign tables; and so may what is
+    /// maintained.
+    void bind_sources() {
+        if (!fresh_ && (!facts_.reads.empty() || facts_.maintains)) {
+            // A name may have become a view's. It is not taken for DDL either.
             everything(false);
         }
+        if (snapshot_ == nullptr) return;
+        for (const auto& name : facts_.reads) {
+            const auto runs = snapshot_->read_runs_code(name);
+            if (!runs) {
+                // A temporary table without code, or something made around the daemon.
+                everything(false);
+            } else if (*runs) {
+                hidden_code();
+            }
+        }
+        if (facts_.maintains && snapshot_->maintenance_runs_code()) hidden_code();
     }
 
     void bind_function_writes(
@@ -128,28 +186,46 @@ private:
             declared_effects_ = true;
             return;
         }
-        const bool harmless = fresh_ && sql::is_non_writing_builtin(call.schema, call.name) &&
-                              !snapshot_->has_user_function(call.schema, call.name);
-        if (harmless) return;
-        // A user's function may do all that DO may, and so may a name that the catalog does not
-        // have yet. A name of PostgreSQL's own is not taken for DDL merely because the snapshot is
-        // old: every read would then make the next snapshot old as well.
-        const bool users = snapshot_ != nullptr
-                               ? snapshot_->has_user_function(call.schema, call.name) ||
-                                     !snapshot_->has_builtin_function(call.name)
-                               : !sql::is_non_writing_builtin(call.schema, call.name);
-        everything(users);
+        if (is_harmless(call)) {
+            // Under an old snapshot another may have got the name. It is not taken for DDL: every
+            // read would then make the next snapshot old as well.
+            if (!fresh_) everything(false);
+            return;
+        }
+        // A user's function may do all that DO may, and so may one of PostgreSQL's that runs SQL
+        // from a text, and a name that the catalog does not have yet.
+        if (snapshot_ == nullptr) {
+            everything(!sql::is_non_writing_builtin(call.schema, call.name));
+        } else if (snapshot_->has_user_function(call.schema, call.name) || snapshot_->has_builtin_function(call.name)) {
+            hidden_code();
+        } else {
+            everything(true);
+        }
+    }
+
+    [[nodiscard]] bool is_harmless(const sql::function_call& call) const {
+        if (snapshot_ == nullptr) return false;
+        const auto users = snapshot_->find_functions(call.schema, call.name, call.arguments);
+        if (users.runs_code) return false;
+        if (sql::is_non_writing_builtin(call.schema, call.name)) {
+            // What fills rows of a type checks its domains.
+            const bool fills = call.name.find("_populate_record") != std::string::npos ||
+                               call.name.find("_to_record") != std::string::npos;
+            return !fills || !snapshot_->has_unsafe_domains();
+        }
+        if (snapshot_->is_of_information_schema(call.schema, call.name)) return true;
+        const bool may_be_builtin = call.schema.empty() || call.schema == "pg_catalog";
+        return users.any && !(may_be_builtin && snapshot_->has_builtin_function(call.name));
     }
 
     void bind_targets(const std::vector<sql::relation_name>& targets) {
-        if (targets.empty() || out_.writes.everything) return;
+        if (targets.empty()) return;
         // Under an old snapshot a table may have got a trigger, or its name another owner.
-        if (!fresh_) return everything(false);
-        const auto closure = snapshot_->writes(targets);
-        if (closure.everything || snapshot_->has_unsafe_domains()) {
-            out_.writes.hidden_code = true;
-            return everything(false);
-        }
+        if (!fresh_) everything(false);
+        if (snapshot_ == nullptr) return;
+        const auto closure = find_closure(targets);
+        if (closure.everything || snapshot_->has_unsafe_domains()) hidden_code();
+        if (out_.writes.everything) return;
         for (const oid relation : closure.relations) {
             out_.writes.slots.push_back(database_.versions().slot(relation));
         }
@@ -158,6 +234,21 @@ private:
                                             facts_.statements == 1 && facts_.parsed &&
                                             targets.size() == 1 && closure.plain &&
                                             !declared_effects_ && (facts_.reasons & cte) == 0;
+    }
+
+    /// Of the targets that the catalog has. A name that leads nowhere may be a temporary table's,
+    /// or was made around the daemon: then it is not known what runs.
+    write_closure find_closure(const std::vector<sql::relation_name>& targets) {
+        std::vector<sql::relation_name> known;
+        for (const auto& target : targets) {
+            if (snapshot_->read_runs_code(target).has_value()) {
+                known.push_back(target);
+            } else {
+                out_.writes.hidden_code = true;
+                everything(false);
+            }
+        }
+        return snapshot_->writes(known);
     }
 
     static sql::relation_name parse_name(const std::string& table) {
@@ -209,20 +300,23 @@ private:
     }
 
     void judge_calls() {
-        if (snapshot_->has_unsafe_casts()) refuse(bypass_reason::user_cast);
-        if (snapshot_->has_unsafe_builtin_name()) refuse(bypass_reason::user_operator);
-        for (const auto& call : facts_.functions) {
+        if (snapshot_->hidden().casts || snapshot_->hidden().impure_casts) {
+            refuse(bypass_reason::user_cast);
+        }
+        if (snapshot_->unsafe_comparison() != nullptr) refuse(bypass_reason::user_operator);
+        for (const auto& name : facts_.operators) {
+            if (snapshot_->find_unsafe_operator(name) != nullptr) {
+                refuse(bypass_reason::user_operator);
+            }
+        }
+        for (const auto& call : calls_) {
             if (is_vouched_for(call)) continue;
             switch (call.what) {
                 case sql::function_call::kind::function:
-                    if (snapshot_->has_user_function(call.schema, call.name)) {
-                        refuse(bypass_reason::user_function);
-                    } else if (!sql::is_cacheable_builtin(call.schema, call.name)) {
-                        refuse(bypass_reason::function_not_allowed);
-                    }
+                    judge_function(call);
                     break;
                 case sql::function_call::kind::operation:
-                    if (snapshot_->has_unsafe_operator(call.name)) {
+                    if (snapshot_->find_unsafe_operator(call.name) != nullptr) {
                         refuse(bypass_reason::user_operator);
                     }
                     break;
@@ -239,6 +333,20 @@ private:
         if (!out_.writes.empty() && out_.reasons.empty()) refuse(bypass_reason::user_function);
     }
 
+    /// Any function of the name that the call may mean, PostgreSQL's own included.
+    void judge_function(const sql::function_call& call) {
+        const auto users = snapshot_->find_functions(call.schema, call.name, call.arguments);
+        const bool may_be_builtin = (call.schema.empty() || call.schema == "pg_catalog") &&
+                                    (!users.any || snapshot_->has_builtin_function(call.name));
+        if (users.impure) {
+            refuse(bypass_reason::user_function);
+        } else if (may_be_builtin && !sql::is_cacheable_builtin(call.schema, call.name)) {
+            refuse(bypass_reason::function_not_allowed);
+        } else if (!may_be_builtin && !users.any) {
+            refuse(bypass_reason::user_function);
+        }
+    }
+
     const sql::statement& facts_;
     database_state& database_;
     const catalog* snapshot_;
@@ -246,6 +354,7 @@ private:
     const session_rules& session_;
     bool fresh_;  ///< the snapshot knows all DDL that was seen
     bool declared_effects_ = false;
+    std::vector<sql::function_call> calls_;
     std::vector<const relation_row*> relations_;  ///< of facts.reads; null: leads nowhere
     std::vector<bypass_reason> unresolved_;
     verdict out_;

@@ -23,7 +23,7 @@ namespace weir::querycache {
 struct write_set {
     bool everything = false;
     bool catalog = false;                ///< DDL
-    bool hidden_code = false;            ///< a trigger or the like runs, which may even hold DDL
+    bool hidden_code = false;            ///< code runs that the text does not show
     bool zero_rows_are_nothing = false;  ///< "UPDATE 0" proves that nothing was written
     boost::container::small_vector<version_slot*, 4> slots;
 

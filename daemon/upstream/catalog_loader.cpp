@@ -138,8 +138,31 @@ querycache::relation_row relation_of(const pqxx::row& row) {
     relation.has_children = flag_of(row[8]);
     relation.has_triggers = flag_of(row[9]);
     relation.has_rules = flag_of(row[10]);
-    relation.runs_functions = flag_of(row[11]);
     return relation;
+}
+
+querycache::code_row code_of(const pqxx::row& row) {
+    return {static_cast<querycache::code_row::place>(letter_of(row[0])), oid_of(row[1])};
+}
+
+querycache::function_row function_of(const pqxx::row& row) {
+    querycache::function_row function;
+    function.schema = text_of(row[0]);
+    function.name = text_of(row[1]);
+    function.fewest = number<std::uint16_t>(row[2]);
+    function.most = number<std::uint16_t>(row[3]);
+    function.user_made = flag_of(row[4]);
+    function.runs_code = flag_of(row[5]);
+    function.is_pure = flag_of(row[6]);
+    function.takes_row = flag_of(row[7]);
+    return function;
+}
+
+// A temporary relation is its session's own; but where its name hides another's, what it runs
+// counts.
+bool is_harmless_temporary(const querycache::relation_row& r) {
+    return r.persistence == 't' && !r.has_triggers && !r.has_rules && !r.runs_functions &&
+           !r.read_runs_code;
 }
 
 /// What the server says belongs into the daemon's log or nowhere, not on its stderr.
@@ -293,20 +316,21 @@ querycache::catalog_rows control_connection::read_catalog() {
             {oid_of(row[0]), oid_of(row[1]), letter_of(row[2]), letter_of(row[3])}
         );
     }
-    for (const auto& row : work.exec(queries::functions)) {
-        rows.functions.push_back(
-            {text_of(row[0]), text_of(row[1]), letter_of(row[2]), flag_of(row[3])}
-        );
-    }
-    for (const auto& row : work.exec(queries::unsafe_operators)) {
-        rows.unsafe_operators.push_back(text_of(row[0]));
-    }
+    const auto code = text_of(work.exec1(queries::code)[0]);
+    for (const auto& row : work.exec_params(queries::functions, code))
+        rows.functions.push_back(function_of(row));
+    for (const auto& row : work.exec_params(queries::operators, code))
+        rows.operators.push_back({text_of(row[0]), flag_of(row[1])});
+    std::vector<querycache::code_row> behind;
+    for (const auto& row : work.exec_params(queries::code_behind, code))
+        behind.push_back(code_of(row));
+    rows.note(behind);
+    std::erase_if(rows.relations, is_harmless_temporary);
     for (const auto& row : work.exec(queries::types)) {
         rows.types.push_back({text_of(row[0]), text_of(row[1]), letter_of(row[2])});
     }
-    const auto hidden = work.exec1(queries::hidden_code);
-    rows.has_unsafe_casts = flag_of(hidden[0]);
-    rows.has_unsafe_domains = flag_of(hidden[1]);
+    const auto hidden = work.exec_params1(queries::hidden_code, code);
+    rows.hidden = {flag_of(hidden[0]), flag_of(hidden[1]), flag_of(hidden[2]), flag_of(hidden[3])};
     work.commit();
     return rows;
 }

@@ -153,14 +153,74 @@ TEST(Catalog, TakesATypeForAnEnumerationOnlyIfAllOfTheNameAre) {
     EXPECT_FALSE(c->is_enumeration("", "nothing"));
 }
 
-TEST(Catalog, NoticesUnsafeOperatorsOfABuiltinName) {
+TEST(Catalog, TellsUnsafeComparisonsFromOtherUnsafeOperators) {
     auto rows = some_rows();
-    rows.unsafe_operators = {"===="};
+    rows.operators = {{"===="}, {"%"}};
     const auto odd = make_catalog(1, rows);
-    EXPECT_TRUE(odd->has_unsafe_operator("===="));
-    EXPECT_FALSE(odd->has_unsafe_builtin_name());
-    rows.unsafe_operators = {"+"};
-    EXPECT_TRUE(make_catalog(1, rows)->has_unsafe_builtin_name());
+    EXPECT_NE(odd->find_unsafe_operator("===="), nullptr);
+    EXPECT_EQ(odd->find_unsafe_operator("+"), nullptr);
+    EXPECT_EQ(odd->unsafe_comparison(), nullptr);
+    rows.operators = {{"<", true}};
+    ASSERT_NE(make_catalog(1, rows)->unsafe_comparison(), nullptr);
+    EXPECT_TRUE(make_catalog(1, rows)->unsafe_comparison()->runs_code);
+}
+
+TEST(Catalog, TellsFunctionsByTheNumberOfArguments) {
+    auto rows = some_rows();
+    auto pair = test::pure_function("f", 2);
+    pair.most = 3;
+    rows.functions.push_back(pair);
+    rows.functions.push_back(test::user_function("f", 4));
+    const auto c = make_catalog(1, std::move(rows));
+    EXPECT_FALSE(c->find_functions("", "f", 1).any);
+    for (const std::uint16_t n : std::initializer_list<std::uint16_t>{2, 3}) {
+        EXPECT_TRUE(c->find_functions("", "f", n).any);
+        EXPECT_FALSE(c->find_functions("", "f", n).impure);
+    }
+    EXPECT_TRUE(c->find_functions("public", "f", 4).runs_code);
+    EXPECT_TRUE(c->find_functions("", "f", 4).impure);
+    EXPECT_FALSE(c->find_functions("other", "f", 4).any);
+}
+
+TEST(Catalog, InformationSchemaMakesNoNameAmbiguous) {
+    auto rows = some_rows();
+    rows.relations.push_back(test::table(13000, "columns", "information_schema"));
+    rows.relations.push_back(test::table(13001, "t", "information_schema"));
+    const auto c = make_catalog(1, rows);
+    EXPECT_EQ(c->resolve({"", "t"}).relation, c->find(t_oid));
+    EXPECT_EQ(c->resolve({"information_schema", "t"}).relation, c->find(13001));
+    EXPECT_EQ(c->resolve({"", "columns"}).relation, c->find(13000));
+    rows.relations.push_back(test::table(20020, "t", "other"));
+    EXPECT_EQ(
+        make_catalog(1, std::move(rows))->resolve({"", "t"}).reason, bypass_reason::ambiguous_name
+    );
+}
+
+TEST(Catalog, AReadRunsCodeWhereAnythingOfTheNameDoes) {
+    auto rows = some_rows();
+    rows.note({{code_row::place::read, t_oid}, {code_row::place::read, 20010}});
+    rows.relations.push_back(test::table(13000, "columns", "information_schema"));
+    rows.relations.back().read_runs_code = true;
+    const auto c = make_catalog(1, std::move(rows));
+    EXPECT_EQ(c->read_runs_code({"", "t"}), true);
+    EXPECT_EQ(c->read_runs_code({"", "u"}), false);
+    EXPECT_EQ(c->read_runs_code({"", "twice"}), true);
+    EXPECT_EQ(c->read_runs_code({"other", "twice"}), true);
+    EXPECT_EQ(c->read_runs_code({"public", "twice"}), false);
+    EXPECT_EQ(c->read_runs_code({"", "nothing"}), std::nullopt);
+    EXPECT_EQ(c->read_runs_code({"nowhere", "u"}), std::nullopt);
+    EXPECT_EQ(c->read_runs_code({"", "columns"}), false) << "initdb made it";
+}
+
+TEST(Catalog, NotesOnWhatCodeHangs) {
+    auto rows = some_rows();
+    rows.note({{code_row::place::write, t_oid}});
+    EXPECT_TRUE(rows.relations[0].runs_functions);
+    EXPECT_FALSE(rows.relations[0].read_runs_code || rows.relations[1].runs_functions);
+    EXPECT_FALSE(rows.has_unsafe_domains || rows.maintenance_runs_code);
+    rows.note({{code_row::place::domain, 30000}, {code_row::place::maintenance, t_oid}});
+    EXPECT_TRUE(rows.has_unsafe_domains);
+    EXPECT_TRUE(rows.maintenance_runs_code);
 }
 
 TEST(Catalog, DigestIgnoresTheOrderOfRowsAndNothingElse) {

@@ -78,6 +78,8 @@ TEST_F(verdict_on_statement, RefusesWhatWasOnlyLexed) {
     auto facts = reading({"t"});
     facts.parsed = false;
     EXPECT_EQ(reason(facts), "not_parsed");
+    EXPECT_TRUE(judge(facts).writes.everything) << "it may read a view";
+    EXPECT_TRUE(judge(facts).writes.hidden_code);
 }
 
 TEST_F(verdict_on_statement, RefusesTablesThatTheCatalogDoesNotClear) {
@@ -113,17 +115,118 @@ TEST_F(verdict_on_statement, AllowsOnlyFunctionsThatDependOnTheirArguments) {
 
 TEST_F(verdict_on_statement, DistrustsABuiltinNameThatAUserHasToo) {
     auto rows = some_rows();
-    rows.functions.push_back({"public", "lower", 'i', true});
+    rows.functions.push_back(test::user_function("lower", 1));
     load(std::move(rows));
     const auto v = judge(calling("lower", {}, false));
     EXPECT_EQ(v.reason, bypass_reason::user_function);
     EXPECT_TRUE(v.writes.everything);
 }
 
+TEST_F(verdict_on_statement, TrustsAnExtensionThatHasABuiltinNameToo) {
+    auto rows = some_rows();
+    rows.functions.push_back(test::pure_function("lower", 1));
+    rows.functions.push_back(test::pure_function("similarity", 1));
+    rows.functions.push_back(test::user_function("lower", 2));
+    auto stable = test::pure_function("unaccent", 1);
+    stable.is_pure = false;
+    rows.functions.push_back(stable);
+    load(std::move(rows));
+    for (const char* name : {"lower", "similarity"}) {
+        EXPECT_EQ(reason(calling(name)), "") << name;
+        EXPECT_TRUE(judge(calling(name)).writes.empty()) << name;
+    }
+    EXPECT_EQ(reason(calling("unaccent")), "user_function");
+    EXPECT_TRUE(judge(calling("unaccent")).writes.empty()) << "it reads what it likes";
+}
+
+TEST_F(verdict_on_statement, KnowsTheFunctionsOfInformationSchema) {
+    auto rows = some_rows();
+    rows.functions.push_back({.schema = "pg_catalog", .name = "query_to_xml"});
+    rows.functions.push_back({.schema = "information_schema", .name = "_pg_expandarray"});
+    load(std::move(rows));
+    auto facts = calling("_pg_expandarray");
+    facts.functions.back().schema = "information_schema";
+    EXPECT_TRUE(judge(facts).writes.empty());
+    EXPECT_TRUE(judge(facts).reason);
+    EXPECT_TRUE(judge(calling("query_to_xml")).writes.hidden_code) << "runs SQL from a text";
+}
+
+TEST_F(verdict_on_statement, TakesAColumnThatMayBeAFunctionForACall) {
+    auto rows = some_rows();
+    rows.functions.push_back(test::user_function("wut"));
+    rows.functions.back().takes_row = true;
+    load(std::move(rows));
+    auto facts = reading({"t"});
+    facts.attributes = {"id", "wut"};
+    EXPECT_EQ(reason(facts), "user_function");
+    EXPECT_TRUE(judge(facts).writes.everything);
+    EXPECT_TRUE(judge(facts).writes.hidden_code);
+    facts.attributes = {"id", "wf"};
+    EXPECT_EQ(reason(facts), "") << "takes no row";
+}
+
+TEST_F(verdict_on_statement, CodeBehindWhatIsReadWritesEverything) {
+    auto rows = some_rows();
+    rows.relations[0].kind = 'v';
+    rows.relations[0].read_runs_code = true;
+    rows.relations[1].kind = 'v';
+    load(std::move(rows));
+    auto of_write = writing({"hot"});
+    of_write.reads.push_back({"", "t"});
+    auto of_copy = statement_of(statement_class::noop);
+    of_copy.reads.push_back({"", "t"});
+    for (const auto& facts : {reading({"t"}), of_write, of_copy}) {
+        EXPECT_TRUE(judge(facts).writes.everything);
+        EXPECT_TRUE(judge(facts).writes.hidden_code);
+        EXPECT_FALSE(judge(facts).writes.catalog);
+    }
+    EXPECT_TRUE(judge(reading({"nothing"})).writes.everything);
+    EXPECT_FALSE(judge(reading({"nothing"})).writes.runs_unknown_code()) << "a temporary table";
+    EXPECT_TRUE(judge(reading({"u"})).writes.empty()) << "a view of plain tables";
+    EXPECT_TRUE(judge(reading({"twice"})).writes.empty()) << "neither runs code";
+    EXPECT_TRUE(judge(reading({"pg_class"})).writes.empty());
+}
+
+TEST_F(verdict_on_statement, HiddenCodeIsDdlWhereAnyCodeMayBe) {
+    auto rows = some_rows();
+    rows.hidden.may_change_catalog = true;
+    load(std::move(rows));
+    EXPECT_TRUE(judge(writing({"tr"})).writes.catalog);
+    EXPECT_TRUE(judge(calling("wf")).writes.catalog);
+    EXPECT_FALSE(judge(writing({"t"})).writes.catalog);
+    EXPECT_FALSE(judge(writing({"nothing"})).writes.catalog) << "a temporary table";
+    EXPECT_FALSE(judge(reading({"nothing"})).writes.catalog);
+}
+
+TEST_F(verdict_on_statement, MaintenanceMayRunCodeToo) {
+    auto facts = statement_of(statement_class::noop);
+    facts.maintains = true;
+    EXPECT_TRUE(judge(facts).writes.empty());
+    auto rows = some_rows();
+    rows.maintenance_runs_code = true;
+    load(rows);
+    EXPECT_TRUE(judge(facts).writes.hidden_code);
+    rows.maintenance_runs_code = false;
+    rows.hidden.event_triggers = true;
+    load(rows);
+    EXPECT_TRUE(judge(facts).writes.hidden_code);
+    EXPECT_TRUE(judge(statement_of(statement_class::noop)).writes.empty());
+}
+
+TEST_F(verdict_on_statement, AReadUnderAnOldSnapshotMayBeOfAView) {
+    database.versions().catalog()->bump(bump_cause::ddl);
+    EXPECT_TRUE(judge(reading({"t"})).writes.everything);
+    EXPECT_FALSE(judge(reading({"t"})).writes.catalog) << "no snapshot would ever be new";
+    EXPECT_FALSE(judge(reading({"t"})).writes.runs_unknown_code());
+    EXPECT_TRUE(bind(reading({"t"}), database, nullptr, *rules, session).writes.everything);
+}
+
 TEST_F(verdict_on_statement, TakesAUserFunctionForAWriterOfEverything) {
     const auto v = judge(calling("wf"));
     EXPECT_TRUE(v.writes.everything);
-    EXPECT_TRUE(v.writes.catalog);
+    EXPECT_TRUE(v.writes.runs_unknown_code());
+    EXPECT_FALSE(v.writes.catalog) << "no code of this database holds DDL";
+    EXPECT_TRUE(judge(calling("not_there_yet")).writes.catalog);
 }
 
 TEST_F(verdict_on_statement, BelievesARuleThatVouches) {
@@ -148,13 +251,27 @@ TEST_F(verdict_on_statement, JudgesTypesAndOperators) {
     using kind = sql::function_call::kind;
     auto rows = some_rows();
     rows.types = {{"public", "mood", 'e'}, {"public", "dom", 'd'}};
-    rows.unsafe_operators = {"<<<<"};
+    rows.operators = {{"<<<<", true}, {"%", false}};
     load(rows);
     EXPECT_EQ(reason(calling("mood", kind::type)), "");
     EXPECT_EQ(reason(calling("dom", kind::type)), "user_type");
     EXPECT_EQ(reason(calling("@@@@", kind::operation)), "") << "of C code, immutable";
     EXPECT_EQ(reason(calling("<<<<", kind::operation)), "user_operator");
-    rows.has_unsafe_casts = true;
+    auto similar = reading({"t"});
+    similar.operators = {"%"};
+    EXPECT_EQ(reason(similar), "user_operator");
+    EXPECT_TRUE(judge(similar).writes.empty());
+    EXPECT_EQ(reason(reading({"t"})), "") << "others do not use it";
+    rows.operators = {{"=", true}};
+    load(rows);
+    EXPECT_EQ(reason(reading({"t"})), "user_operator");
+    EXPECT_TRUE(judge(reading({"t"})).writes.everything);
+    rows.operators.clear();
+    rows.hidden.impure_casts = true;
+    load(rows);
+    EXPECT_EQ(reason(reading({"t"})), "user_cast");
+    EXPECT_FALSE(judge(writing({"t"})).writes.everything);
+    rows.hidden.casts = true;
     load(rows);
     EXPECT_EQ(reason(reading({"t"})), "user_cast");
     EXPECT_TRUE(judge(writing({"t"})).writes.everything);

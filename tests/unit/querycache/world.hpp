@@ -27,6 +27,25 @@ inline relation_row table(oid id, std::string name, std::string schema = "public
     return row;
 }
 
+/// One that may do anything.
+inline function_row user_function(std::string name, std::uint16_t arguments = 1) {
+    function_row row;
+    row.schema = "public";
+    row.name = std::move(name);
+    row.fewest = row.most = arguments;
+    row.user_made = true;
+    row.runs_code = true;
+    return row;
+}
+
+/// C code of an extension, immutable.
+inline function_row pure_function(std::string name, std::uint16_t arguments = 1) {
+    auto row = user_function(std::move(name), arguments);
+    row.runs_code = false;
+    row.is_pure = true;
+    return row;
+}
+
 /// t, u, hot: ordinary. tr: has a trigger. p <- c: foreign key with CASCADE. q <- r: without
 /// action.
 inline catalog_rows some_rows() {
@@ -46,10 +65,10 @@ inline catalog_rows some_rows() {
     rows.relations[3].has_triggers = true;
     rows.foreign_keys = {{20006, 20005, 'c', 'a'}, {20008, 20007, 'a', 'a'}};
     rows.functions = {
-        {"pg_catalog", "lower", 'i', false},
-        {"pg_catalog", "count", 'i', false},
-        {"pg_catalog", "now", 's', false},
-        {"public", "wf", 'v', true}};
+        {.schema = "pg_catalog", .name = "lower"},
+        {.schema = "pg_catalog", .name = "count"},
+        {.schema = "pg_catalog", .name = "now"},
+        user_function("wf")};
     return rows;
 }
 

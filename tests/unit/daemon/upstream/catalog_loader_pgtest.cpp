@@ -114,8 +114,18 @@ TEST_F(loaded_shop, FunctionsAndTypesAreKnown) {
     EXPECT_FALSE(snapshot->has_user_function("", "lower"));
     EXPECT_TRUE(snapshot->has_builtin_function("lower"));
     EXPECT_TRUE(snapshot->is_enumeration("", "mood"));
-    EXPECT_FALSE(snapshot->has_unsafe_casts());
+    EXPECT_FALSE(snapshot->hidden().casts || snapshot->hidden().impure_casts);
+    EXPECT_FALSE(snapshot->hidden().event_triggers || snapshot->hidden().may_change_catalog);
     EXPECT_FALSE(snapshot->has_unsafe_domains());
+    EXPECT_FALSE(snapshot->maintenance_runs_code());
+}
+
+TEST_F(loaded_shop, ReadsOfOrdinaryRelationsRunNoCode) {
+    for (const char* name :
+         {"plain", "seen", "parts", "part1", "watched", "guarded", "running", "pg_class"}) {
+        EXPECT_EQ(snapshot->read_runs_code({"", name}), false) << name;
+    }
+    EXPECT_EQ(snapshot->read_runs_code({"information_schema", "tables"}), false);
 }
 
 TEST(CatalogLoader, UnsafeOperatorsCastsAndDomainsAreSeen) {
@@ -133,10 +143,180 @@ CREATE CAST (int AS pair) WITH FUNCTION to_pair(int);)sql",
     );
     loader_world world;
     const auto snapshot = world.loaded("unsafe").snapshot();
-    EXPECT_TRUE(snapshot->has_unsafe_operator("==="));
-    EXPECT_FALSE(snapshot->has_unsafe_operator("="));
+    ASSERT_NE(snapshot->find_unsafe_operator("==="), nullptr);
+    EXPECT_TRUE(snapshot->find_unsafe_operator("===")->runs_code);
+    EXPECT_EQ(snapshot->find_unsafe_operator("="), nullptr);
     EXPECT_TRUE(snapshot->has_unsafe_domains());
-    EXPECT_TRUE(snapshot->has_unsafe_casts());
+    EXPECT_TRUE(snapshot->hidden().casts);
+}
+
+TEST(CatalogLoader, SeesCodeBehindWhatIsRead) {
+    make_database("behind");
+    postgres().execute(
+        R"sql(
+CREATE EXTENSION file_fdw; CREATE EXTENSION citext;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE TABLE t(id int, v numeric, c citext);
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE VIEW calls AS SELECT f(); CREATE VIEW nested AS SELECT * FROM calls;
+CREATE VIEW sql_of_text AS SELECT query_to_xml('SELECT f()', true, true, '');
+CREATE VIEW sets AS SELECT set_config('a.b', 'c', false);
+CREATE TABLE guarded(x int); CREATE POLICY p ON guarded USING (f() = 1);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE TABLE unguarded(x int); CREATE POLICY p ON unguarded USING (f() = 1);
+CREATE VIEW of_guarded AS SELECT * FROM guarded;
+CREATE FOREIGN TABLE far(x int) SERVER files OPTIONS (filename '/dev/null');
+CREATE TABLE parent(x int); CREATE FOREIGN TABLE child() INHERITS (parent) SERVER files
+  OPTIONS (filename '/dev/null');
+CREATE VIEW of_parent AS SELECT * FROM parent;
+CREATE DOMAIN dd AS int DEFAULT f() CHECK (VALUE <> f());
+CREATE VIEW of_domain AS SELECT id::dd FROM t;
+CREATE FUNCTION step(numeric, numeric) RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE AGGREGATE odd(numeric) (SFUNC = step, STYPE = numeric);
+CREATE AGGREGATE product(numeric) (SFUNC = numeric_mul, STYPE = numeric);
+CREATE VIEW of_aggregate AS SELECT odd(v) FROM t;
+CREATE VIEW of_plain_aggregate AS SELECT product(v), max(c), replace(c, 'a', 'b') FROM t GROUP BY c;
+CREATE MATERIALIZED VIEW stored AS SELECT f(); CREATE VIEW of_stored AS SELECT * FROM stored;
+CREATE TABLE defaulted(x int DEFAULT f()); CREATE VIEW of_defaulted AS SELECT * FROM defaulted;
+)sql",
+        "behind"
+    );
+    loader_world world;
+    const auto snapshot = world.loaded("behind").snapshot();
+    for (const char* name :
+         {"calls",
+          "nested",
+          "sql_of_text",
+          "sets",
+          "guarded",
+          "of_guarded",
+          "far",
+          "parent",
+          "child",
+          "of_parent",
+          "of_domain",
+          "of_aggregate"}) {
+        EXPECT_EQ(snapshot->read_runs_code({"", name}), true) << name;
+    }
+    for (const char* name :
+         {"t",
+          "unguarded",
+          "of_plain_aggregate",
+          "stored",
+          "of_stored",
+          "defaulted",
+          "of_defaulted"}) {
+        EXPECT_EQ(snapshot->read_runs_code({"", name}), false) << name;
+    }
+    EXPECT_TRUE(snapshot->has_unsafe_domains());
+    EXPECT_TRUE(snapshot->find_functions("", "odd", 1).runs_code);
+    EXPECT_FALSE(snapshot->find_functions("", "product", 1).impure);
+}
+
+TEST(CatalogLoader, KnowsWhichCodeMayBeDdl) {
+    const auto may = [](const std::string& source) {
+        make_database("sources");
+        postgres().execute(
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $_$" + source + "$_$", "sources"
+        );
+        loader_world world;
+        return world.loaded("sources").snapshot()->hidden().may_change_catalog;
+    };
+    EXPECT_FALSE(may("BEGIN UPDATE t SET created_at = now(), altered = 1; END"));
+    EXPECT_TRUE(may("BEGIN Create TEMP TABLE x(y int); END"));
+    EXPECT_TRUE(may("BEGIN EXECUTE 'cre' || 'ate table x()'; END"));
+    EXPECT_TRUE(may("BEGIN\tDROP\nTABLE x; END"));
+}
+
+TEST(CatalogLoader, LoadsTemporaryRelationsOnlyIfTheyRunCode) {
+    make_database("hiding");
+    postgres().execute(
+        "CREATE TABLE t(x int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "hiding"
+    );
+    test::pq_connection session(postgres().dsn("hiding"));
+    session.must("CREATE TEMP TABLE t(x int); CREATE TEMP VIEW v AS SELECT * FROM t");
+    {
+        loader_world world;
+        EXPECT_EQ(world.loaded("hiding").snapshot()->listed("t").size(), 1U);
+    }
+    session.must("ALTER TABLE pg_temp.t ALTER x SET DEFAULT f(); CREATE TEMP VIEW v2 AS SELECT f()"
+    );
+    loader_world world;
+    const auto snapshot = world.loaded("hiding").snapshot();
+    EXPECT_EQ(snapshot->resolve({"", "t"}).reason, bypass_reason::ambiguous_name);
+    EXPECT_EQ(snapshot->read_runs_code({"", "v2"}), true);
+    EXPECT_TRUE(snapshot->listed("v").empty());
+}
+
+TEST(CatalogLoader, SeesWhatMaintenanceRuns) {
+    make_database("maintained");
+    postgres().execute(
+        "CREATE TABLE t(x int); CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
+        "'BEGIN RETURN 1; END'; CREATE INDEX ON t (abs(x))",
+        "maintained"
+    );
+    const auto runs = [] {
+        loader_world world;
+        return world.loaded("maintained").snapshot()->maintenance_runs_code();
+    };
+    EXPECT_FALSE(runs());
+    postgres().execute("CREATE INDEX i ON t (x) WHERE f(x) = 1", "maintained");
+    EXPECT_TRUE(runs());
+    postgres().execute("DROP INDEX i; CREATE STATISTICS s ON (f(x)), x FROM t", "maintained");
+    EXPECT_TRUE(runs());
+    postgres().execute(
+        "DROP STATISTICS s; CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN "
+        "END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION e()",
+        "maintained"
+    );
+    EXPECT_TRUE(runs());
+}
+
+TEST(CatalogLoader, KnowsFunctionsThatTakeARow) {
+    make_database("rows");
+    postgres().execute(
+        R"sql(
+CREATE TABLE t(id int);
+CREATE FUNCTION of_row(t) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION of_any(anyelement, int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION of_int(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION of_two(t, int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION to_int(t) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
+CREATE CAST (t AS bigint) WITH FUNCTION to_int(t) AS IMPLICIT;
+CREATE FUNCTION of_bigint(bigint) RETURNS int LANGUAGE sql AS 'SELECT 1';)sql",
+        "rows"
+    );
+    loader_world world;
+    const auto snapshot = world.loaded("rows").snapshot();
+    for (const char* name : {"of_row", "of_any", "of_bigint"})
+        EXPECT_TRUE(snapshot->is_row_function(name)) << name;
+    for (const char* name : {"of_int", "of_two", "id", "row_to_json"})
+        EXPECT_FALSE(snapshot->is_row_function(name)) << name;
+}
+
+TEST(CatalogLoader, TrustsExtensionsThatRunNoSql) {
+    make_database("extended");
+    postgres().execute(
+        R"sql(
+CREATE EXTENSION pg_trgm; CREATE EXTENSION citext; CREATE EXTENSION pgcrypto; CREATE EXTENSION hstore;
+CREATE EXTENSION btree_gist; CREATE EXTENSION lo; CREATE EXTENSION tablefunc;)sql",
+        "extended"
+    );
+    loader_world world;
+    const auto snapshot = world.loaded("extended").snapshot();
+    ASSERT_NE(snapshot->find_unsafe_operator("%"), nullptr) << "depends on a setting";
+    EXPECT_FALSE(snapshot->find_unsafe_operator("%")->runs_code);
+    EXPECT_EQ(snapshot->unsafe_comparison(), nullptr);
+    EXPECT_FALSE(snapshot->hidden().casts);
+    for (const char* name : {"max", "strpos", "similarity", "digest"}) {
+        const std::uint16_t arguments = std::string_view(name) == "max" ? 1 : 2;
+        EXPECT_TRUE(snapshot->find_functions("", name, arguments).any) << name;
+        EXPECT_FALSE(snapshot->find_functions("", name, arguments).impure) << name;
+    }
+    EXPECT_FALSE(snapshot->find_functions("", "gen_salt", 1).runs_code);
+    EXPECT_TRUE(snapshot->find_functions("", "crosstab", 1).runs_code);
+    EXPECT_TRUE(snapshot->is_of_information_schema("information_schema", "_pg_expandarray"));
 }
 
 TEST(CatalogLoader, AskedAtOnceItLoadsWhatDdlHasMade) {
