@@ -1,6 +1,7 @@
 #include "querycache/verdict.hpp"
 
 #include "querycache/sql/builtin_functions.hpp"
+#include "querycache/sql/memo.hpp"
 
 #include <algorithm>
 
@@ -384,6 +385,25 @@ const verdict& unknown_statement() {
     return unknown;
 }
 
+namespace {
+
+/// So many verdicts fit at the least: one hostile text must not push out all others.
+constexpr std::size_t least_kept = 64;
+
+std::size_t charge_of(const sql::statement& facts, const verdict& made) {
+    // A node of the map, and lists that grow out of their place.
+    constexpr std::size_t overhead = 320;
+    constexpr std::size_t inline_slots = 4;
+    std::size_t pointers = 0;
+    for (const auto* slots : {&made.reads, &made.writes.slots}) {
+        if (slots->size() > inline_slots) pointers += slots->capacity();
+    }
+    return overhead + sizeof made + sql::charge_of(facts) + pointers * sizeof(version_slot*) +
+           made.reasons.capacity() * sizeof(bypass_reason);
+}
+
+}  // namespace
+
 std::size_t binding_memo::key_hash::operator()(const key& k) const {
     constexpr std::size_t spread = 0x9e3779b97f4a7c15ULL;
     const auto mix = [](std::size_t seed, const void* address) {
@@ -395,9 +415,14 @@ std::size_t binding_memo::key_hash::operator()(const key& k) const {
 
 void binding_memo::use(const std::shared_ptr<const rule_set>& rules) {
     if (rules == rules_) return;
-    verdicts_.clear();
+    forget();
     sessions_.clear();
     rules_ = rules;
+}
+
+void binding_memo::forget() {
+    verdicts_.clear();
+    bytes_ = 0;
 }
 
 std::shared_ptr<const session_rules> binding_memo::rules_for(
@@ -426,19 +451,29 @@ const verdict& binding_memo::find(
         known.snapshot = database.snapshot();
         known.serial = serial;
     }
-    const auto* snapshot = known.snapshot.get();
-    if (verdicts_.size() >= most_) verdicts_.clear();
-    auto& b = verdicts_[{facts.get(), &database, session.get()}];
-    const bool holds = b.facts != nullptr && b.was_current && b.snapshot_serial == known.serial &&
-                       b.result.generation == database.catalog_version();
-    if (!holds) {
-        b.facts = facts;
-        b.session = session;
-        b.snapshot_serial = known.serial;
-        b.result = bind(*facts, database, snapshot, *rules, *session);
-        b.was_current = b.result.generation != 0;
+    const key wanted{facts.get(), &database, session.get()};
+    if (const auto found = verdicts_.find(wanted); found != verdicts_.end()) {
+        const auto& b = found->second;
+        const bool holds = b.was_current && b.snapshot_serial == known.serial &&
+                           b.result.generation == database.catalog_version();
+        if (holds) return b.result;
+        bytes_ -= b.charge;
+        verdicts_.erase(found);
     }
-    return b.result;
+    bound made;
+    made.snapshot_serial = known.serial;
+    made.result = bind(*facts, database, known.snapshot.get(), *rules, *session);
+    made.was_current = made.result.generation != 0;
+    made.charge = charge_of(*facts, made.result);
+    if (made.charge > limit_bytes_ / least_kept) {
+        unkept_ = std::move(made);
+        return unkept_.result;
+    }
+    if (bytes_ + made.charge > limit_bytes_) forget();
+    bytes_ += made.charge;
+    made.facts = facts;
+    made.session = session;
+    return verdicts_.emplace(wanted, std::move(made)).first->second.result;
 }
 
 }  // namespace weir::querycache

@@ -56,10 +56,13 @@ struct verdict {
 /// What a text that nobody could look at may do: everything.
 [[nodiscard]] const verdict& unknown_statement();
 
-/// Verdicts by statement. Bounded by count; forgets everything when full.
+/// Verdicts by statement. Bounded in bytes, the facts that it keeps alive included; forgets
+/// everything when full.
 class binding_memo {
 public:
-    explicit binding_memo(std::size_t most = 8192) : most_(most) {}
+    static constexpr std::size_t default_limit_bytes = 8U << 20U;
+    explicit binding_memo(std::size_t limit_bytes = default_limit_bytes)
+        : limit_bytes_(limit_bytes) {}
 
     /// The verdict, remembered or new. Lives until the next call.
     const verdict& find(
@@ -69,6 +72,7 @@ public:
         const std::shared_ptr<const session_rules>& session
     );
     [[nodiscard]] std::size_t size() const { return verdicts_.size(); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
     /// rule_set::for_session, one object for all sessions of the thread that meet the same rules.
     std::shared_ptr<const session_rules> rules_for(
@@ -94,6 +98,7 @@ private:
         std::shared_ptr<const session_rules> session;
         std::uint64_t snapshot_serial = 0;
         bool was_current = false;  ///< the snapshot knew all DDL when the verdict was made
+        std::size_t charge = 0;
         verdict result;
     };
     struct known_database {
@@ -102,8 +107,11 @@ private:
     };
 
     void use(const std::shared_ptr<const rule_set>& rules);
+    void forget();
 
-    std::size_t most_;
+    std::size_t limit_bytes_;
+    std::size_t bytes_ = 0;
+    bound unkept_;                           ///< the last verdict, if it was too large to be kept
     std::shared_ptr<const rule_set> rules_;  ///< those that all that follows was made with
     std::unordered_map<std::uint64_t, std::shared_ptr<const session_rules>> sessions_;
     std::unordered_map<key, bound, key_hash> verdicts_;

@@ -324,7 +324,7 @@ TEST_F(verdict_on_statement, WhatTouchesNoDataMarksNothing) {
 }
 
 TEST_F(verdict_on_statement, IsRememberedUntilTheCatalogOrTheRulesChange) {
-    binding_memo memo(4);
+    binding_memo memo;
     const auto facts = test::share(reading({"t"}));
     const auto of = [&]() -> const verdict& {
         const auto list = memo.rules_for(rules, "shop", "app", "");
@@ -346,12 +346,24 @@ TEST_F(verdict_on_statement, IsRememberedUntilTheCatalogOrTheRulesChange) {
 }
 
 TEST_F(verdict_on_statement, MemoStaysBounded) {
-    binding_memo memo(16);
+    constexpr std::size_t limit = 1U << 20U;
+    binding_memo memo(limit);
     const auto list = memo.rules_for(rules, "shop", "app", "");
-    for (int i = 0; i < 100; ++i) {
-        (void)memo.find(test::share(reading({"t"})), database, rules, list);
-        EXPECT_LE(memo.size(), 16U);
+    for (int i = 0; i < 2000; ++i) {
+        auto facts = reading({"t"});
+        facts.normalised.assign(static_cast<std::size_t>(i) * 4, 'x');
+        (void)memo.find(test::share(std::move(facts)), database, rules, list);
+        EXPECT_LE(memo.bytes(), limit);
     }
+    EXPECT_GT(memo.size(), 0U);
+    // One that would push out most others is judged each time.
+    auto large = reading({"t"});
+    large.normalised.assign(limit / 8, 'x');
+    const auto before = memo.size();
+    const auto shared = test::share(std::move(large));
+    EXPECT_FALSE(memo.find(shared, database, rules, list).reason);
+    EXPECT_EQ(memo.size(), before);
+    EXPECT_EQ(shared.use_count(), 1);
 }
 
 }  // namespace
