@@ -94,6 +94,7 @@ key_scope make_key_scope(
 ) {
     key_scope scope;
     append(scope.bytes, database.system_identifier);
+    append(scope.bytes, database.started);
     append(scope.bytes, database.database);
     scope.bytes.push_back(static_cast<char>(share));
     for (const auto part : {share == sharing::database ? std::string_view{} : user, settings}) {

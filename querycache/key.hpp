@@ -2,7 +2,8 @@
 // canonical string that is compared in full on a hit. The part that a session brings (database,
 // user, settings) is built once a login; the rest are views of the client's own bytes, so that a
 // look-up allocates nothing. Layout, each variable part behind its u32 length, native byte order:
-//   system identifier u64, database oid u32, sharing u8, user (empty when shared), settings |
+//   system identifier u64, start time u64, database oid u32, sharing u8, user (empty when shared),
+//   settings |
 //   shape u8 | text | parameter type oids | Bind after its two names
 // Thread rule: values; hash_secret is immutable.
 #pragma once
@@ -16,10 +17,16 @@
 
 namespace weir::querycache {
 
-/// What the database is, whatever name leads to it.
+/// What the database is, whatever name and whatever road lead to it. A physical copy has the
+/// identifier and the oids of its original; the start time tells the two servers apart. A restart
+/// counts as another database.
 struct database_identity {
     std::uint64_t system_identifier = 0;  ///< pg_control_system()
     oid database = 0;                     ///< pg_database.oid
+    std::uint64_t started = 0;            ///< pg_postmaster_start_time(), microseconds since 1970
+    [[nodiscard]] bool same_cluster(const database_identity& other) const {
+        return system_identifier == other.system_identifier && started == other.started;
+    }
     friend bool operator==(const database_identity&, const database_identity&) = default;
 };
 

@@ -289,6 +289,7 @@ server_facts control_connection::ask_facts() {
     const auto server = work.exec1(recovery_and_start);
     server_facts facts;
     facts.is_in_recovery = flag_of(server[0]);
+    facts.identity.started = number<std::uint64_t>(server[1]);
     facts.identity.database = oid_of(server[2]);
     facts.name = text_of(server[3]);
     try {
@@ -297,11 +298,8 @@ server_facts control_connection::ask_facts() {
     } catch (const pqxx::insufficient_privilege&) {  // somebody has closed the function
     } catch (const pqxx::undefined_function&) {      // it is not quite PostgreSQL
     }
-    // The start time in microseconds tells servers apart just as well and is the same on every road
-    // to one; but a restart then counts as another database, which costs the entries that a restart
-    // costs anyway.
+    // The start time in microseconds tells servers apart just as well.
     log_info("cache: pg_control_system() is refused; {} is told apart by its start time", address_);
-    facts.identity.system_identifier = number<std::uint64_t>(server[1]);
     return facts;
 }
 

@@ -21,7 +21,8 @@ TEST(Cache, KnowsOneDatabaseByItsIdentity) {
     EXPECT_EQ(&w.face.database({7, 16384}, "an alias"), &w.database);
     EXPECT_NE(&w.face.database({7, 16385}, "shop"), &w.database);
     EXPECT_NE(&w.face.database({8, 16384}, "shop"), &w.database);
-    EXPECT_EQ(w.face.databases().size(), 3U);
+    EXPECT_NE(&w.face.database({7, 16384, 1}, "a physical copy"), &w.database);
+    EXPECT_EQ(w.face.databases().size(), 4U);
 }
 
 TEST(Cache, InvalidateTableDropsItsEntriesAtOnceAndCountsThem) {

@@ -38,6 +38,7 @@ TEST(Key, DiffersInEveryPart) {
     const auto reference_hash = key_view{&scope, base}.hash(secret);
     const auto other_db = scope_of({1, 3});
     const auto other_cluster = scope_of({2, 2});
+    const auto copy_of_it = scope_of({1, 2, 7});
     const auto other_user = scope_of({1, 2}, sharing::user, "bpp");
     const auto shared = scope_of({1, 2}, sharing::database);
     const auto other_settings = scope_of({1, 2}, sharing::user, "app", "TimeZone=CET");
@@ -49,6 +50,7 @@ TEST(Key, DiffersInEveryPart) {
     const key_view others[] = {
         {&other_db, base},
         {&other_cluster, base},
+        {&copy_of_it, base},
         {&other_user, base},
         {&shared, base},
         {&other_settings, base},

@@ -368,7 +368,8 @@ TEST(CatalogLoader, NeedsNoPrivilege) {
     loader_world world;
     const auto as_nobody = target_at(tcp_address(postgres().port()), "strict", "nobody_special");
     auto& state = world.loaded("strict", as_nobody);
-    EXPECT_NE(state.identity().system_identifier, 0U);
+    EXPECT_EQ(state.identity().system_identifier, 0U);
+    EXPECT_NE(state.identity().started, 0U);
     EXPECT_NE(state.identity().database, 0U);
     EXPECT_EQ(world.told("pg_control_system() is refused"), 1U);
 }
