@@ -72,6 +72,17 @@ std::vector<database_state*> cache::databases() const {
     return all;
 }
 
+std::vector<version_slot*> cache::neighbours(const database_state& of) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<version_slot*> slots;
+    for (const auto& d : databases_) {
+        if (d.get() != &of && d->identity().same_cluster(of.identity())) {
+            slots.push_back(d->versions().everything());
+        }
+    }
+    return slots;
+}
+
 void cache::set_rules(std::shared_ptr<const rule_set> rules) {
     const std::lock_guard lock(mutex_);
     rules_ = std::move(rules);

@@ -97,6 +97,9 @@ public:
     /// The state of a database, made at first sight; lives as long as the cache.
     database_state& database(const database_identity& identity, std::string_view name);
     [[nodiscard]] std::vector<database_state*> databases() const;
+    /// The slots for everything of the other databases of its server: a change of roles reaches
+    /// them.
+    [[nodiscard]] std::vector<version_slot*> neighbours(const database_state& of) const;
 
     /// Swaps the rules; in force for every look-up that begins after the return. What was stored
     /// under a rule that is no more, or is overtaken, is not served again.

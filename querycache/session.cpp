@@ -238,6 +238,10 @@ void cache_session::mark(const write_set& writes, std::uint64_t generation, bool
     auto& versions = database_->versions();
     if (writes.everything) mark(versions.everything(), writes, alone);
     if (writes.catalog) mark(versions.catalog(), writes, alone);
+    if (writes.cluster) {
+        for (auto* slot : cache_.neighbours(*database_))
+            mark(slot, writes, alone);
+    }
     if (writes.slots.empty()) return;
     for (auto* slot : writes.slots)
         mark(slot, writes, alone);
@@ -252,11 +256,18 @@ void cache_session::mark(version_slot* slot, const write_set& writes, bool alone
         d.alone = alone;
         d.zero_rows_are_nothing = d.zero_rows_are_nothing && writes.zero_rows_are_nothing;
         d.hidden_code = d.hidden_code || writes.hidden_code;
+        d.cluster = d.cluster || writes.cluster;
         return;
     }
     slot->begin_write();
     dirty_.push_back(
-        {slot, cycles_sent_, cycles_sent_, alone, writes.zero_rows_are_nothing, writes.hidden_code}
+        {slot,
+         cycles_sent_,
+         cycles_sent_,
+         alone,
+         writes.zero_rows_are_nothing,
+         writes.hidden_code,
+         writes.cluster}
     );
 }
 
@@ -264,19 +275,26 @@ settlement cache_session::bump(std::uint64_t up_to_cycle) {
     settlement s;
     auto& versions = database_->versions();
     bool by_name = false;
+    bool of_cluster = false;
     for (auto& d : dirty_) {
         if (d.first_cycle > up_to_cycle) continue;
         s.bumped = true;
+        of_cluster |= d.cluster;
         s.catalog_suspect |= d.hidden_code;
         if (d.slot == versions.catalog()) {
             s.catalog_changed = true;
             d.slot->bump(bump_cause::ddl);
         } else if (d.slot == versions.everything()) {
             d.slot->bump(bump_cause::unknown_write);
-        } else {
+        } else if (d.slot->relation() != 0) {
             by_name = true;
             d.slot->bump(bump_cause::write);
         }
+    }
+    if (of_cluster) {
+        // Asked again: a database may have become known since the mark.
+        for (auto* slot : cache_.neighbours(*database_))
+            slot->bump(bump_cause::ddl);
     }
     if (by_name && catalog_moved()) versions.everything()->bump(bump_cause::ddl);
     return s;
@@ -345,10 +363,8 @@ settlement cache_session::on_ready(char status) {
             // The transaction ended with nothing but a ROLLBACK in this cycle (to a savepoint, the
             // status would be T): what it wrote before is gone. Functions may have written outside
             // of it, so what is of unknown extent is bumped all the same.
-            auto& versions = database_->versions();
             const auto undone = [&](const dirty_slot& d) {
-                return d.last_cycle < cycle && d.slot != versions.everything() &&
-                       d.slot != versions.catalog();
+                return d.last_cycle < cycle && d.slot->relation() != 0;
             };
             remove_if(undone);
         }

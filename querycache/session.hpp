@@ -141,6 +141,7 @@ private:
             alone;  ///< written last by a simple Query of one statement: its tag follows its commit
         bool zero_rows_are_nothing;
         bool hidden_code;
+        bool cluster;
     };
 
     void refresh_rules();

@@ -114,6 +114,10 @@ private:
         bind_sources();
         bind_targets(targets);
         if (out_.writes.everything) out_.writes.slots.clear();
+        // DDL says what it is about; other code that may be DDL may be about anything.
+        out_.writes.cluster =
+            facts_.shared_objects ||
+            (out_.writes.catalog && (facts_.kind != statement_class::ddl || !facts_.parsed));
     }
 
     /// What the called functions write, added to `targets`.
@@ -380,6 +384,7 @@ const verdict& unknown_statement() {
         v.reasons = {bypass_reason::too_complex};
         v.writes.everything = true;
         v.writes.catalog = true;
+        v.writes.cluster = true;
         return v;
     }();
     return unknown;

@@ -23,6 +23,7 @@ namespace weir::querycache {
 struct write_set {
     bool everything = false;
     bool catalog = false;                ///< DDL
+    bool cluster = false;                ///< also what other databases of the server share with it
     bool hidden_code = false;            ///< code runs that the text does not show
     bool zero_rows_are_nothing = false;  ///< "UPDATE 0" proves that nothing was written
     boost::container::small_vector<version_slot*, 4> slots;

@@ -32,6 +32,7 @@ public:
     void reason(text_reason why) { facts_.reasons |= reason_bit(why); }
     void effect(session_effect what) { facts_.effects |= effect_bit(what); }
     void writes_unknown() { unknown_writer_ = true; }
+    void shared_objects() { facts_.shared_objects = true; }
     void copy_from_client() { facts_.copy_from_client = true; }
     void maintains() { facts_.maintains = true; }
     /// What the session alone sees.

@@ -165,6 +165,8 @@ struct statement {
     bool writes_unknown = false;  ///< may write tables that it does not name: bump everything
     bool calls_decide =
         false;  ///< writes_unknown only because of `functions`: the catalog may clear it
+    bool shared_objects = false;    ///< changes roles, memberships or databases: what all databases
+                                    ///< of the server have in common
     bool copy_from_client = false;  ///< COPY ... FROM STDIN
     /// Runs what hangs on tables or on the catalog: event triggers, expressions of indexes.
     bool maintains = false;

@@ -41,6 +41,33 @@ bool drops_temporary(const message_view& drop) {
     return all;
 }
 
+// Whether a definition concerns what a server's databases share. (A database's owner is a member of
+// pg_database_owner in it.)
+bool concerns_shared_objects(const message_view& node) {
+    switch (node.type()) {
+        case message_type::create_role_stmt:
+        case message_type::alter_role_stmt:
+        case message_type::alter_role_set_stmt:
+        case message_type::drop_role_stmt:
+        case message_type::grant_role_stmt:
+        case message_type::drop_owned_stmt:
+        case message_type::reassign_owned_stmt:
+        case message_type::createdb_stmt:
+        case message_type::dropdb_stmt:
+        case message_type::alter_database_stmt:
+        case message_type::alter_database_set_stmt:
+            return true;
+        case message_type::alter_owner_stmt:
+            return node.scalar(tree::alter_owner_stmt::object_type) == tree::value::object_database;
+        case message_type::rename_stmt: {
+            const auto renamed = node.scalar(tree::rename_stmt::rename_type);
+            return renamed == tree::value::object_role || renamed == tree::value::object_database;
+        }
+        default:
+            return false;
+    }
+}
+
 class statement_walker {
 public:
     explicit statement_walker(fact_collector& facts) : facts_(facts) {}
@@ -214,6 +241,7 @@ statement_class statement_walker::walk_create(const message_view& node) {
 // Definitions bump everything by their class. Their expressions are walked all the same, so that
 // what they call is known; tables they name are not reads.
 statement_class statement_walker::walk_definition(const message_view& node) {
+    if (concerns_shared_objects(node)) facts_.shared_objects();
     const auto before = facts_.here();
     take_expression(node);
     facts_.not_run_since(before);

@@ -365,7 +365,7 @@ TEST_F(session_of_client, T54ZeroRowsProveNothingInsideAString) {
     EXPECT_EQ(b_reads(), "miss");
 }
 
-TEST_F(session_of_client, FailedStatementIsTakenForWritten) {
+TEST_F(session_of_client, StatementWithoutATagIsTakenForWritten) {
     prove_hit();
     a.send(write_t);
     (void)a.ready('I');
@@ -451,6 +451,30 @@ TEST_F(session_of_client, ReadBoundBeforeAnothersDdlIsNotServedAfterIt) {
     (void)b.ready('I');
     b.session.finish_capture(std::move(d.fill), w.now);
     EXPECT_EQ(b_reads(), "miss");
+}
+
+TEST_F(session_of_client, RolesAreOfAllDatabasesOfTheServer) {
+    prove_hit();
+    auto& other = w.face.database({7, 20000}, "other");
+    auto& elsewhere = w.face.database({8, 20000}, "elsewhere");
+    client c{w};
+    c.session.set_identity(other, "other", "app", "test");
+    auto revoke = statement_of(statement_class::ddl);
+    revoke.shared_objects = true;
+    const auto before = elsewhere.versions().everything()->version();
+    c.send(share(revoke));
+    EXPECT_NE(w.database.versions().everything()->pending(), 0U);
+    EXPECT_EQ(b_reads(), "hit") << "not acknowledged yet";
+    auto& late = w.face.database({7, 30000}, "known since");
+    (void)c.tag("REVOKE ROLE");
+    (void)c.ready('I');
+    EXPECT_EQ(b_reads(), "miss");
+    EXPECT_EQ(elsewhere.versions().everything()->version(), before) << "another server's";
+    EXPECT_EQ(late.versions().everything()->version(), 2U);
+    expect_settled();
+    prove_hit();
+    c.run(ddl, "CREATE TABLE", 'I');
+    EXPECT_EQ(b_reads(), "hit") << "a table is its own database's";
 }
 
 TEST_F(session_of_client, LostServerBumpsNowAndForAWhile) {

@@ -179,6 +179,40 @@ TEST(StatementVerdict, OpaqueOnlyWhereAnythingMayHaveHappened) {
     EXPECT_FALSE(is_opaque("SELECT f()"));
 }
 
+TEST(StatementVerdict, SharedObjectsAreThoseOfTheWholeServer) {
+    const auto is_shared = [](std::string_view text) {
+        return parse_statement(text)->shared_objects;
+    };
+    for (const std::string_view text :
+         {"CREATE ROLE r",
+          "ALTER ROLE r LOGIN",
+          "ALTER ROLE r SET row_security = off",
+          "DROP ROLE r",
+          "GRANT a TO b",
+          "REVOKE a FROM b",
+          "ALTER GROUP a ADD USER b",
+          "ALTER ROLE r RENAME TO s",
+          "DROP OWNED BY r",
+          "REASSIGN OWNED BY r TO s",
+          "ALTER DATABASE d RENAME TO e",
+          "ALTER DATABASE d OWNER TO r",
+          "ALTER DATABASE d SET TimeZone = 'UTC'",
+          "CREATE DATABASE d",
+          "DROP DATABASE d",
+          "CREATE TABLE t(); DROP ROLE r"}) {
+        EXPECT_TRUE(is_shared(text)) << text;
+    }
+    for (const std::string_view text :
+         {"CREATE TABLE t()",
+          "ALTER TABLE t RENAME TO u",
+          "ALTER TABLE t OWNER TO r",
+          "ALTER FUNCTION f() OWNER TO r",
+          "GRANT SELECT ON t TO r",
+          "SELECT 1"}) {
+        EXPECT_FALSE(is_shared(text)) << text;
+    }
+}
+
 TEST(StatementVerdict, TempTablesMarkTheSession) {
     for (const std::string_view text :
          {"CREATE TEMP TABLE t (a int)",
