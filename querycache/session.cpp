@@ -17,6 +17,31 @@ constexpr std::size_t largest_key = 128U << 10;
 /// An entry counts its bytes in 32 bits.
 constexpr std::size_t largest_result = 1U << 30;
 
+/// Whether the transaction that the statement runs in may be over after it.
+bool may_end_transaction(const sql::statement* facts) {
+    using enum sql::transaction_control;
+    if (facts == nullptr) return true;
+    switch (facts->transaction) {
+        case none:
+            return facts->kind == sql::statement_class::unknown && !facts->parsed;
+        case begin:
+        case savepoint:
+        case release:
+        case rollback_to:
+            return false;
+        case commit:
+        case commit_and_chain:
+        case rollback:
+        case rollback_and_chain:
+        case prepare_transaction:
+        case commit_prepared:
+        case rollback_prepared:
+        case several:
+            return true;
+    }
+    return true;
+}
+
 bool is_oversized(const request& r) {
     return r.text.size() > largest_key || r.parameter_types.size() > largest_key ||
            r.bind_tail.size() > largest_key;
@@ -161,7 +186,8 @@ decision cache_session::begin_statement(
             rule_set_->at(*v.rule).counters->count_miss();
         }
     }
-    ++open_statements_;
+    if (may_end_transaction(context.facts.get())) ending_cycle_ = cycles_sent_ + 1;
+    if (++open_statements_ > 1) crowded_cycle_ = cycles_sent_ + 1;
     if (simple) end_of_cycle();
     return d;
 }
@@ -355,9 +381,26 @@ settlement cache_session::on_nothing_owed() {
     return s;
 }
 
+void cache_session::on_error(bool before_execution) {
+    ++errors_;
+    failed_early_ = before_execution;
+}
+
+void cache_session::forgive_failed(std::uint64_t cycle) {
+    // What was rolled back is gone; but code of unknown extent may write outside of its transaction
+    // (dblink, a procedure's COMMIT), unless it never ran.
+    const bool is_lone = status_ == 'I' && tags_ == 0 && errors_ == 1 && crowded_cycle_ <= cycle;
+    if (!is_lone) return;
+    remove_if([&](const dirty_slot& d) {
+        return d.first_cycle == cycle && d.last_cycle == cycle &&
+               (failed_early_ || d.slot->relation() != 0);
+    });
+}
+
 settlement cache_session::on_ready(char status) {
     const auto cycle = cycles_done_;
     settlement s;
+    if (status == 'I' && !dirty_.empty()) forgive_failed(cycle);
     if (status == 'I' && !dirty_.empty()) {
         if (status_ != 'I' && only_rollback_) {
             // The transaction ended with nothing but a ROLLBACK in this cycle (to a savepoint, the
@@ -373,6 +416,7 @@ settlement cache_session::on_ready(char status) {
     }
     status_ = status;
     tags_ = 0;
+    errors_ = 0;
     only_rollback_ = false;
     ++cycles_done_;
     if (cycles_sent_ < cycles_done_) {
@@ -383,22 +427,33 @@ settlement cache_session::on_ready(char status) {
     return s;
 }
 
+bool cache_session::may_commit_unseen() const {
+    // Outside a transaction each statement commits by itself; in one nothing does before its end.
+    if (status_ == 'I') return cycles_sent_ != cycles_done_ || open_statements_ != 0;
+    return ending_cycle_ > cycles_done_;
+}
+
 settlement cache_session::on_server_lost() {
     settlement s;
     if (!dirty_.empty()) {
         s = bump(cycles_sent_);
-        std::vector<version_slot*> marked;
-        marked.reserve(dirty_.size());
-        for (const auto& d : dirty_)
-            marked.push_back(d.slot);
-        cache_.hold_in_doubt(std::move(marked));
-        dirty_.clear();
-        write_generation_ = 0;
+        if (may_commit_unseen()) {
+            std::vector<version_slot*> marked;
+            marked.reserve(dirty_.size());
+            for (const auto& d : dirty_)
+                marked.push_back(d.slot);
+            cache_.hold_in_doubt(std::move(marked));
+            dirty_.clear();
+            write_generation_ = 0;
+        } else {
+            remove_if([](const dirty_slot&) { return true; });
+        }
     }
     status_ = 'I';
     cycles_done_ = cycles_sent_;
     open_statements_ = 0;
     tags_ = 0;
+    errors_ = 0;
     only_rollback_ = false;
     return s;
 }

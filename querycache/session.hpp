@@ -112,6 +112,8 @@ public:
 
     /// To be called before CommandComplete is forwarded. `tag` without the final zero.
     settlement on_command_complete(std::string_view tag);
+    /// ErrorResponse. `before_execution`: it was raised over the text, so nothing had run.
+    void on_error(bool before_execution);
     /// To be called before ReadyForQuery is forwarded. `status` is I, T or E.
     settlement on_ready(char status);
     /// Everything that was sent is answered, the last by on_ready(). Cycles that were counted and
@@ -161,6 +163,11 @@ private:
     settlement bump(std::uint64_t up_to_cycle);
     /// Whether DDL may have changed what our writes touch since they were bound.
     [[nodiscard]] bool catalog_moved() const;
+    /// Whether something was sent that may commit although nobody will tell.
+    [[nodiscard]] bool may_commit_unseen() const;
+    /// Takes back the marks of a cycle that holds one statement outside a transaction, which
+    /// failed.
+    void forgive_failed(std::uint64_t cycle);
     template<class Settled>
     void remove_if(Settled settled);
     void count_bypass(
@@ -188,6 +195,12 @@ private:
     std::uint32_t open_statements_ = 0;  ///< begun in the open cycle
     std::uint32_t tags_ = 0;             ///< CommandCompletes since the last ReadyForQuery
     bool only_rollback_ = false;         ///< the one tag since then was ROLLBACK
+    std::uint32_t errors_ = 0;           ///< ErrorResponses since the last ReadyForQuery
+    bool failed_early_ = false;          ///< the last of them was raised over the text
+    /// Cycles plus one, 0 for none: the last that may end the transaction, and the last that holds
+    /// more than one statement.
+    std::uint64_t ending_cycle_ = 0;
+    std::uint64_t crowded_cycle_ = 0;
     boost::container::small_vector<dirty_slot, 8> dirty_;
     /// The oldest catalog generation that a marked write was resolved with; 0: none.
     std::uint64_t write_generation_ = 0;

@@ -41,6 +41,19 @@ bool is_read_whole(char type) {
     }
 }
 
+// Whether the error was raised over the statement's text, by the parser or its analysis, so that
+// nothing had run: it points into the text, and no function was under way.
+bool is_before_execution(std::string_view body) {
+    protocol::error_fields fields;
+    if (protocol::decode(body, fields) || fields.is_fatal()) return false;
+    const auto holds = [&](char letter) {
+        return std::any_of(fields.others.begin(), fields.others.end(), [&](const auto& field) {
+            return field.first == letter;
+        });
+    };
+    return holds('P') && !holds('W') && !holds('q');
+}
+
 }  // namespace
 
 void relay::on_server_input(pool::server_connection&) {
@@ -259,6 +272,7 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     home().counters().error_sent(code, insight::error_origin::server);
     unit_.sqlstate = code;
     settings_.on_error();
+    if (cache_) cache_->on_error(is_before_execution(body));
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.
     if (verdict.fatal) told_fatal_ = true;
 }

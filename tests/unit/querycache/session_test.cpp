@@ -373,6 +373,58 @@ TEST_F(session_of_client, StatementWithoutATagIsTakenForWritten) {
     expect_settled();
 }
 
+TEST_F(session_of_client, LoneStatementThatFailedWroteNothing) {
+    prove_hit();
+    a.send(write_t);
+    a.session.on_error(false);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "hit");
+    expect_settled();
+    // What is not understood may have written before it failed, unless it never ran.
+    a.send(ddl);
+    a.session.on_error(true);
+    (void)a.ready('I');
+    (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
+    a.session.on_error(true);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "hit");
+    (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
+    a.session.on_error(false);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "catalog_refreshing");
+    expect_settled();
+}
+
+TEST_F(session_of_client, FailureAmongOthersForgivesNothing) {
+    const request extended{reply_shape::extended, "w", {}, "\0\0\0\0\0\0"sv};
+    prove_hit();
+    // Two statements in one cycle, the first without a tag: its portal was suspended.
+    (void)a.session.begin_statement(extended, {write_t}, w.now);
+    (void)a.session.begin_statement(extended, {read_u}, w.now);
+    a.session.end_of_cycle();
+    a.session.on_error(true);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "miss");
+    // A string whose first statement was done.
+    auto both = writing({"t"});
+    both.statements = 2;
+    a.send(share(both));
+    (void)a.tag("UPDATE 1");
+    (void)b_reads();
+    a.session.on_error(false);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "miss");
+    // In a transaction it is the transaction's end that counts.
+    prove_hit();
+    a.run(begin, "BEGIN", 'T');
+    a.run(write_t, "UPDATE 1", 'T');
+    a.send(commit);
+    a.session.on_error(false);
+    (void)a.ready('I');
+    EXPECT_EQ(b_reads(), "miss");
+    expect_settled();
+}
+
 TEST_F(session_of_client, UnknownStatementBumpsEverything) {
     prove_hit();
     (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
@@ -502,6 +554,37 @@ TEST_F(session_of_client, VanishedClientLeavesNoMarkBehind) {
     w.face.sweep(w.now);
     w.face.sweep(w.now + 61s);
     expect_settled();
+}
+
+TEST_F(session_of_client, TransactionThatNobodyEndedIsNotInDoubt) {
+    const auto dies_after = [&](auto&& play) {
+        prove_hit();
+        {
+            client gone{w};
+            gone.run(begin, "BEGIN", 'T');
+            play(gone);
+        }
+        EXPECT_EQ(b_reads(), "miss") << "functions may have written outside of it";
+    };
+    dies_after([&](client& gone) { gone.run(write_t, "UPDATE 1", 'T'); });
+    expect_settled();
+    EXPECT_EQ(b_reads(), "hit");
+    dies_after([&](client& gone) { gone.send(write_t); });
+    expect_settled();
+    dies_after([&](client& gone) {
+        gone.run(write_t, "UPDATE 1", 'T');
+        gone.send(commit);
+    });
+    EXPECT_EQ(w.database.versions().slot(test::t_oid)->pending(), 1U);
+    w.face.sweep(w.now);
+    w.face.sweep(w.now + 61s);
+    expect_settled();
+    // The transaction is over before the write that nobody has told the outcome of.
+    dies_after([&](client& gone) {
+        gone.send(rollback);
+        gone.send(write_t);
+    });
+    EXPECT_EQ(w.database.versions().slot(test::t_oid)->pending(), 1U);
 }
 
 TEST_F(session_of_client, T05LinearizableBypassesATableThatIsBeingWritten) {
