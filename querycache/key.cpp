@@ -143,6 +143,44 @@ bool key_view::equals(std::string_view key) const {
            take_part(key, statement.bind_tail) && key.empty();
 }
 
+std::string_view without_outer_comments(std::string_view text) {
+    constexpr std::string_view blank = " \t\n\r\f";
+    const auto is_droppable = [](std::string_view inner) {
+        return inner.find("/*") == std::string_view::npos &&
+               inner.find("*/") == std::string_view::npos && !inner.starts_with('+') &&
+               inner.find("pgweir") == std::string_view::npos;
+    };
+    // What stands in front may end inside a line comment or a string. A comment without a new line
+    // stays one in the former. In the latter it would have to end the string and then hide its own
+    // last two bytes, which takes two dashes.
+    while (true) {
+        const auto last = text.find_last_not_of(" \t\n\r\f;");
+        if (last == std::string_view::npos || last < 3 || text[last] != '/') break;
+        const std::string_view body = text.substr(0, last + 1);
+        const auto open = body.rfind("/*", last - 3);
+        if (!body.ends_with("*/") || open == std::string_view::npos) break;
+        const std::string_view inner = body.substr(open + 2, last - 1 - (open + 2));
+        if (!is_droppable(inner) || inner.find("--") != std::string_view::npos ||
+            inner.find_first_of("\n\r") != std::string_view::npos) {
+            break;
+        }
+        text = text.substr(0, open);
+        const auto end = text.find_last_not_of(blank);
+        text = text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+    }
+    while (true) {
+        const auto first = text.find_first_not_of(blank);
+        if (first == std::string_view::npos || !text.substr(first).starts_with("/*")) break;
+        const auto close = text.find("*/", first + 2);
+        if (close == std::string_view::npos) break;
+        if (!is_droppable(text.substr(first + 2, close - first - 2))) break;
+        const auto next = text.find_first_not_of(blank, close + 2);
+        if (next == std::string_view::npos) break;
+        text = text.substr(next);
+    }
+    return text;
+}
+
 bool holds_clock_word(std::string_view bind_tail) {
     bind_reader in(bind_tail);
     std::uint16_t formats = 0;

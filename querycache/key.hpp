@@ -21,7 +21,7 @@ namespace weir::querycache {
 /// identifier and the oids of its original; the start time tells the two servers apart. A restart
 /// counts as another database.
 struct database_identity {
-    std::uint64_t system_identifier = 0;  ///< pg_control_system()
+    std::uint64_t system_identifier = 0;  ///< pg_control_system(); 0 where it is refused
     oid database = 0;                     ///< pg_database.oid
     std::uint64_t started = 0;            ///< pg_postmaster_start_time(), microseconds since 1970
     [[nodiscard]] bool same_cluster(const database_identity& other) const {
@@ -87,6 +87,12 @@ struct key_view {
     /// Whether `key` is exactly what write() would write.
     [[nodiscard]] bool equals(std::string_view key) const;
 };
+
+/// The text without block comments at its beginning and end, where applications and drivers put
+/// what tells one call from the next (a trace's number, the line of code), so that it is not in the
+/// key. Comments that hold hints stay, and whatever is not plainly a comment: two texts with the
+/// same result mean the same, or neither is well-formed. Lifetime: a view over `text`.
+[[nodiscard]] std::string_view without_outer_comments(std::string_view text);
 
 /// Whether a Bind's text-format parameters hold one of the words that PostgreSQL's date and time
 /// input reads off the clock (now, today, tomorrow, yesterday), so that the reply must not be

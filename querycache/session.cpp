@@ -107,9 +107,11 @@ bool cache_session::may_hit() const {
            open_statements_ == 0 && cycles_sent_ == cycles_done_;
 }
 
-hit cache_session::quick_hit(const request& r, time_point now) {
-    if (!may_hit() || is_oversized(r)) return {};
+hit cache_session::quick_hit(const request& asked, time_point now) {
+    if (!may_hit() || is_oversized(asked)) return {};
     refresh_rules();
+    request r = asked;
+    r.text = without_outer_comments(asked.text);
     if (session_rules_->any_private) {
         if (auto found = look_up(user_scope_, r, now)) return found;
     }
@@ -235,7 +237,9 @@ std::unique_ptr<capture> cache_session::plan_capture(
     }
     const auto& rule = rule_set_->at(*verdict.rule);
     const auto& scope = rule.source.share == sharing::database ? database_scope_ : user_scope_;
-    const key_view key{&scope, r};
+    request keyed = r;
+    keyed.text = without_outer_comments(r.text);
+    const key_view key{&scope, keyed};
     plan.shape = r.shape;
     plan.key.resize(key.size());
     key.write(plan.key.data());

@@ -98,7 +98,7 @@ public:
 
     /// The valid entry for the request, counted as a hit, or nothing. Looks at no SQL: the whole
     /// key matches or it does not. Nothing when !may_hit().
-    [[nodiscard]] hit quick_hit(const request& r, time_point now);
+    [[nodiscard]] hit quick_hit(const request& asked, time_point now);
 
     /// A statement is about to be sent: marks what it may write, decides whether its reply is to be
     /// captured, counts. For the extended protocol call it at Bind with the portal's whole unit

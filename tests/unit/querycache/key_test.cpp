@@ -130,5 +130,35 @@ TEST(ClockWord, IsNotInANullValue) {
     EXPECT_FALSE(holds_clock_word("\0\0\0\1\xff\xff\xff\xff\0\0"sv));
 }
 
+TEST(Key, LeavesOutCommentsAroundTheText) {
+    const std::pair<std::string_view, std::string_view> cases[] = {
+        {"select 1", "select 1"},
+        {"select 1 /* a */", "select 1"},
+        {"select 1/* a */ ; ", "select 1"},
+        {"select 1 /* a *//**/", "select 1"},
+        {"/* a\n b */ select 1", "select 1"},
+        {"/*a*/ /*b*/ select 1 /*c*/", "select 1"},
+        {"select /* a */ 1", "select /* a */ 1"},
+        {"select 1;", "select 1;"},
+        // A hint counts.
+        {"select 1 /* pgweir: nocache */", "select 1 /* pgweir: nocache */"},
+        {"/*+ SeqScan(t) */ select 1", "/*+ SeqScan(t) */ select 1"},
+        // Nested, or more than a comment.
+        {"select 1 /* a */ + 2 -- */", "select 1 /* a */ + 2 -- */"},
+        {"select 1 -- /*\n + 2 -- */", "select 1 -- /*\n + 2 -- */"},
+        {"select 'a/* ' -- */", "select 'a/* ' -- */"},
+        {"/* /* a */ b */ select 1", "/* /* a */ b */ select 1"},
+        {"select 1 */", "select 1 */"},
+        {"/* a", "/* a"},
+        {"/* a */", ""},
+        {"*/", "*/"},
+        {"/*/", "/*/"},
+        {"", ""},
+    };
+    for (const auto& [text, expected] : cases) {
+        EXPECT_EQ(without_outer_comments(text), expected) << text;
+    }
+}
+
 }  // namespace
 }  // namespace weir::querycache

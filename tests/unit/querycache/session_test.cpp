@@ -587,6 +587,12 @@ TEST_F(session_of_client, TransactionThatNobodyEndedIsNotInDoubt) {
     EXPECT_EQ(w.database.versions().slot(test::t_oid)->pending(), 1U);
 }
 
+TEST_F(session_of_client, CommentsAroundAStatementAreNotInTheKey) {
+    EXPECT_EQ(a.read(read_t, "select t /*traceparent='00-1-01'*/"), "miss");
+    EXPECT_EQ(a.read(read_t, "select t /*traceparent='00-2-01'*/"), "hit");
+    EXPECT_EQ(a.read(read_t, "select t"), "hit");
+}
+
 TEST_F(session_of_client, T05LinearizableBypassesATableThatIsBeingWritten) {
     world strict(consistency::linearizable);
     client writer{strict}, reader{strict};
