@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 namespace weir::querycache::sql {
 namespace {
@@ -48,8 +49,8 @@ bool fits_int32(std::string_view digits) {
     return digits.size() < 10 || (digits.size() == 10 && digits <= "2147483647");
 }
 
-// Whether a '' doubled quote, a backslash or a plain letter follows does not matter here: only
-// whether an escape could spell a letter that the clock word test then would not see.
+// Whether an escape in the body of an E'' string could spell a letter that the clock word test
+// would not see.
 bool hides_letters(std::string_view body) {
     for (std::size_t at = body.find('\\'); at != std::string_view::npos;
          at = body.find('\\', at + 2)) {
@@ -58,6 +59,16 @@ bool hides_letters(std::string_view body) {
             return true;
     }
     return false;
+}
+
+// The test sees the letter of \t, which is white space, so that has to go first.
+bool has_escaped_clock_word(std::string_view body) {
+    if (hides_letters(body)) return true;
+    if (body.find('\\') == std::string_view::npos) return has_clock_word(body);
+    std::string plain{body};
+    for (std::size_t at = plain.find('\\'); at != std::string::npos; at = plain.find('\\', at + 2))
+        plain.replace(at, std::min<std::size_t>(2, plain.size() - at), 2, ' ');
+    return has_clock_word(plain);
 }
 
 }  // namespace
@@ -310,7 +321,9 @@ const char* lexer_pass::read_string(
     const char* last = skip_string_body(open + 1, escapes);
     while (last != nullptr) {
         const std::string_view body = view(open + 1, last - 1);
-        if (has_clock_word(body) || (escapes && hides_letters(body))) facts_.has_clock_word = true;
+        if (escapes ? has_escaped_clock_word(body) : has_clock_word(body)) {
+            facts_.has_clock_word = true;
+        }
         const char* const next = find_continuation(last);
         if (next == nullptr) break;
         facts_.has_clock_word = true;  // a word may be split over the parts
