@@ -132,6 +132,7 @@ void server_connection::read_unlinked() {
                 session_->statements.clear();
                 session_->unnamed_statement = 0;
                 session_->ran_unknown_code = false;
+                session_->read_otherwise = false;
             }
             owner_->on_tested(server_ptr{this}, !test_failed_, std::chrono::steady_clock::now());
             return;

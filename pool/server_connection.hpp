@@ -62,6 +62,9 @@ struct server_session {
     std::uint64_t retire_generation = 0;
     // Code that nobody has read ran here since the last reset: it may have left a temporary table.
     bool ran_unknown_code = false;
+    // A statement was prepared here since the last reset whose text the server may have read by
+    // other rules than its client's facts were made with.
+    bool read_otherwise = false;
     bool on_standby =
         false;  // at login it said in_hot_standby: its answers may lag behind the primary
     // ParameterStatus of the login, for greeting clients.

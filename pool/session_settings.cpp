@@ -1,5 +1,7 @@
 #include "pool/session_settings.hpp"
 
+#include "pool/text_rules.hpp"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -158,12 +160,29 @@ void server_settings::on_parameter_status(std::string_view name, std::string_vie
     auto& report = reports_[key];
     if (report.now == value) return;
     report.now = value;
+    note_looks(key);
     if (leased_) {
         report.changed = true;
         any_changed_ = true;
     } else if (logged_in_ && current_.find(key) == nullptr) {
         // Nobody has set it, so the default itself has changed: a reload of postgresql.conf.
         report.at_login = value;
+    }
+}
+
+void server_settings::note_looks(std::string_view changed) {
+    const bool is_look =
+        std::find(look_names.begin(), look_names.end(), changed) != look_names.end();
+    if (!is_look) return;
+    const auto now = [this](std::string_view name) {
+        const auto* const value = reported(name);
+        return value == nullptr ? std::string_view{} : std::string_view{*value};
+    };
+    texts_ = rules_of(now("standard_conforming_strings"), now("client_encoding"));
+    looks_.clear();
+    for (const auto name : look_names) {
+        looks_ += now(name);
+        looks_.push_back('\0');
     }
 }
 

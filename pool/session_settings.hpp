@@ -8,6 +8,7 @@
 // value".
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,17 @@ struct setting {
     std::string value;
     value_form form = value_form::raw;
     friend bool operator==(const setting&, const setting&) = default;
+};
+
+/// Settings that PostgreSQL reports and that change how it reads a statement or writes a value.
+inline constexpr std::array<std::string_view, 5> look_names{
+    "client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "timezone"};
+
+/// How a server reads the text of a statement. Order matters: later is worse.
+enum class text_rules : std::uint8_t {
+    plain,           ///< UTF-8, and a backslash is a letter like others
+    plain_if_ascii,  ///< other letters may have a backslash or an operator for their second byte
+    other,           ///< a backslash may hide a quote, or nothing is known
 };
 
 /// A set of settings: immutable and shared until it is changed, so copies cost a pointer. Sorted by
@@ -84,6 +96,10 @@ public:
 
     /// What is set beyond the defaults.
     [[nodiscard]] const settings& current() const noexcept { return current_; }
+    /// By what was reported last. A statement under way may change them.
+    [[nodiscard]] text_rules texts() const noexcept { return texts_; }
+    /// The values last reported of look_names, each ended by a zero byte.
+    [[nodiscard]] const std::string& looks() const noexcept { return looks_; }
     /// Last reported value; nullptr when the server never reported `name` (any case).
     [[nodiscard]] const std::string* reported(std::string_view name) const noexcept;
     /// Value at log-in; nullptr when unknown.
@@ -99,6 +115,10 @@ private:
 
     settings current_;
     std::unordered_map<std::string, reported_value> reports_;  ///< by lower-case name
+    void note_looks(std::string_view changed);
+
+    text_rules texts_ = text_rules::other;
+    std::string looks_;
     bool any_changed_ = false;
     bool leased_ = false;  ///< a client's statements, or ours for it, may change values
     bool logged_in_ = false;

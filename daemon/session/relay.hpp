@@ -211,7 +211,12 @@ private:
 
     // --- relay_cache.cpp ---
     void refresh_cache_settings();
+    std::string_view look_of(std::string_view name, std::string& buffer) const;
+    void check_looks();
     void settle(const querycache::settlement& settlement);
+    bool is_read_alike(std::string_view text) const;
+    void note_prepared(std::string_view text);
+    bool may_change_texts(const text_facts& facts) const;
     bool serve_query_from_cache(std::string_view text);
     void match_cached_unit(const batch& whole);
     bool serve_batch_from_cache(const batch& whole);
@@ -225,6 +230,11 @@ private:
         std::optional<querycache::bypass_reason> refused
     );
     void count_unwatched(const text_facts& facts);
+    void begin_known(
+        const querycache::request& request,
+        const text_facts& facts,
+        std::optional<querycache::bypass_reason> refused
+    );
     static querycache::request unknown_extended();
 
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
@@ -350,6 +360,10 @@ private:
     pool::settings cached_settings_;  // those that the cache was told
     bool cached_uncertain_ = false;
     bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
+    std::string cached_looks_;  // in the key; as server_settings::looks()
+    // Something is under way that may change by which rules the server reads what follows.
+    bool texts_in_doubt_ = false;
+    bool had_other_texts_ = false;  // the server read by other rules than ours since it was linked
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
     unit unit_;

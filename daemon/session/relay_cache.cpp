@@ -4,8 +4,12 @@
 #include "daemon/cache_databases.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
+#include "pool/text_rules.hpp"
 #include "querycache/cache.hpp"
+#include "querycache/sql/utf8.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 
 namespace weir::daemon {
@@ -14,6 +18,13 @@ namespace {
 
 using querycache::bypass_reason;
 using std::chrono::steady_clock;
+
+bool is_same_name(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return std::tolower(static_cast<unsigned char>(x)) ==
+               std::tolower(static_cast<unsigned char>(y));
+    });
+}
 
 }  // namespace
 
@@ -55,27 +66,108 @@ void relay::adopt_cache() {
     }
 }
 
+// The value that the setting has for this client, as PostgreSQL reports it.
+std::string_view relay::look_of(std::string_view name, std::string& buffer) const {
+    const auto* const wanted = settings_.current().find(name);
+    if (wanted != nullptr && wanted->form == pool::value_form::raw) {
+        return buffer = pool::plain_value(*wanted);
+    }
+    if (server_ && !applying_settings_) {
+        const auto* const reported = server_->session().settings.reported(name);
+        return reported == nullptr ? std::string_view{} : std::string_view{*reported};
+    }
+    if (wanted != nullptr) return buffer = pool::plain_value(*wanted);
+    if (const auto greeting = pool_->greeting()) {
+        for (const auto& [known, value] : *greeting) {
+            if (is_same_name(known, name)) return buffer = value;
+        }
+    }
+    return {};
+}
+
 void relay::refresh_cache_settings() {
     if (!cache_) return;
-    std::string signature;
-    settings_.current().append_canonical(signature);
     cached_settings_ = settings_.current();
     cached_uncertain_ = settings_.is_uncertain();
-    // What decides to which relation a name leads, or as whom, is not keyed: such sessions are not
-    // served.
+    // What the server has by default counts as much as what the client has set: a configuration may
+    // change, and have another default for another role.
+    cached_looks_.clear();
+    std::string buffer;
+    for (const auto name : pool::look_names) {
+        cached_looks_ += look_of(name, buffer);
+        cached_looks_.push_back('\0');
+    }
+    std::string signature = cached_looks_;
+    auto others = cached_settings_;
+    for (const auto name : pool::look_names)
+        others.erase(name);
+    others.append_canonical(signature);
+    // As whom a statement runs is not keyed: such sessions are not served. Under any search_path a
+    // name means one relation or none, and that path is in the key.
     bool understood = !settings_.is_uncertain();
     for (const auto& one : settings_.current().all()) {
-        if (one.name == "search_path" || one.name == "role" ||
-            one.name == "session_authorization" || one.name == "standard_conforming_strings" ||
+        if (one.name == "role" || one.name == "session_authorization" ||
             one.name == "row_security" || one.name == "transform_null_equals") {
             understood = false;
         }
-        if (one.name == "client_encoding" && one.value != "UTF8" && one.value != "utf8" &&
-            one.value != "UTF-8" && one.value != "utf-8") {
-            understood = false;  // other encodings may hide quotes from the lexer
-        }
     }
     cache_->set_settings(signature, understood);
+}
+
+// Before a reply is kept: the server must have written it as the key says. It may have another
+// default since its configuration was loaded again, and tells with the reply.
+void relay::check_looks() {
+    const std::string& now = server_->session().settings.looks();
+    if (now == cached_looks_) return;
+    capture_.reset();
+    refresh_cache_settings();
+}
+
+// Whether the server surely takes the text apart as our lexer does. If not, a write may hide in
+// what looks like a constant. Without a backslash and in ASCII a text reads the same under all
+// settings.
+bool relay::is_read_alike(std::string_view text) const {
+    auto rules = server_->session().settings.texts();
+    if (applying_settings_) rules = std::max(rules, pool::rules_of(settings_.current()));
+    if (texts_in_doubt_) rules = pool::text_rules::other;
+    if (rules == pool::text_rules::plain) return true;
+    if (!querycache::sql::is_ascii(text)) return false;
+    return rules == pool::text_rules::plain_if_ascii || text.find('\\') == std::string_view::npos;
+}
+
+// What a server has prepared it does not read again, so its Bind cannot be judged by the settings
+// of that time.
+void relay::note_prepared(std::string_view text) {
+    if (!is_read_alike(text)) server_->session().read_otherwise = true;
+}
+
+// Whether what is sent behind the statement, before its outcome is known, may be read by other
+// rules. (Its own text was read as a whole before.)
+bool relay::may_change_texts(const text_facts& facts) const {
+    using querycache::sql::effect_bit;
+    using querycache::sql::transaction_control;
+    using enum querycache::sql::session_effect;
+    if (!facts.statement) return true;
+    const auto& statement = *facts.statement;
+    constexpr auto of_any = effect_bit(reset_all) | effect_bit(discard_all) |
+                            effect_bit(set_config) | effect_bit(opaque) | effect_bit(load);
+    constexpr auto of_one = effect_bit(set) | effect_bit(set_local) | effect_bit(reset);
+    if ((statement.effects & of_any) != 0) return true;
+    if ((statement.effects & of_one) != 0 &&
+        (statement.statements != 1 || statement.setting.name == "standard_conforming_strings" ||
+         statement.setting.name == "client_encoding")) {
+        return true;
+    }
+    // A cursor's query runs when it is fetched from.
+    constexpr auto cursor = querycache::sql::reason_bit(querycache::sql::text_reason::cursor);
+    if ((statement.reasons & cursor) != 0) return true;
+    if (statement.writes_unknown && !statement.calls_decide) return true;
+    // The end of a transaction may take a setting back or run deferred triggers.
+    const bool ends = statement.transaction != transaction_control::none &&
+                      statement.transaction != transaction_control::begin &&
+                      statement.transaction != transaction_control::savepoint;
+    const auto& session = server_->session();
+    return ends && (session.ran_unknown_code || had_other_texts_);
 }
 
 void relay::settle(const querycache::settlement& settlement) {
@@ -251,6 +343,23 @@ void relay::begin_cached(
     const text_facts& facts,
     std::optional<bypass_reason> refused
 ) {
+    const auto& session = server_->session();
+    had_other_texts_ |= session.settings.texts() != pool::text_rules::plain;
+    const bool is_query = request.shape == querycache::reply_shape::simple;
+    if (is_query ? !is_read_alike(request.text) : session.read_otherwise) {
+        if (cache_) dirt_ |= pool::left_behind::unknown;
+        texts_in_doubt_ = true;
+        return begin_known(request, {}, refused);
+    }
+    texts_in_doubt_ |= may_change_texts(facts);
+    begin_known(request, facts, refused);
+}
+
+void relay::begin_known(
+    const querycache::request& request,
+    const text_facts& facts,
+    std::optional<bypass_reason> refused
+) {
     bool& is_tainted = server_->session().ran_unknown_code;
     if (!cache_) {
         if (awaits_catalog_) count_unwatched(facts);
@@ -265,6 +374,7 @@ void relay::begin_cached(
     if (is_tainted && !decision.rule.empty()) dirt_ |= pool::left_behind::unknown;
     if (decision.runs_unknown_code) {
         is_tainted = true;
+        texts_in_doubt_ = true;
         if (!is_transaction_mode()) dirt_ |= pool::left_behind::unknown;
     }
     query_group& group = asked();

@@ -280,15 +280,19 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
 void relay::on_ready_for_query(char status) {
     settings_.on_ready(status, server_->session().settings);
     if (status == 'I') named_portals_.clear();
+    const auto& pipeline = server_->pipeline();
+    const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
+    // What a statement has set is reported before its ReadyForQuery.
+    if (nothing_owed) texts_in_doubt_ = false;
     if (cache_) {
         if (!(settings_.current() == cached_settings_) ||
             settings_.is_uncertain() != cached_uncertain_) {
             refresh_cache_settings();
             cache_->set_application(application());
         }
+        if (status == 'I') check_looks();
         settle(cache_->on_ready(status));
-        const auto& pipeline = server_->pipeline();
-        if (pipeline.empty() && !pipeline.awaits_sync()) settle(cache_->on_nothing_owed());
+        if (nothing_owed) settle(cache_->on_nothing_owed());
     }
 }
 
@@ -364,6 +368,7 @@ void relay::wipe(const sql::statement& statement) {
         left_ = pool::left_behind::nothing;
         dirt_ = pool::left_behind::nothing;
         server_->session().ran_unknown_code = false;
+        server_->session().read_otherwise = false;
     }
 }
 

@@ -298,6 +298,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     }
     if (!renames) {
         counters_.server_parsed();
+        note_prepared(parse.text);
         push(request_kind::parse, reply_action::forward, tag);
         return stream(header);
     }
@@ -305,6 +306,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         push(request_kind::parse, reply_action::make_here, tag);
     } else {
         counters_.server_parsed();
+        note_prepared(parse.text);
         protocol::write_parse(server_->output().writable(), server_name, parse);
         server_->session().statements.stage_parse(tag, segment_, id);
         push(request_kind::parse, reply_action::forward, tag);

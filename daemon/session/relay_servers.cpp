@@ -94,6 +94,8 @@ void relay::on_lease(pool::server_ptr server) {
 
 void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
+    texts_in_doubt_ = false;
+    had_other_texts_ = false;
     counters_.server_assigned();
     lease_ = server_->cancels().begin_lease();
     if (state_ == state::waiting) {

@@ -176,6 +176,7 @@ bool relay::prepare_on_server(const pool::client_statement& statement, bool unna
         protocol::parse_message parse;
         parse.text = statement.statement->text;
         parse.parameter_types = statement.statement->parameter_types;
+        note_prepared(parse.text);
         protocol::write_parse(server_->output().writable(), "", parse);
         if (unnamed_serial_ == 0) unnamed_serial_ = next_unnamed_serial();
         session.unnamed_statement = unnamed_serial_;
@@ -196,6 +197,7 @@ bool relay::prepare_on_server(const pool::client_statement& statement, bool unna
     protocol::parse_message parse;
     parse.text = wanted->text;
     parse.parameter_types = wanted->parameter_types;
+    note_prepared(parse.text);
     protocol::write_parse(server_->output().writable(), wanted->server_name, parse);
     session.statements.stage_parse(tag, segment_, wanted->id);
     push(request_kind::parse, reply_action::swallow, tag);

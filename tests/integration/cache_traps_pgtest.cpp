@@ -237,6 +237,134 @@ TEST_F(cache_traps, SettingsGivenAtTheLogin) {
     EXPECT_EQ(tokyo.scalar(sql), direct.scalar(sql));
 }
 
+// A write in a text that a lexer with other settings takes for a constant.
+TEST_F(cache_traps, WritesBehindABackslash) {
+    std::string const read = "SELECT v FROM s1.n";
+    std::string const hidden = R"(SELECT '\''; UPDATE s1.n SET v = v + 1; --')";
+    auto const expect_seen = [&](std::string const& what, auto const& write) {
+        SCOPED_TRACE(what);
+        auto const before = cached(*daemon_, *reader_, read);
+        write();
+        EXPECT_EQ(reader_->scalar(read), std::to_string(std::stoi(before) + 1));
+    };
+    std::string const off = "standard_conforming_strings = off";
+    expect_seen("SET", [&] {
+        writer_->must("SET " + off);
+        writer_->must(hidden);
+        writer_->must("RESET standard_conforming_strings");
+    });
+    expect_seen("SET LOCAL", [&] {
+        writer_->must("BEGIN; SET LOCAL " + off);
+        writer_->must(hidden);
+        writer_->must("COMMIT");
+    });
+    expect_seen("set_config", [&] {
+        writer_->must("SELECT set_config('standard_conforming_strings', 'off', false)");
+        writer_->must(hidden);
+        writer_->must("RESET standard_conforming_strings");
+    });
+    expect_seen("start-up", [&] {
+        pq_connection other(daemon_->dsn("shop") + " options='-c standard_conforming_strings=off'");
+        other.must(hidden);
+    });
+    expect_seen("pipeline", [&] {
+        auto other = raw_client::logged_in(daemon_->port(), "postgres", "shop");
+        other.send(frontend::query("SET " + off) + frontend::query(hidden));
+        other.read_until('Z', 2);
+    });
+    expect_seen("after a rollback", [&] {
+        pq_connection other(daemon_->dsn("shop") + " options='-c standard_conforming_strings=off'");
+        other.must("BEGIN; SET LOCAL standard_conforming_strings = on");
+        other.must("ROLLBACK");
+        other.must(hidden);
+    });
+}
+
+TEST_F(cache_traps, WritesInAStatementThatWasPreparedBehindABackslash) {
+    std::string const read = "SELECT v FROM s1.n";
+    auto const before = cached(*daemon_, *reader_, read);
+    // One statement under either setting; only under `off` does it write.
+    std::string const text =
+        R"(WITH a(x) AS (SELECT '\' /* '), b AS (UPDATE s1.n SET v = v + 1 RETURNING 1) )"
+        R"(SELECT x FROM a -- */ ) SELECT x FROM a)";
+    writer_->must("BEGIN; SET LOCAL standard_conforming_strings = off");
+    auto const prepared = writer_->prepare("hidden", text);
+    ASSERT_TRUE(prepared.ok()) << prepared.message();
+    writer_->must("SET LOCAL standard_conforming_strings = on");
+    auto const ran = writer_->execute_prepared("hidden");
+    ASSERT_TRUE(ran.ok()) << ran.message();
+    writer_->must("COMMIT");
+    EXPECT_EQ(reader_->scalar(read), std::to_string(std::stoi(before) + 1));
+}
+
+TEST_F(cache_traps, WritesBehindHalfACharacter) {
+    std::string const read = "SELECT v FROM s1.n";
+    auto const before = cached(*daemon_, *reader_, read);
+    // The last byte of a character of these encodings may be a backslash.
+    pq_connection chinese(daemon_->dsn("shop") + " client_encoding=GBK");
+    chinese.must("SELECT E'\xE3\x81\x82\\'; UPDATE s1.n SET v = v + 1; --'");
+    EXPECT_EQ(reader_->scalar(read), std::to_string(std::stoi(before) + 1));
+    // What is ASCII reads the same in all of them.
+    EXPECT_EQ(cached(*daemon_, chinese, "SELECT count(*) FROM s1.n"), reader_->scalar("SELECT 1"));
+}
+
+TEST_F(cache_traps, HarmlessSettingsLeaveTheCacheOn) {
+    std::string const read = "SELECT v FROM s1.n";
+    cached(*daemon_, *reader_, read);
+    for (std::string const sql :
+         {"SET standard_conforming_strings = on",
+          "SET standard_conforming_strings TO 'true'",
+          "SET standard_conforming_strings = off",
+          "SET client_encoding TO 'unicode'",
+          "SET NAMES 'utf-8'",
+          "SET search_path TO \"$user\", public"}) {
+        pq_connection client(daemon_->dsn("shop"));
+        client.must(sql);
+        cached(*daemon_, client, read);
+        // What says the same as the default is no other key.
+        if (sql.find("search_path") != std::string::npos) continue;
+        pq_connection next(daemon_->dsn("shop"));
+        next.must(sql);
+        EXPECT_TRUE(ask(*daemon_, next, read).from_memory) << sql;
+    }
+}
+
+TEST_F(cache_traps, MembershipThatIsRevokedFromAnotherDatabase) {
+    shared_postgres().execute(
+        "DROP ROLE IF EXISTS boss; CREATE ROLE boss; GRANT boss TO tenant; REVOKE ALL ON s2.n FROM "
+        "PUBLIC; GRANT SELECT ON s2.n TO boss",
+        "traps"
+    );
+    daemon_process both(configuration(
+        {.rest =
+             "  other: {upstream: \"host=127.0.0.1 port={pg} dbname=postgres\"}\n"
+             "cache: {memory: 64MiB, rules: [{name: all, databases: [shop, other], ttl: 1h}]}\n",
+         .upstream = "host=127.0.0.1 port={pg} dbname=traps"}
+    ));
+    pq_connection tenant(both.dsn("shop", "tenant"));
+    pq_connection admin(both.dsn("other"));
+    cached(both, admin, "SELECT 1");
+    EXPECT_EQ(cached(both, tenant, "SELECT v FROM s2.n"), "2");
+    admin.must("REVOKE boss FROM tenant");
+    EXPECT_EQ(tenant.execute("SELECT v FROM s2.n").sqlstate(), "42501");
+    shared_postgres().execute("DROP OWNED BY boss; DROP ROLE boss", "traps");
+}
+
+TEST_F(cache_traps, DefaultsOfARoleAreInTheKey) {
+    shared_postgres().execute("ALTER ROLE tenant SET TimeZone = 'Asia/Tokyo'");
+    daemon_process shared(cache_configuration(
+        "{name: everything, databases: [shop], share: database, ttl: 1h}",
+        "",
+        {.upstream = "host=127.0.0.1 port={pg} dbname=traps"}
+    ));
+    pq_connection reader(shared.dsn("shop"));
+    cached(shared, reader, "SELECT ts FROM fmt");
+    pq_connection tenant(shared.dsn("shop", "tenant"));
+    pq_connection direct(shared_postgres().dsn("traps", "tenant"));
+    EXPECT_EQ(tenant.scalar("SELECT ts FROM fmt"), direct.scalar("SELECT ts FROM fmt"));
+    shared_postgres().execute("ALTER ROLE tenant RESET ALL");
+}
+
 TEST_F(cache_traps, RowSecurityByASetting) {
     pq_connection client(daemon_->dsn("shop", "tenant"));
     client.must("SET app.tenant = 'a'");
