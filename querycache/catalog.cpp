@@ -75,6 +75,11 @@ std::uint64_t digest_of(const catalog_rows& rows) {
                    .number(static_cast<unsigned char>(t.kind))
                    .value();
     }
+    sum += row_digest{}.text("looks").text(rows.looks).value();
+    for (const auto& c : rows.moment_columns)
+        sum += row_digest{}.text("m").text(c).value();
+    for (const auto relation : rows.times_of_day)
+        sum += row_digest{}.text("d").number(relation).value();
     const auto& h = rows.hidden;
     return sum + static_cast<std::uint64_t>(
                      h.casts | h.impure_casts << 1 | h.event_triggers << 2 |
@@ -137,6 +142,8 @@ catalog::catalog(catalog_rows rows, std::uint64_t generation)
         keys_[k.parent].action = true;
         keys_[k.child].action = true;
     }
+    moment_columns_.insert(rows_.moment_columns.begin(), rows_.moment_columns.end());
+    times_of_day_.insert(rows_.times_of_day.begin(), rows_.times_of_day.end());
     for (const auto& t : rows_.types)
         types_[t.name].push_back(&t);
     index_functions();

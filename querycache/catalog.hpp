@@ -98,6 +98,13 @@ struct catalog_rows {
     hidden_code_row hidden;
     bool has_unsafe_domains = false;     ///< a domain's default or check calls code
     bool maintenance_runs_code = false;  ///< the expression of an index or of statistics does
+    /// A digest of the server's defaults that change how values look: two loads under other
+    /// defaults have another digest.
+    std::string looks;
+    /// Names of columns that hold dates, times or intervals in every table that has one of that
+    /// name.
+    std::vector<std::string> moment_columns;
+    std::vector<oid> times_of_day;  ///< relations with a column of type time or timetz
 
     /// Notes on what code hangs. To be called after `relations` is filled.
     void note(const std::vector<code_row>& behind);
@@ -183,6 +190,14 @@ public:
     [[nodiscard]] bool maintenance_runs_code() const {
         return rows_.maintenance_runs_code || rows_.hidden.event_triggers;
     }
+    /// Whether every column of that name holds dates or times, and there is one.
+    [[nodiscard]] bool holds_moments(std::string_view column) const {
+        return moment_columns_.count(column) != 0;
+    }
+    /// Whether a column of the relation is a time of day.
+    [[nodiscard]] bool has_times_of_day(oid relation) const {
+        return times_of_day_.count(relation) != 0;
+    }
     [[nodiscard]] std::size_t relation_count() const { return rows_.relations.size(); }
 
 private:
@@ -208,6 +223,8 @@ private:
     std::unordered_set<std::string_view> row_functions_;
     std::unordered_map<std::string_view, const operator_row*> unsafe_operators_;
     const operator_row* unsafe_comparison_ = nullptr;
+    std::unordered_set<std::string_view> moment_columns_;
+    std::unordered_set<oid> times_of_day_;
     std::unordered_map<std::string_view, std::vector<const type_row*>> types_;
 };
 

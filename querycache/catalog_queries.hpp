@@ -242,4 +242,37 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castfunc IN (SELECT oid FROM
                        OR p.prosrc ~* '[[:<:]](alter|create|drop|execute|grant|import|language|reassign|revoke)[[:>:]]'
                        OR l.lanname = 'sql' AND p.prosrc ~* '[[:<:]]select[[:>:]].*[[:<:]]into[[:>:]]')))sql";
 
+/// -> moment_columns: name. The types are date, time, timestamp, timestamptz, interval and timetz.
+inline constexpr const char* moment_columns = R"sql(
+SELECT a.attname
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)'
+ GROUP BY 1
+HAVING pg_catalog.bool_and(a.atttypid IN (1082, 1083, 1114, 1184, 1186, 1266)))sql";
+
+/// -> times_of_day: attrelid. The types are time and timetz, and arrays of them.
+inline constexpr const char* times_of_day = R"sql(
+SELECT DISTINCT a.attrelid FROM pg_catalog.pg_attribute a
+ WHERE a.atttypid IN (1083, 1183, 1266, 1270) AND a.attnum > 0 AND NOT a.attisdropped)sql";
+
+/// -> looks: one row. The defaults of settings that change how values look, the control session's
+/// own and those that roles and databases have.
+inline constexpr const char* looks = R"sql(
+SELECT pg_catalog.md5(pg_catalog.concat(
+    (SELECT pg_catalog.string_agg(s.name || '=' || s.reset_val, E'\n' ORDER BY s.name)
+       FROM pg_catalog.pg_settings s
+      WHERE s.name IN ('DateStyle', 'IntervalStyle', 'TimeZone', 'timezone_abbreviations',
+                       'extra_float_digits', 'bytea_output', 'lc_messages', 'lc_monetary',
+                       'lc_numeric', 'lc_time', 'xmlbinary', 'xmloption', 'search_path',
+                       'default_text_search_config', 'array_nulls', 'quote_all_identifiers',
+                       'standard_conforming_strings', 'backslash_quote', 'transform_null_equals',
+                       'client_encoding', 'row_security')),
+    (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.setdatabase, r.setrole, r.setconfig),
+                                  E'\n' ORDER BY r.setdatabase, r.setrole)
+       FROM pg_catalog.pg_db_role_setting r))))sql";
+
 }  // namespace weir::querycache::catalog_queries

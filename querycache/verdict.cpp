@@ -294,6 +294,23 @@ private:
             out_.reads.push_back(database_.versions().slot(relation->id));
         }
         judge_calls();
+        judge_moments();
+    }
+
+    /// Casts and conversions that may read the clock without saying so.
+    void judge_moments() {
+        for (const auto& column : facts_.moment_columns) {
+            if (!snapshot_->holds_moments(column)) refuse(bypass_reason::clock_or_identity);
+        }
+        const bool has_times_of_day =
+            facts_.times_of_day ||
+            std::any_of(relations_.begin(), relations_.end(), [this](const relation_row* read) {
+                return read != nullptr && snapshot_->has_times_of_day(read->id);
+            });
+        if (!has_times_of_day) return;
+        for (const auto& call : facts_.functions) {
+            if (call.name == "timezone") refuse(bypass_reason::clock_or_identity);
+        }
     }
 
     [[nodiscard]] bool is_vouched_for(const sql::function_call& call) const {
@@ -302,6 +319,11 @@ private:
         return std::any_of(vouched.begin(), vouched.end(), [&call](const std::string& name) {
             return is_listed(name, call.schema, call.name);
         });
+    }
+
+    static bool is_of_arguments_and_key(const sql::function_call& call) {
+        return sql::is_cacheable_builtin(call.schema, call.name) ||
+               sql::is_keyed_builtin(call.schema, call.name);
     }
 
     void judge_calls() {
@@ -345,7 +367,7 @@ private:
                                     (!users.any || snapshot_->has_builtin_function(call.name));
         if (users.impure) {
             refuse(bypass_reason::user_function);
-        } else if (may_be_builtin && !sql::is_cacheable_builtin(call.schema, call.name)) {
+        } else if (may_be_builtin && !is_of_arguments_and_key(call)) {
             refuse(bypass_reason::function_not_allowed);
         } else if (!may_be_builtin && !users.any) {
             refuse(bypass_reason::user_function);

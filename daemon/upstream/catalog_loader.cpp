@@ -329,6 +329,11 @@ querycache::catalog_rows control_connection::read_catalog() {
     }
     const auto hidden = work.exec_params1(queries::hidden_code, code);
     rows.hidden = {flag_of(hidden[0]), flag_of(hidden[1]), flag_of(hidden[2]), flag_of(hidden[3])};
+    for (const auto& row : work.exec(queries::moment_columns))
+        rows.moment_columns.push_back(text_of(row[0]));
+    for (const auto& row : work.exec(queries::times_of_day))
+        rows.times_of_day.push_back(oid_of(row[0]));
+    rows.looks = text_of(work.exec1(queries::looks)[0]);
     work.commit();
     return rows;
 }

@@ -58,23 +58,29 @@ inline constexpr std::string_view of_arguments =
 
 // Depend on arguments and on settings or definitions that are part of the cache key or of the catalog's
 // generation: TimeZone, DateStyle, IntervalStyle, lc_*, xml*, default_text_search_config, enum labels.
-// Not age: with one argument it reads the clock.
+// date, timestamp and timestamptz are casts, and judged as such (clock_casts.hpp); timezone() of a
+// time of day takes today's offset, so that is judged with the columns' types.
+// Left out: age with one argument reads the clock; json_to_record() and its kin read whatever texts
+// are in the value as values of any type, also 'now'; a time of day with a zone has the offset of
+// today (time, timetz, jsonb_path_..._tz).
 inline constexpr std::string_view of_keyed_settings =
     "array_to_json array_to_string concat concat_ws convert convert_from convert_to date "
     "date_part date_trunc enum_first enum_last enum_range extract format generate_series "
-    "json_agg json_build_array json_build_object json_object_agg json_to_record "
-    "json_to_recordset json_to_tsvector jsonb_agg jsonb_build_array jsonb_build_object "
-    "jsonb_object_agg jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_array_tz "
-    "jsonb_path_query_first_tz jsonb_path_query_tz jsonb_to_record jsonb_to_recordset "
+    "json_agg json_build_array json_build_object json_object_agg "
+    "json_to_tsvector jsonb_agg jsonb_build_array jsonb_build_object "
+    "jsonb_object_agg "
+    ""
     "jsonb_to_tsvector make_timestamptz money numeric overlaps phraseto_tsquery plainto_tsquery "
-    "quote_literal quote_nullable row_to_json time timestamp timestamptz timetz timezone "
+    "quote_literal quote_nullable row_to_json timestamp timestamptz timezone "
     "to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector ts_headline "
     "websearch_to_tsquery xmlagg xmlcomment ";
 
 // All others that surely change no table. Left out: what runs SQL from text or calls plugins
 // (query_to_xml, ts_stat, ts_rewrite, pg_logical_slot_get_changes, ...), what changes the catalog.
 inline constexpr std::string_view that_write_nothing =
-    "acldefault aclexplode age cash_words clock_timestamp col_description current_database "
+    "json_to_record json_to_recordset jsonb_path_exists_tz jsonb_path_match_tz "
+    "jsonb_path_query_array_tz jsonb_path_query_first_tz jsonb_path_query_tz jsonb_to_record "
+    "jsonb_to_recordset time timetz acldefault aclexplode age cash_words clock_timestamp col_description current_database "
     "current_query current_schema current_schemas current_setting current_user currval "
     "format_type gen_random_uuid get_current_ts_config getdatabaseencoding getpgusername "
     "has_any_column_privilege has_column_privilege has_database_privilege "

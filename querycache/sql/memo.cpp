@@ -29,7 +29,7 @@ std::size_t charge_of(const statement& facts) {
     for (const function_call& call : facts.functions) {
         total += heap_of(call.schema) + heap_of(call.name);
     }
-    for (const auto* names : {&facts.operators, &facts.attributes}) {
+    for (const auto* names : {&facts.operators, &facts.attributes, &facts.moment_columns}) {
         total += names->capacity() * sizeof(std::string);
         for (const std::string& name : *names)
             total += heap_of(name);

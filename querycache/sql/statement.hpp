@@ -182,8 +182,12 @@ struct statement {
     /// Last names of qualified columns and of what is taken out of a row: t.name calls name(t) when
     /// t has no such column.
     std::vector<std::string> attributes;
-    setting_change setting;  ///< filled when effects holds set, set_local, reset or set_role and
-                             ///< statements == 1
+    /// Columns that are cast to a date or time type: such a cast reads the clock where one of them
+    /// holds a text.
+    std::vector<std::string> moment_columns;
+    bool times_of_day = false;  ///< names time or timetz, whose zone's offset is today's
+    setting_change setting;     ///< filled when effects holds set, set_local, reset or set_role and
+                                ///< statements == 1
     isolation_level isolation = isolation_level::unspecified;
     access_mode access = access_mode::unspecified;
     std::string gid;  ///< of PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED; unquoted

@@ -1,5 +1,6 @@
 #include "querycache/sql/statement_walker.hpp"
 
+#include "querycache/sql/clock_casts.hpp"
 #include "querycache/sql/expression_walker.hpp"
 #include "querycache/sql/fact_collector.hpp"
 #include "querycache/sql/parse_tree.hpp"
@@ -257,7 +258,9 @@ bool walk_parse_result(std::string_view bytes, statement& facts) {
     facts.kind = statement_class::noop;
     std::size_t statements = 0;
     result.each_in(tree::parse_result::stmts, [&](const message_view& raw) {
-        const statement_class kind = walker.walk(raw.child(tree::raw_stmt::stmt));
+        const message_view statement = raw.child(tree::raw_stmt::stmt);
+        const statement_class kind = walker.walk(statement);
+        if (kind == statement_class::read) note_clock_casts(statement, facts);
         facts.kind = std::max(facts.kind, kind);
         ++statements;
     });

@@ -228,6 +228,10 @@ TEST(Catalog, DigestIgnoresTheOrderOfRowsAndNothingElse) {
     const auto digest = make_catalog(1, rows)->digest();
     std::reverse(rows.relations.begin(), rows.relations.end());
     EXPECT_EQ(make_catalog(2, rows)->digest(), digest);
+    rows.looks = "another default of TimeZone";
+    EXPECT_NE(make_catalog(1, rows)->digest(), digest);
+    rows.looks.clear();
+    EXPECT_EQ(make_catalog(1, rows)->digest(), digest);
     rows.relations[0].has_triggers = !rows.relations[0].has_triggers;
     EXPECT_NE(make_catalog(1, rows)->digest(), digest);
 }

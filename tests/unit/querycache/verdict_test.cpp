@@ -366,5 +366,56 @@ TEST_F(verdict_on_statement, MemoStaysBounded) {
     EXPECT_EQ(shared.use_count(), 1);
 }
 
+TEST_F(verdict_on_statement, WhatDependsOnKeyedSettingsMayBeRead) {
+    for (const char* name :
+         {"date_trunc",
+          "extract",
+          "to_char",
+          "concat",
+          "concat_ws",
+          "format",
+          "json_agg",
+          "jsonb_agg",
+          "timezone",
+          "jsonb_build_object",
+          "row_to_json",
+          "to_jsonb",
+          "array_to_string",
+          "to_date",
+          "generate_series",
+          "to_timestamp",
+          "to_tsvector",
+          "quote_literal"}) {
+        EXPECT_EQ(reason(calling(name, {}, false)), "") << name;
+    }
+    for (const char* name : {"age", "json_to_record", "jsonb_to_recordset", "timetz"}) {
+        EXPECT_EQ(reason(calling(name, {}, false)), "function_not_allowed") << name;
+    }
+}
+
+TEST_F(verdict_on_statement, CastToADateNeedsAColumnThatHoldsNoTexts) {
+    auto cast = reading({"t"});
+    cast.moment_columns = {"created"};
+    EXPECT_EQ(reason(cast), "clock_or_identity");
+    auto rows = some_rows();
+    rows.moment_columns = {"created"};
+    load(std::move(rows));
+    EXPECT_EQ(reason(cast), "");
+    cast.moment_columns.push_back("note");
+    EXPECT_EQ(reason(cast), "clock_or_identity");
+}
+
+TEST_F(verdict_on_statement, ZoneOfATimeOfDayIsTodays) {
+    auto facts = calling("timezone", {}, false);
+    EXPECT_EQ(reason(facts), "");
+    facts.times_of_day = true;
+    EXPECT_EQ(reason(facts), "clock_or_identity");
+    facts.times_of_day = false;
+    auto rows = some_rows();
+    rows.times_of_day = {test::t_oid};
+    load(std::move(rows));
+    EXPECT_EQ(reason(facts), "clock_or_identity");
+}
+
 }  // namespace
 }  // namespace weir::querycache

@@ -402,5 +402,51 @@ TEST(Parser, ParsesWhatATextSaysNotWhatItsStringsSay) {
     EXPECT_EQ(names_of(facts->reads), names{"u"});
 }
 
+TEST(ClockCasts, OfComputedTextsAreAReason) {
+    const auto is_refused = [](std::string_view text) {
+        return (parse_statement(text)->reasons & reason_bit(text_reason::clock_or_identity)) != 0;
+    };
+    for (const std::string_view text :
+         {"SELECT ('no'||'w')::timestamp",
+          "SELECT (chr(110)||'ow')::timestamptz",
+          "SELECT 1 FROM t WHERE ts < ('to'||'day')::date",
+          "SELECT CAST(lower('NO' || 'W') AS timestamp without time zone)",
+          "SELECT timestamptz(lower(x)) FROM t",
+          "SELECT (data->>'created')::timestamptz FROM t",
+          "SELECT (SELECT note FROM t)::date",
+          "SELECT created::date FROM (SELECT 'no'||'w' AS created) s",
+          "WITH s(created) AS (SELECT 'no'||'w') SELECT created::date FROM s",
+          "SELECT d::date FROM unnest($1::text[]) AS d",
+          "SELECT j.d::date FROM (VALUES ('no'||'w')) AS j(d)",
+          "SELECT ('[to'||'day,]')::daterange",
+          "SELECT coalesce(created, lower(x))::date FROM t",
+          "SELECT created::timetz FROM t"}) {
+        EXPECT_TRUE(is_refused(text)) << text;
+    }
+    for (const std::string_view text :
+         {"SELECT '2024-01-01'::date",
+          "SELECT $1::timestamptz",
+          "SELECT created::date AS created FROM t ORDER BY created::date",
+          "SELECT date(created) FROM t",
+          "SELECT date_trunc('day', created)::date FROM t",
+          "SELECT (created + interval '1 day')::date FROM t",
+          "SELECT (created AT TIME ZONE 'UTC')::date FROM t",
+          "SELECT max(created)::date, coalesce(a, b)::date FROM t",
+          "SELECT d.created::text::date FROM t d",
+          "SELECT (a || b)::text FROM t"}) {
+        EXPECT_FALSE(is_refused(text)) << text;
+    }
+}
+
+TEST(ClockCasts, NameTheColumnsThatTheCatalogHasToKnow) {
+    const auto facts = parse_statement(
+        "SELECT t.created::date, max(paid)::timestamp FROM t WHERE created::date = $1 AND x::int = "
+        "1"
+    );
+    EXPECT_EQ(facts->moment_columns, (std::vector<std::string>{"created", "paid"}));
+    EXPECT_FALSE(facts->times_of_day);
+    EXPECT_TRUE(parse_statement("SELECT x::time FROM t")->times_of_day);
+}
+
 }  // namespace
 }  // namespace weir::querycache::sql
