@@ -78,6 +78,12 @@ TEST_F(hidden_code, BehindWhatIsRead) {
     start(objects);
     for (std::string const write :
          {"SELECT * FROM vw",
+          "TABLE vw",
+          "SELECT 1 WHERE (SELECT one FROM vw) = 1",
+          "WITH q AS MATERIALIZED (SELECT * FROM vw) SELECT * FROM q",
+          "MERGE INTO w USING vw ON false WHEN NOT MATCHED THEN INSERT VALUES (one)",
+          "CREATE TEMP TABLE of_view AS TABLE vw",
+          "SELECT * INTO TEMP of_view FROM vw",
           "SELECT * FROM vw2",
           "SELECT * FROM vx",
           "INSERT INTO w SELECT one FROM vw",
