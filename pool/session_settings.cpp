@@ -132,6 +132,8 @@ void settings::replace(std::vector<setting> values) {
         if (one.name != application_name) append_one(bytes, one);
     }
     made->signature = hash_of(bytes);
+    for (const auto& one : values)
+        made->bytes += one.name.size() + one.value.size();
     made->values = std::move(values);
     data_ = std::move(made);
 }
@@ -229,10 +231,11 @@ void client_settings::applied(server_settings& server) {
             report.changed = false;
         server.any_changed_ = false;
     }
-    staged_.clear();
+    drop_staged();
     error_ = false;
     aborted_ = false;
     uncertain_ = false;
+    unconfirmed_ = false;
     proven_ = true;
 }
 
@@ -248,7 +251,43 @@ void client_settings::take_spelling(const server_settings& server) {
 void client_settings::stage(
     step_kind kind, std::string_view name, std::string_view value, value_form form
 ) {
-    staged_.push_back({kind, form, lower(name), std::string(value)});
+    step made{kind, form, lower(name), std::string(value)};
+    step* const same = kind == step_kind::set ? replaceable(made.name) : nullptr;
+    if (same == nullptr) return push_step(std::move(made));
+    staged_bytes_ = staged_bytes_ - same->value.size() + made.value.size();
+    *same = std::move(made);
+    if (staged_bytes_ > max_bytes) give_up();
+}
+
+/// The last change of `name`, if no savepoint lies between: nothing leads back to its value.
+client_settings::step* client_settings::replaceable(std::string_view name) noexcept {
+    constexpr std::size_t looked_at = 64;
+    const auto first = staged_.size() > looked_at ? staged_.size() - looked_at : 0;
+    for (auto at = staged_.size(); at > first; --at) {
+        step& one = staged_[at - 1];
+        if (one.kind != step_kind::set && one.kind != step_kind::reset) return nullptr;
+        if (one.name == name) return &one;
+    }
+    return nullptr;
+}
+
+void client_settings::push_step(step one) {
+    staged_bytes_ += sizeof one + one.name.size() + one.value.size();
+    if (staged_bytes_ > max_bytes) return give_up();
+    staged_.push_back(std::move(one));
+}
+
+void client_settings::drop_staged() noexcept {
+    constexpr std::size_t kept_capacity = 64;
+    staged_.clear();
+    staged_bytes_ = 0;
+    if (staged_.capacity() > kept_capacity) staged_ = {};
+}
+
+/// Keeping what may have been rolled back would be wrong for good.
+void client_settings::give_up() noexcept {
+    drop_staged();
+    uncertain_ = true;
 }
 
 void client_settings::on_reset(std::string_view name) {
@@ -264,8 +303,9 @@ void client_settings::on_discard_all() {
 }
 
 void client_settings::on_savepoint(std::string_view name) {
+    if (staged_.empty()) return;
     // Savepoint names keep their case: the parser has folded what was not quoted.
-    staged_.push_back({step_kind::savepoint, value_form::raw, std::string(name), {}});
+    push_step({step_kind::savepoint, value_form::raw, std::string(name), {}});
 }
 
 void client_settings::on_rollback_to(std::string_view name) {
@@ -281,20 +321,26 @@ void client_settings::on_release(std::string_view name) {
 /// ROLLBACK TO drops what came after the savepoint and leaves the savepoint; RELEASE keeps the
 /// changes and drops the savepoints from that one on.
 void client_settings::undo_to_savepoint(std::string_view name, bool keep_changes) {
+    if (staged_.empty()) return;
     const auto found = std::find_if(staged_.rbegin(), staged_.rend(), [name](const step& one) {
-        return one.kind == step_kind::savepoint && one.name == name;
+        return one.kind == step_kind::savepoint && (one.name == name || one.name.empty());
     });
-    if (found == staged_.rend()) {
-        uncertain_ = uncertain_ || (!keep_changes && !staged_.empty());
+    const bool is_known = !name.empty() && (found == staged_.rend() || found->name == name);
+    if (!is_known) return give_up();
+    const auto is_savepoint = [](const step& one) { return one.kind == step_kind::savepoint; };
+    if (found == staged_.rend()) {  // it lies before everything that is staged
+        if (!keep_changes) return drop_staged();
+        std::erase_if(staged_, is_savepoint);
         return;
     }
     const auto savepoint = found.base() - 1;
-    if (!keep_changes) {
-        staged_.erase(savepoint + 1, staged_.end());
+    if (keep_changes) {
+        staged_.erase(std::remove_if(savepoint, staged_.end(), is_savepoint), staged_.end());
         return;
     }
-    const auto is_savepoint = [](const step& one) { return one.kind == step_kind::savepoint; };
-    staged_.erase(std::remove_if(savepoint, staged_.end(), is_savepoint), staged_.end());
+    for (auto gone = savepoint + 1; gone != staged_.end(); ++gone)
+        staged_bytes_ -= sizeof *gone + gone->name.size() + gone->value.size();
+    staged_.erase(savepoint + 1, staged_.end());
 }
 
 void client_settings::on_commit() {
@@ -302,7 +348,7 @@ void client_settings::on_commit() {
 }
 
 void client_settings::on_rollback() {
-    staged_.clear();
+    drop_staged();
     aborted_ = false;
     error_ = false;
 }
@@ -317,13 +363,13 @@ void client_settings::on_ready(char transaction_status, server_settings& server)
             if (error_ || aborted_) {
                 // The implicit transaction that held them was rolled back, or the failed explicit
                 // one has ended.
-                staged_.clear();
+                drop_staged();
             } else if (!staged_.empty()) {
                 keep_staged();
             }
             error_ = false;
             aborted_ = false;
-            if (server.any_changed_) take_reports(server);
+            if (server.any_changed_ || unconfirmed_) take_reports(server);
             if (!(server.current_ == on_server_)) server.current_ = on_server_;
             return;
         case 'E':
@@ -331,7 +377,7 @@ void client_settings::on_ready(char transaction_status, server_settings& server)
             break;
         default:
             // Out of a failed transaction without ROLLBACK or ROLLBACK TO having been understood.
-            if (aborted_ && !staged_.empty()) uncertain_ = true;
+            if (aborted_ && !staged_.empty()) give_up();
             aborted_ = false;
     }
     error_ = false;
@@ -340,23 +386,30 @@ void client_settings::on_ready(char transaction_status, server_settings& server)
 void client_settings::keep_staged() {
     for (const auto& one : staged_)
         apply_step(one);
-    staged_.clear();
+    drop_staged();
+}
+
+void client_settings::keep_set(const step& staged) {
+    if (current_.bytes() + staged.name.size() + staged.value.size() > max_bytes) {
+        uncertain_ = true;
+        return;
+    }
+    const bool alike = current_ == on_server_;
+    current_.assign(staged.name, staged.value, staged.form);
+    if (alike) {
+        on_server_ = current_;
+    } else {
+        on_server_.assign(staged.name, staged.value, staged.form);
+    }
+    unconfirmed_ = true;
 }
 
 void client_settings::apply_step(const step& staged) {
     switch (staged.kind) {
         case step_kind::savepoint:
             return;
-        case step_kind::set: {
-            const bool alike = current_ == on_server_;
-            current_.assign(staged.name, staged.value, staged.form);
-            if (alike) {
-                on_server_ = current_;
-            } else {
-                on_server_.assign(staged.name, staged.value, staged.form);
-            }
-            return;
-        }
+        case step_kind::set:
+            return keep_set(staged);
         case step_kind::reset:
             if (const auto* start = startup_.find(staged.name)) {
                 current_.assign(start->name, start->value, start->form);
@@ -369,7 +422,10 @@ void client_settings::apply_step(const step& staged) {
         case step_kind::discard_all: {
             const auto before = std::exchange(current_, startup_);
             on_server_.clear();
-            if (staged.kind == step_kind::discard_all) return;
+            if (staged.kind == step_kind::discard_all) {
+                uncertain_ = false;
+                return;
+            }
             for (const auto& one : before.all()) {
                 if (!outlives_reset_all(one.name)) continue;
                 current_.assign(one.name, one.value, one.form);
@@ -380,19 +436,34 @@ void client_settings::apply_step(const step& staged) {
     }
 }
 
-/// Values that changed without a SET that was seen, for instance by set_config() in a function, and
-/// the server's own spelling of those that were seen.
+/// The server's own word on what is set: a SET may say less than the value that it leads to (SET
+/// datestyle TO 'ISO' keeps the order of day and month, and nothing is reported when the value is
+/// the old one), or say it in another spelling; and values change without a SET that was seen, for
+/// instance by set_config() in a function.
 void client_settings::take_reports(server_settings& server) {
     for (auto& [name, report] : server.reports_) {
-        if (!std::exchange(report.changed, false) || is_only_reported(name)) continue;
+        const bool changed = std::exchange(report.changed, false);
+        if (is_only_reported(name)) continue;
         // Back at the default: SET LOCAL and ROLLBACK end so, and RESET, after which the client
         // wishes for its start-up value and the server has none.
-        const bool is_default = report.now == report.at_login;
+        const bool is_default = !changed || report.now == report.at_login;
         if (is_default && on_server_.find(name) == nullptr) continue;
         current_.assign(name, report.now, value_form::raw);
         on_server_.assign(name, report.now, value_form::raw);
     }
     server.any_changed_ = false;
+    unconfirmed_ = false;
+}
+
+bool client_settings::creates_in_pg_temp() const noexcept {
+    const auto names_it = [](std::string_view name, std::string_view value) {
+        return name == "search_path" && value.find("pg_temp") != std::string_view::npos;
+    };
+    const auto* const path = current_.find("search_path");
+    return (path != nullptr && names_it(path->name, path->value)) ||
+           std::any_of(staged_.begin(), staged_.end(), [&](const step& one) {
+               return names_it(one.name, one.value);
+           });
 }
 
 }  // namespace weir::pool

@@ -61,6 +61,8 @@ public:
     [[nodiscard]] std::uint64_t signature() const noexcept { return data_ ? data_->signature : 0; }
     /// Nothing is set, application_name aside.
     [[nodiscard]] bool only_defaults() const noexcept;
+    /// Bytes of all names and values.
+    [[nodiscard]] std::size_t bytes() const noexcept { return data_ ? data_->bytes : 0; }
     /// Appends everything but application_name as bytes that are equal exactly for equal settings,
     /// for keys that leave this process.
     void append_canonical(std::string& out) const;
@@ -78,6 +80,7 @@ private:
         std::vector<setting> values;
         std::uint64_t hash = 0;       ///< of everything
         std::uint64_t signature = 0;  ///< without application_name
+        std::size_t bytes = 0;
     };
     void replace(std::vector<setting> values);
 
@@ -138,9 +141,18 @@ enum class settings_gap : std::uint8_t {
 /// ReadyForQuery.
 class client_settings {
 public:
+    /// What a transaction may stage, and what a client may hold, both with names. Beyond it the
+    /// settings are uncertain: only the server has them.
+    static constexpr std::size_t max_bytes = 1U << 20;
+
     /// One name and value of the start-up packet. Takes `options` apart; leaves out user, database,
     /// replication and _pq_.*. Errors: protocol::errc::unsupported_option, errc::invalid_setting.
     [[nodiscard]] std::error_code on_startup(std::string_view name, std::string_view value);
+
+    /// A server would spell the start-up value of `name` like this.
+    void on_known_spelling(std::string_view name, std::string_view value) {
+        current_.assign(name, value, value_form::raw);
+    }
 
     /// What this client's sessions have beyond the server's defaults, by the last finished
     /// transaction.
@@ -171,8 +183,9 @@ public:
     void on_reset_all();
     /// DISCARD ALL.
     void on_discard_all();
-    /// SAVEPOINT, ROLLBACK TO, RELEASE. `name` folded by the parser. A name that is not known makes
-    /// the outcome uncertain if anything is staged.
+    /// SAVEPOINT, ROLLBACK TO, RELEASE. `name` folded by the parser; empty = not known, which makes
+    /// the outcome uncertain if it matters. A savepoint before which nothing is staged need not be
+    /// told: rolling back to one that is not known takes everything.
     void on_savepoint(std::string_view name);
     void on_rollback_to(std::string_view name);
     void on_release(std::string_view name);
@@ -187,11 +200,26 @@ public:
     /// ReadyForQuery. With I the staged changes are settled: kept, or dropped after an error.
     void on_ready(char transaction_status, server_settings& server);
 
+    /// RESET and DISCARD ALL have left the leased server without start-up values that this client
+    /// has again: appends the statements that bring them back. They are part of the transaction
+    /// that runs. Nothing appended: nothing is missing. Call after on_ready().
+    void restore(std::string& sql) const;
+    /// Those statements have succeeded, and this was their ReadyForQuery.
+    void on_restored(char transaction_status, server_settings& server);
+    /// Whether restore() will have something to do after a RESET of `name`, or of everything
+    /// (empty).
+    [[nodiscard]] bool has_startup(std::string_view name) const noexcept {
+        return name.empty() ? !startup_.empty() : startup_.find(name) != nullptr;
+    }
+
+    /// CREATE TABLE may make a temporary one, as search_path names pg_temp.
+    [[nodiscard]] bool creates_in_pg_temp() const noexcept;
+
     /// The server is given back. Call after on_ready('I').
     void end_lease(server_settings& server) noexcept { server.leased_ = false; }
 
-    /// What a SET has led to is not known: reset the server before anybody uses it. Cleared by
-    /// applied().
+    /// What a SET has led to is known to the server alone: keep it as long as the client wants its
+    /// values, and reset it before anybody else uses it. Cleared by applied() and DISCARD ALL.
     [[nodiscard]] bool is_uncertain() const noexcept { return uncertain_; }
     [[nodiscard]] bool has_staged() const noexcept { return !staged_.empty(); }
 
@@ -204,7 +232,12 @@ private:
         std::string value;
     };
     void stage(step_kind kind, std::string_view name, std::string_view value, value_form form);
+    step* replaceable(std::string_view name) noexcept;
+    void push_step(step one);
+    void drop_staged() noexcept;
+    void give_up() noexcept;
     void keep_staged();
+    void keep_set(const step& staged);
     void apply_step(const step& staged);
     void take_reports(server_settings& server);
     void take_spelling(const server_settings& server);
@@ -218,10 +251,12 @@ private:
     settings on_server_;  ///< what the leased server has; differs from current_ after RESET of a
                           ///< start-up value
     std::vector<step> staged_;
+    std::size_t staged_bytes_ = 0;
     bool error_ = false;    ///< ErrorResponse since the last ReadyForQuery
     bool aborted_ = false;  ///< the last ReadyForQuery said E
     bool uncertain_ = false;
-    bool proven_ = false;  ///< a server has taken the start-up values once
+    bool proven_ = false;       ///< a server has taken the start-up values once
+    bool unconfirmed_ = false;  ///< a SET was kept, and the server's own spelling not yet looked at
 };
 
 /// A name in double quotes, and a string as a literal that means the same under either

@@ -79,6 +79,10 @@ void append_reset(std::string& sql, std::string_view name) {
 }
 
 void append_set(std::string& sql, const setting& one) {
+    // Half a DateStyle leaves the other half as it is, and that may be another client's.
+    if (one.name == "datestyle" && one.value.find(',') == std::string::npos) {
+        append_reset(sql, one.name);
+    }
     if (one.form == value_form::raw && is_quoted_list(one.name)) {
         sql += "SELECT pg_catalog.set_config(";
         append_quoted_literal(sql, one.name);
@@ -251,6 +255,25 @@ settings_gap client_settings::difference(server_settings& server, std::string& s
         return is_authority(item.name);
     });
     return proven_ && !has_authority ? settings_gap::pipeline : settings_gap::wait;
+}
+
+// As if everything that is staged were kept.
+void client_settings::restore(std::string& sql) const {
+    if (startup_.empty() || uncertain_) return;
+    client_settings after = *this;
+    after.keep_staged();
+    append_all(sql, differing(after.current_, after.on_server_), after.current_);
+}
+
+void client_settings::on_restored(char transaction_status, server_settings& server) {
+    client_settings after = *this;
+    after.keep_staged();
+    for (const auto& item : differing(after.current_, after.on_server_)) {
+        if (item.wanted != nullptr) {
+            stage(step_kind::set, item.name, item.wanted->value, item.wanted->form);
+        }
+    }
+    on_ready(transaction_status, server);
 }
 
 }  // namespace weir::pool

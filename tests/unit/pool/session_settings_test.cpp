@@ -354,18 +354,86 @@ TEST(ClientSettings, FollowSavepoints) {
     EXPECT_FALSE(r.client.is_uncertain());
 }
 
-TEST(ClientSettings, AreUncertainAfterRollbackToAnUnknownSavepoint) {
+TEST(ClientSettings, ARollbackToASavepointBeforeAllChangesTakesThemAll) {
     running r;
-    r.client.on_rollback_to("nobody");
-    EXPECT_FALSE(r.client.is_uncertain()) << "nothing was staged that could be lost";
+    r.client.on_savepoint("s");
     r.client.on_set("a.x", "1");
-    r.client.on_rollback_to("nobody");
-    EXPECT_TRUE(r.client.is_uncertain());
+    r.client.on_savepoint("t");
+    r.client.on_set("a.x", "2");
+    r.client.on_rollback_to("s");
+    EXPECT_FALSE(r.client.has_staged());
+    r.client.on_commit();
     r.client.on_ready('I', r.server);
-    EXPECT_TRUE(r.client.is_uncertain());
-    auto other = fresh_server();
-    lease(r.client, other);
+    EXPECT_EQ(r.on_client("a.x"), "(none)");
     EXPECT_FALSE(r.client.is_uncertain());
+}
+
+TEST(ClientSettings, ASavepointInFrontOfAllChangesIsReleasedWithThoseBehindIt) {
+    running r;
+    r.client.on_savepoint("s");
+    r.client.on_set("a.x", "1");
+    r.client.on_savepoint("t");
+    r.client.on_set("a.x", "2");
+    r.client.on_release("s");
+    r.client.on_ready('I', r.server);
+    EXPECT_EQ(r.on_client("a.x"), "2");
+}
+
+TEST(ClientSettings, AreUncertainWhenASavepointsNameIsNotKnown) {
+    for (const bool names_savepoint : {false, true}) {
+        running r;
+        r.client.on_rollback_to("");
+        EXPECT_FALSE(r.client.is_uncertain()) << "nothing was staged that could be lost";
+        r.client.on_set("a.x", "1");
+        r.client.on_savepoint(names_savepoint ? "s" : "");
+        r.client.on_set("a.x", "2");
+        r.client.on_rollback_to(names_savepoint ? "" : "s");
+        EXPECT_TRUE(r.client.is_uncertain());
+        r.client.on_ready('I', r.server);
+        EXPECT_TRUE(r.client.is_uncertain());
+        EXPECT_EQ(r.on_client("a.x"), "(none)") << "what may be rolled back is never kept";
+        auto other = fresh_server();
+        lease(r.client, other);
+        EXPECT_FALSE(r.client.is_uncertain());
+    }
+}
+
+TEST(ClientSettings, AreCertainAgainAfterDiscardAll) {
+    running r;
+    r.client.on_set("a.x", "1");
+    r.client.on_rollback_to("");
+    r.client.on_ready('I', r.server);
+    ASSERT_TRUE(r.client.is_uncertain());
+    r.client.on_discard_all();
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain());
+}
+
+TEST(ClientSettings, KeepOneChangeOfANameBetweenSavepoints) {
+    const std::string value(600'000, 'x');
+    running r;
+    for (int i = 0; i < 100; ++i)
+        r.client.on_set("a.x", value + std::to_string(i), value_form::raw);
+    EXPECT_FALSE(r.client.is_uncertain());
+    r.client.on_ready('I', r.server);
+    EXPECT_EQ(r.on_client("a.x"), value + "99");
+}
+
+TEST(ClientSettings, AreUncertainBeyondTheirBound) {
+    const std::string value(600'000, 'x');
+    running r;
+    r.client.on_set("a.x", value, value_form::raw);
+    r.client.on_set("a.y", value, value_form::raw);
+    EXPECT_TRUE(r.client.is_uncertain());
+    EXPECT_FALSE(r.client.has_staged());
+    r.client.on_discard_all();
+    r.client.on_ready('I', r.server);
+    for (const auto* name : {"a.x", "a.y"}) {  // each in a transaction of its own
+        r.client.on_set(name, value, value_form::raw);
+        r.client.on_ready('I', r.server);
+    }
+    EXPECT_TRUE(r.client.is_uncertain());
+    EXPECT_LE(r.client.current().bytes(), client_settings::max_bytes);
 }
 
 TEST(ClientSettings, AreUncertainWhenATransactionRecoversUnseen) {
@@ -407,6 +475,58 @@ TEST(ClientSettings, ResetToTheStartupValue) {
     EXPECT_EQ(lease(r.client, r.server), "SET \"geqo\"='off';");
 }
 
+TEST(ClientSettings, RestoreStartupValuesThatAResetTook) {
+    for (const bool in_transaction : {false, true}) {
+        running r;
+        r.client = {};
+        EXPECT_FALSE(r.client.on_startup("geqo", "off"));
+        EXPECT_FALSE(r.client.on_startup("application_name", "app"));
+        EXPECT_TRUE(r.client.has_startup("GEQO"));
+        EXPECT_FALSE(r.client.has_startup("jit"));
+        lease(r.client, r.server);
+        const char status = in_transaction ? 'T' : 'I';
+        std::string sql;
+        r.client.on_set("geqo", "on");
+        r.client.on_ready(status, r.server);
+        r.client.restore(sql);
+        EXPECT_EQ(sql, "");
+        r.client.on_reset("geqo");
+        r.client.on_ready(status, r.server);
+        r.client.restore(sql);
+        EXPECT_EQ(sql, "SET \"geqo\"='off';");
+        r.client.on_restored(status, r.server);
+        sql.clear();
+        r.client.restore(sql);
+        EXPECT_EQ(sql, "");
+        if (in_transaction) r.client.on_ready('I', r.server);
+        EXPECT_EQ(r.on_client("geqo"), "off");
+        EXPECT_EQ(r.on_server("geqo"), "off");
+    }
+}
+
+TEST(ClientSettings, RestoreEverythingAfterDiscardAll) {
+    running r;
+    r.client = {};
+    EXPECT_FALSE(r.client.on_startup("options", "-c geqo=off -c search_path=a"));
+    lease(r.client, r.server);
+    r.client.on_discard_all();
+    r.client.on_ready('I', r.server);
+    std::string sql;
+    r.client.restore(sql);
+    EXPECT_EQ(sql, "SET \"geqo\"='off';SELECT pg_catalog.set_config('search_path','a',false);");
+    r.client.on_restored('I', r.server);
+    EXPECT_EQ(r.server.current(), r.client.current());
+}
+
+TEST(ClientSettings, SeeASearchPathThatCreatesTemporaryTables) {
+    running r;
+    EXPECT_FALSE(r.client.creates_in_pg_temp());
+    r.client.on_set("search_path", "pg_temp, public");
+    EXPECT_TRUE(r.client.creates_in_pg_temp());
+    r.client.on_ready('I', r.server);
+    EXPECT_TRUE(r.client.creates_in_pg_temp());
+}
+
 TEST(ClientSettings, ResetAllSparesTheRoleAndDiscardAllDoesNot) {
     running r;
     r.client.on_set("role", "alice");
@@ -442,6 +562,33 @@ TEST(Reports, ShowWhatNoStatementShowed) {
     r.client.end_lease(r.server);
     client_settings other;
     EXPECT_EQ(lease(other, r.server), "RESET \"timezone\";");
+}
+
+TEST(Reports, CompleteASetThatSaysHalf) {
+    running r;
+    r.server.on_parameter_status("DateStyle", "ISO, MDY");
+    r.server.on_login_done();
+    r.client.on_set("datestyle", "'ISO'");  // not reported: the value is the one that it was
+    r.client.on_ready('I', r.server);
+    EXPECT_EQ(r.on_client("datestyle"), "ISO, MDY");
+    r.client.end_lease(r.server);
+    client_settings other;
+    lease(other, r.server);
+    other.on_set("datestyle", "'SQL, DMY'");
+    r.server.on_parameter_status("DateStyle", "SQL, DMY");
+    other.on_ready('I', r.server);
+    other.end_lease(r.server);
+    EXPECT_EQ(lease(r.client, r.server), "SET \"datestyle\"='ISO, MDY';");
+}
+
+TEST(Reports, OfAnotherClientDoNotCompleteAStartupValue) {
+    running r;
+    r.server.on_parameter_status("DateStyle", "SQL, DMY");
+    r.client.on_ready('I', r.server);
+    r.client.end_lease(r.server);
+    client_settings other;
+    EXPECT_FALSE(other.on_startup("datestyle", "ISO"));
+    EXPECT_EQ(lease(other, r.server), "RESET \"datestyle\";SET \"datestyle\"='ISO';");
 }
 
 TEST(Reports, OfSetLocalEndWithItsTransaction) {
