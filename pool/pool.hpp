@@ -4,6 +4,7 @@
 // said; the lock is held for a few list operations and never while anything is called back.
 #pragma once
 
+#include "pool/accepted_values.hpp"
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/reusable.hpp"
@@ -154,6 +155,8 @@ public:
     /// ParameterStatus of the newest login, for the greeting of clients; nullptr before the first.
     /// Any thread.
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting() const;
+    /// What its servers have taken of start-up packets. Any thread.
+    accepted_values& accepted() { return accepted_; }
     std::string last_error() const;
     /// Servers that live on `loop`, for SHOW SERVERS. On that loop's thread.
     const std::vector<server_connection*>& servers_on(const event_loop& loop) const {
@@ -204,6 +207,7 @@ private:
     const std::vector<event_loop*> loops_;
     pool_events& events_;
     std::atomic<pool_mode> mode_;
+    accepted_values accepted_;
 
     mutable std::mutex lock_;
     pool_options options_;       // guarded by lock_

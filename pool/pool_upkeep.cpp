@@ -128,6 +128,7 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
         options_ = std::move(options);
         if (*target != *target_) {
             target_ = std::move(target);
+            accepted_.clear();
             current_target_.store(target_.get(), std::memory_order_release);
             connect_pause_ = {};  // what failed there says nothing about here
         }
