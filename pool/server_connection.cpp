@@ -150,6 +150,7 @@ void server_connection::test(std::string_view query) {
     deadline_ =
         timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
     protocol::write_query(output().writable(), query);
+    session_->unnamed_statement = 0;  // any simple Query destroys it
     (void)pipeline_.push({protocol::request_kind::query, protocol::reply_action::swallow, 0});
     if (flush() == output_queue::result::failed) return;
     reading_paused_ = false;
