@@ -63,6 +63,15 @@ client_error shutting_down() {
         "Connect again in a moment."};
 }
 
+client_error canceled_while_waiting() {
+    return {
+        severity::error,
+        sqlstate::query_canceled,
+        "canceling statement due to user request",
+        "The statement was still waiting for a server.",
+        ""};
+}
+
 client_error too_many_clients(std::string_view limit, int value) {
     return {
         severity::fatal,

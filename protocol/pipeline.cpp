@@ -123,6 +123,15 @@ std::optional<owed> pipeline::next_made_here() {
     return request;
 }
 
+bool pipeline::reads_copy_data() const noexcept {
+    if (!in_copy_in()) return false;
+    // What was sent behind the head before the COPY began, and what ends it.
+    for (std::size_t i = 1; i < count_; ++i) {
+        if (at(i).kind == request_kind::copy_end) return false;
+    }
+    return true;
+}
+
 bool pipeline::discards_copy_data() const noexcept {
     switch (state_) {
         case pipeline_state::copy_in:

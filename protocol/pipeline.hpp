@@ -139,6 +139,9 @@ public:
     [[nodiscard]] bool in_copy_in() const noexcept {
         return state_ == pipeline_state::copy_in || state_ == pipeline_state::copy_both;
     }
+    /// The same, and nobody has sent the end of the data yet: any message but CopyData, CopyDone,
+    /// CopyFail, Flush and Sync would be a violation of the protocol.
+    [[nodiscard]] bool reads_copy_data() const noexcept;
     /// Any COPY is running.
     [[nodiscard]] bool in_copy() const noexcept {
         return in_copy_in() || state_ == pipeline_state::copy_out;

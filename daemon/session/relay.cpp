@@ -331,13 +331,11 @@ void relay::on_cancel() {
         if (!pool_->cancel_wait(ticket_))
             return;  // a server is on its way: too late, as with PostgreSQL
         ticket_ = 0;
-        fail_statement(
-            {severity::error,
-             sqlstate::query_canceled,
-             "canceling statement due to user request",
-             "The statement was still waiting for a server.",
-             ""}
-        );
+        fail_statement(canceled_while_waiting());
+        return;
+    }
+    if (applying_settings_) {
+        cancel_is_held_ = true;
         return;
     }
     if (!server_ || server_->pipeline().empty()) return;

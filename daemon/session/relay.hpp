@@ -205,6 +205,8 @@ private:
     void settings_applied();
     void settings_failed(std::string_view body);
     void fail_statement(const client_error& error);
+    bool after_own_query();
+    void end_doubt();
     void maybe_release();
     void release();
     void abandon_server();
@@ -372,3 +374,4 @@ private:
 };
 
 }  // namespace weir::daemon
+    bool cancel_is_held_ = false;     // until it has ended: the cancel is not meant for it

@@ -221,12 +221,7 @@ void relay::resolve_ended(const protocol::reply_verdict& verdict) {
 // Everything up to this ReadyForQuery is known now; the client gets it in one send, then the server
 // may go.
 bool relay::after_ready(bool ours) {
-    if (ours) {
-        const bool held = hold_for_settings_;
-        settings_applied();
-        if (session_ != nullptr && !held) maybe_release();
-        return session_ != nullptr && server_ != nullptr;
-    }
+    if (ours) return after_own_query();
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
     const bool idle = server_->pipeline().is_idle();
     if (idle) {
@@ -234,7 +229,10 @@ bool relay::after_ready(bool ours) {
         if (!session_->flush_soon()) return false;
     }
     finish_query();
-    if (!idle) return true;
+    if (!idle) {
+        end_doubt();
+        return session_ != nullptr && server_ != nullptr;
+    }
     if (leaving_) {
         fatal(shutting_down());
         return false;

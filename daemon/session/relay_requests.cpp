@@ -113,6 +113,12 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         }
         if (opens_group(header.type)) open_query(steady_clock::now());
     } else if (asked().is_complete && opens_group(header.type)) {
+    // Anything else is an error that ends the connection; it is PostgreSQL's to tell, and nothing
+    // may be waited for before the COPY has ended.
+    if (server_->pipeline().reads_copy_data() &&
+        std::string_view{"dcfHSX"}.find(header.type) == std::string_view::npos) {
+        return stream(header);
+    }
         behind_.emplace_back();
     }
     switch (header.type) {

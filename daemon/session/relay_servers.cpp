@@ -96,6 +96,7 @@ void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
     texts_in_doubt_ = false;
     had_other_texts_ = false;
+    cancel_is_held_ = false;
     counters_.server_assigned();
     lease_ = server_->cancels().begin_lease();
     if (state_ == state::waiting) {
@@ -131,6 +132,38 @@ void relay::settings_applied() {
     hold_for_settings_ = false;
     settings_.applied(server_->session().settings);
     if (state_ == state::greeting) send_greeting();
+}
+
+// A query of our own was answered. False: the server is somebody else's or gone.
+bool relay::after_own_query() {
+    const bool was_held = hold_for_settings_;
+    if (applying_settings_) settings_applied();
+    if (session_ == nullptr) return false;
+    const bool is_canceled = std::exchange(cancel_is_held_, false);
+    if (is_canceled && !was_held) on_cancel();
+    if (is_canceled || !was_held) maybe_release();
+    if (is_canceled && was_held && !server_) {  // not a byte of the statement was sent
+        fail_statement(canceled_while_waiting());
+        return false;
+    }
+    if (leaving_ && !unit_.is_open && (!server_ || server_->pipeline().is_idle())) {
+        fatal(shutting_down());
+        return false;
+    }
+    return server_ != nullptr;
+}
+
+// After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,
+// so that the server can go to other clients while this one is idle.
+void relay::end_doubt() {
+    auto& pipeline = server_->pipeline();
+    if (!pipeline.is_doubtful() || !pipeline.empty() || pipeline.transaction_status() != 'I') {
+        return;
+    }
+    protocol::write_query(server_->output().writable(), "");
+    server_->session().unnamed_statement = 0;
+    (void)pipeline.push({protocol::request_kind::query, protocol::reply_action::swallow, tag_none});
+    server_->flush();
 }
 
 void relay::settings_failed(std::string_view body) {

@@ -80,6 +80,43 @@ TEST_F(cancel, OfAGarbledRequestClosesTheConnection) {
     EXPECT_LE(request.read_to_end().size(), 1U);
 }
 
+class cancel_of_settings : public cancel, public testing::WithParamInterface<char const*> {};
+
+// The second server takes this long to be given the client's setting: PostgreSQL looks the name up
+// in a catalog that is locked. The cancel is meant for the statement behind it.
+TEST_P(cancel_of_settings, HitsTheStatementAndNotOurSet) {
+    std::string const setting = GetParam();
+    shared_postgres().execute("DROP ROLE IF EXISTS actor; CREATE ROLE actor", "shop");
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 2, overflow: 0"}));
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    pq_connection one(daemon.dsn("shop"));
+    pq_connection two(daemon.dsn("shop"));
+    one.must("BEGIN");
+    two.must("BEGIN");  // both servers exist
+    one.must("COMMIT");
+    client.ask(frontend::query("SET " + setting));  // known to the server of `one`
+    one.must("BEGIN");
+    two.must("COMMIT");
+    pq_connection locker(shared_postgres().dsn("shop"));
+    locker.must("BEGIN; LOCK TABLE pg_authid, pg_tablespace");
+    client.send(frontend::query("SELECT pg_sleep(62)"));
+    wait_until(
+        [&] { return locker.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"; },
+        "the daemon's SET to wait"
+    );
+    send_cancel(daemon, client.backend_key_data());
+    locker.must("COMMIT");
+    auto const replies = client.read_until('Z');
+    EXPECT_EQ(first(replies, 'E').field('C'), "57014");
+    EXPECT_EQ(first(replies, 'E').field('S'), "ERROR");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
+// A role is applied before anything else is sent, a table space in front of it in one packet.
+INSTANTIATE_TEST_SUITE_P(
+    Setting, cancel_of_settings, testing::Values("ROLE actor", "default_tablespace TO pg_default")
+);
+
 // Cancels that race with the end of their query must hit that query or nothing, however the server
 // is handed on.
 TEST_F(cancel, ThatComesLateNeverHitsTheNextClient) {

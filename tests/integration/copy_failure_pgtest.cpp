@@ -66,6 +66,40 @@ TEST_F(copy_failure, BadDataKeepsTheServer) {
     expect_clean(true);
 }
 
+// libpq sends Sync with Execute and again with the end of the data. Whether the first was eaten is
+// not visible; the server must not wait for the client's next request to find out.
+TEST_F(copy_failure, OfAnExecuteWithItsSyncKeepsTheServerForOthers) {
+    for (auto const& end : {frontend::copy_fail("enough"), frontend::copy_data("many\n")}) {
+        auto client = log_in();
+        client.send(
+            frontend::parse("", "COPY items FROM STDIN") + frontend::bind("", "") +
+            frontend::execute("") + frontend::sync()
+        );
+        client.read_until('G');
+        EXPECT_EQ(types(client.ask(end + frontend::copy_done() + frontend::sync())), "EZ");
+        expect_clean(true);
+        EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+    }
+}
+
+// The COPY fails before it reads: then both are answered.
+TEST_F(copy_failure, OfAnExecuteThatReadsNoSyncKeepsTheServerForOthers) {
+    shared_postgres().execute(
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'no'; END $$; DROP TABLE IF EXISTS guarded; CREATE TABLE guarded (n int); "
+        "CREATE TRIGGER guard BEFORE INSERT ON guarded EXECUTE FUNCTION refuse()",
+        "shop"
+    );
+    auto client = log_in();
+    client.send(
+        frontend::parse("", "COPY guarded FROM STDIN") + frontend::bind("", "") +
+        frontend::execute("") + frontend::sync() + frontend::copy_done() + frontend::sync()
+    );
+    EXPECT_EQ(types(client.read_until('Z', 2)), "12GEZZ");
+    expect_clean(true);
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
 // The client learns late that its COPY has failed, and goes on sending; by then the server may be
 // another client's.
 TEST_F(copy_failure, DataThatComesAfterTheErrorReachesNobody) {

@@ -40,6 +40,19 @@ TEST(PipelineCopy, InMayBeSentBeforeItsResponse) {
     EXPECT_TRUE(s.pipe.is_idle());
 }
 
+TEST(PipelineCopy, InReadsDataUntilItsEndIsSent) {
+    script s;
+    s.push({query});
+    EXPECT_FALSE(s.pipe.reads_copy_data());
+    s.part('G', 1);
+    EXPECT_TRUE(s.pipe.reads_copy_data());
+    s.push({copy_end});
+    EXPECT_FALSE(s.pipe.reads_copy_data());
+    s.push({query}).part('C', 1).ready('I', 1).part('C', 3).ready('I', 3);
+    s.push({execute, sync}).part('G', 4);
+    EXPECT_TRUE(s.pipe.reads_copy_data()) << "the Sync is read over";
+}
+
 TEST(PipelineCopy, InMayHappenTwiceInOneQuery) {
     script s;
     s.push({query, copy_end, copy_end}).part('G', 1).part('C', 1).part('G', 1).part('C', 1);
