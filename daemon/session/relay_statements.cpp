@@ -149,7 +149,7 @@ relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_h
     const std::size_t here = std::min(session_->input().unread().size(), header.size());
     session_->input().consume(here);
     request_rest_ = header.size() - here;
-    drops_rest_ = true;
+    drops_rest_ = request_rest_ > 0;
     return step::done;
 }
 
