@@ -15,11 +15,14 @@ namespace weir::pool {
 namespace {
 
 constexpr std::size_t shard_count = 16;
+/// No client's.
+constexpr settings_signature nobody_knows = ~settings_signature{0};
 
 /// Text and parameter types as views into the statement that is registered under them.
 struct statement_key {
     std::string_view text;
     std::string_view parameter_types;
+    settings_signature settings;
     friend bool operator==(const statement_key&, const statement_key&) = default;
 };
 
@@ -51,8 +54,9 @@ struct statement_registry::table : std::enable_shared_from_this<table> {
     struct key_hash {
         std::uint64_t seed;
         std::size_t operator()(const statement_key& key) const noexcept {
-            const auto types =
-                XXH3_64bits_withSeed(key.parameter_types.data(), key.parameter_types.size(), seed);
+            const auto types = XXH3_64bits_withSeed(
+                key.parameter_types.data(), key.parameter_types.size(), seed ^ key.settings
+            );
             return XXH3_64bits_withSeed(key.text.data(), key.text.size(), types);
         }
     };
@@ -80,13 +84,18 @@ struct statement_registry::table : std::enable_shared_from_this<table> {
         return found == place.statements.end() ? nullptr : found->second.statement.lock();
     }
 
-    statement_ptr make(const statement_key& key) {
+    std::unique_ptr<shared_statement> make(const statement_key& key) {
         auto made = std::make_unique<shared_statement>();
         made->id = next_id.fetch_add(1, std::memory_order_relaxed);
         made->server_name = "pgweir_" + std::to_string(made->id);
         made->text = key.text;
         made->parameter_types = key.parameter_types;
-        return {made.release(), [self = shared_from_this()](const shared_statement* dying) {
+        made->settings = key.settings;
+        return made;
+    }
+
+    statement_ptr make_shared(const statement_key& key) {
+        return {make(key).release(), [self = shared_from_this()](const shared_statement* dying) {
                     self->forget(*dying);
                     delete dying;
                 }};
@@ -94,7 +103,7 @@ struct statement_registry::table : std::enable_shared_from_this<table> {
 
     /// Registers `made`, or returns the one that another thread registered meanwhile.
     statement_ptr insert(const statement_ptr& made) {
-        const statement_key key{made->text, made->parameter_types};
+        const statement_key key{made->text, made->parameter_types, made->settings};
         auto& place = shard_of(key);
         const std::lock_guard lock(place.mutex);
         if (const auto found = place.statements.find(key); found != place.statements.end()) {
@@ -108,7 +117,7 @@ struct statement_registry::table : std::enable_shared_from_this<table> {
     }
 
     void forget(const shared_statement& dying) {
-        const statement_key key{dying.text, dying.parameter_types};
+        const statement_key key{dying.text, dying.parameter_types, dying.settings};
         auto& place = shard_of(key);
         const std::lock_guard lock(place.mutex);
         const auto found = place.statements.find(key);
@@ -125,13 +134,29 @@ struct statement_registry::table : std::enable_shared_from_this<table> {
 
 statement_registry::statement_registry() : table_(std::make_shared<table>()) {}
 
-statement_ptr statement_registry::intern(std::string_view text, std::string_view parameter_types) {
-    const statement_key key{text, parameter_types};
+statement_ptr statement_registry::intern(
+    std::string_view text, std::string_view parameter_types, settings_signature settings
+) {
+    const statement_key key{text, parameter_types, settings};
     if (auto known = table_->find(key)) return known;
     // Outside of the lock: when another thread is faster, `made` dies, and its deleter takes the
     // lock itself.
-    const auto made = table_->make(key);
+    const auto made = table_->make_shared(key);
     return table_->insert(made);
+}
+
+statement_ptr statement_registry::make_own(
+    std::string_view text, std::string_view parameter_types, settings_signature settings
+) {
+    auto made = table_->make({text, parameter_types, settings});
+    made->is_own = true;
+    return made;
+}
+
+// Counted from 1: the other signatures are hashes of 64 bits, of which nobody can foretell one.
+settings_signature next_own_signature() noexcept {
+    static std::atomic<settings_signature> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 std::size_t statement_registry::size() const {
@@ -143,10 +168,14 @@ std::size_t statement_registry::size() const {
     return total;
 }
 
-statement_ptr make_unnamed_statement(std::string_view text, std::string_view parameter_types) {
+statement_ptr make_unnamed_statement(
+    std::string_view text, std::string_view parameter_types, settings_signature settings
+) {
     auto made = std::make_shared<shared_statement>();
     made->text = text;
     made->parameter_types = parameter_types;
+    made->settings = settings;
+    made->is_own = true;
     return made;
 }
 
@@ -185,6 +214,24 @@ const client_statement* client_statements::find(std::string_view name) const noe
 bool client_statements::in_doubt(std::string_view name, std::uint64_t segment) const noexcept {
     const node* const found = look_up(name);
     return found != nullptr && found->second.pending > 0 && found->second.segment < segment;
+}
+
+void client_statements::replace(std::string_view name, const statement_ptr& made) {
+    node* const found = look_up(name);
+    if (found == nullptr) return;
+    // Of equal text, so that it counts for as many bytes.
+    auto& state = found->second;
+    if (state.settled && state.settled.statement == state.visible.statement) {
+        state.settled.statement = made;
+    }
+    if (state.visible) state.visible.statement = made;
+}
+
+std::string client_statements::name_of(std::uint64_t id) const {
+    for (const auto& [name, state] : names_) {
+        if (state.visible && state.visible.statement->id == id) return name;
+    }
+    return {};
 }
 
 std::error_code client_statements::stage_parse(
@@ -284,11 +331,12 @@ void client_statements::deallocate_all() {
 }
 
 const client_statement* client_statements::unnamed_like(
-    std::string_view text, std::string_view parameter_types
+    std::string_view text, std::string_view parameter_types, settings_signature settings
 ) const noexcept {
     const auto* unnamed = find({});
     if (unnamed == nullptr || unnamed->statement->text != text ||
-        unnamed->statement->parameter_types != parameter_types) {
+        unnamed->statement->parameter_types != parameter_types ||
+        unnamed->statement->settings != settings) {
         return nullptr;
     }
     return unnamed;
@@ -324,17 +372,36 @@ void server_statements::set_max_prepared(std::size_t max_prepared) noexcept {
     max_prepared_ = max_prepared > 0 ? max_prepared : 1;
 }
 
-auto server_statements::use(std::uint64_t id, std::uint64_t segment) noexcept -> presence {
-    const auto found = entries_.find(id);
+auto server_statements::use(
+    const shared_statement& statement, settings_signature now, std::uint64_t segment
+) noexcept -> presence {
+    const auto found = entries_.find(statement.id);
     if (found == entries_.end()) return presence::absent;
     auto& state = found->second;
     if (state.visible) visible_.splice(visible_.end(), visible_, state.position);
     if (state.pending > 0 && state.segment < segment) return presence::in_doubt;
-    return state.visible ? presence::present : presence::absent;
+    if (!state.visible) return presence::absent;
+    if (statement.is_own) now = statement.settings;
+    if (state.used_under != statement.settings && state.used_under != now) return presence::stale;
+    if (now != statement.settings) state.used_under = now;
+    return presence::present;
 }
 
-void server_statements::stage_parse(change_tag tag, std::uint64_t segment, std::uint64_t id) {
-    stage(tag, segment, id, true);
+void server_statements::distrust(std::uint64_t id) noexcept {
+    if (const auto found = entries_.find(id); found != entries_.end()) {
+        found->second.used_under = nobody_knows;
+    }
+}
+
+void server_statements::distrust_all() noexcept {
+    for (auto& [id, state] : entries_)
+        state.used_under = nobody_knows;
+}
+
+void server_statements::stage_parse(
+    change_tag tag, std::uint64_t segment, const shared_statement& statement
+) {
+    stage(tag, segment, statement.id, true).used_under = statement.settings;
 }
 
 void server_statements::stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id) {
@@ -355,14 +422,15 @@ std::optional<std::uint64_t> server_statements::surplus() const {
     return std::nullopt;
 }
 
-void server_statements::stage(
+auto server_statements::stage(
     change_tag tag, std::uint64_t segment, std::uint64_t id, bool prepares
-) {
+) -> entry& {
     auto& state = entries_[id];
     ++state.pending;
     state.segment = segment;
     show(id, state, prepares);
     staged_.push_back({tag, id, prepares});
+    return state;
 }
 
 void server_statements::resolve(change_tag tag, change_outcome outcome) {
@@ -379,6 +447,9 @@ void server_statements::settle(const change& staged, change_outcome outcome) {
     --state.pending;
     if (outcome == change_outcome::succeeded) state.settled = staged.prepares;
     if (state.pending > 0) return;
+    if (staged.prepares && outcome != change_outcome::succeeded) {
+        state.used_under = nobody_knows;  // if it is still there, it is the one from before
+    }
     if (state.settled && !state.visible) {
         // A Close that did not happen: it was the next to go and still is.
         show(staged.id, state, true);

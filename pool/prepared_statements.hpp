@@ -31,22 +31,38 @@ using change_tag = std::uint32_t;
 /// never sent.
 enum class change_outcome : std::uint8_t { succeeded, failed, dropped };
 
+/// What a session's settings make of a text at its Parse, where PostgreSQL turns literals into
+/// values and names into relations: settings::parse_signature(), or a number of its own from
+/// next_own_signature() when the settings of the moment are not known.
+using settings_signature = std::uint64_t;
+[[nodiscard]] settings_signature next_own_signature() noexcept;
+
 /// One statement text with its parameter types. Immutable, shared by clients and threads.
 struct shared_statement {
-    std::uint64_t id = 0;         ///< unique while the daemon runs; 0 = not registered (unnamed)
-    std::string server_name;      ///< "pgweir_<id>"; "" = unnamed
-    std::string text;             ///< as in Parse, without the final zero
-    std::string parameter_types;  ///< as in Parse: Int16 count and that many Int32 type oids
+    std::uint64_t id = 0;             ///< unique while the daemon runs; 0 = unnamed
+    std::string server_name;          ///< "pgweir_<id>"; "" = unnamed
+    std::string text;                 ///< as in Parse, without the final zero
+    std::string parameter_types;      ///< as in Parse: Int16 count and that many Int32 type oids
+    settings_signature settings = 0;  ///< under which it was prepared
+    bool is_own = false;              ///< one client's, whatever its settings are
 };
 using statement_ptr = std::shared_ptr<const shared_statement>;
 
-/// Thread-safe, sharded by hash. Equal text and parameter types give the same statement as long as
-/// anybody holds it. Touched by Parse only: Bind, Describe and Execute go by the client's own map.
+/// Thread-safe, sharded by hash. Equal text, parameter types and settings give the same statement
+/// as long as anybody holds it. Touched by Parse, and by the Bind of a statement that has to be
+/// prepared anew under other settings; else Bind and Describe go by the client's own map.
 class statement_registry {
 public:
     statement_registry();
 
-    [[nodiscard]] statement_ptr intern(std::string_view text, std::string_view parameter_types);
+    [[nodiscard]] statement_ptr intern(
+        std::string_view text, std::string_view parameter_types, settings_signature settings
+    );
+    /// One that nobody else gets: what it means under settings that nobody knows is the caller's
+    /// business. Not counted by size().
+    [[nodiscard]] statement_ptr make_own(
+        std::string_view text, std::string_view parameter_types, settings_signature settings
+    );
 
     /// Statements that are alive.
     [[nodiscard]] std::size_t size() const;
@@ -59,7 +75,7 @@ private:
 
 /// A statement for the unnamed slot: no registry, no lock.
 [[nodiscard]] statement_ptr make_unnamed_statement(
-    std::string_view text, std::string_view parameter_types
+    std::string_view text, std::string_view parameter_types, settings_signature settings
 );
 
 /// What a client's name stands for. `facts` is the daemon's own knowledge about the text, opaque
@@ -87,6 +103,12 @@ public:
     /// What `name` stands for now, for Bind and Describe; nullptr = errc::unknown_statement
     /// (26000). No allocation. Lifetime: until the next change of this object.
     [[nodiscard]] const client_statement* find(std::string_view name) const noexcept;
+
+    /// What find() gives for `name` was prepared anew and is `made` from now on: the same text.
+    void replace(std::string_view name, const statement_ptr& made);
+
+    /// The name of the client's statement `id`, "" when there is none. Walks over all names.
+    [[nodiscard]] std::string name_of(std::uint64_t id) const;
 
     /// True when what find() says about `name` hangs on a request of a segment before `segment`
     /// that has no reply yet. A driver that wants PostgreSQL's exact answer waits for that reply
@@ -118,10 +140,10 @@ public:
     /// everything that was settled by now goes, what was sent after that request stays.
     void deallocate_all();
 
-    /// The unnamed statement if it has this very text, so that a repeated Parse needs no
-    /// allocation; else empty.
+    /// The unnamed statement if it has this very text and was prepared under these settings, so
+    /// that a repeated Parse needs no allocation; else empty.
     [[nodiscard]] const client_statement* unnamed_like(
-        std::string_view text, std::string_view parameter_types
+        std::string_view text, std::string_view parameter_types, settings_signature settings
     ) const noexcept;
 
     /// Named statements that find() sees.
@@ -187,17 +209,26 @@ public:
         present,   ///< nothing to send
         in_doubt,  ///< its Parse went out in an earlier segment and has no reply: wait, or send
                    ///< Close and Parse
+        stale,     ///< there, but what it means by now is not known: Close and Parse
     };
 
     /// `max_prepared` statements at most; at least 1.
     explicit server_statements(std::size_t max_prepared);
 
-    /// Looks `id` up for a Bind, Describe or Parse of `segment`, and makes it the most recently
-    /// used. No allocation.
-    [[nodiscard]] presence use(std::uint64_t id, std::uint64_t segment) noexcept;
+    /// Looks the statement up for a Bind, Describe or Parse of `segment`, and makes it the most
+    /// recently used. No allocation.
+    /// PostgreSQL analyses a statement again when a table or the search path has changed, under the
+    /// settings that it meets then. So one that was used under settings other than its own serves
+    /// only clients that have those, until it is prepared again: `now` are the client's.
+    [[nodiscard]] presence use(
+        const shared_statement& statement, settings_signature now, std::uint64_t segment
+    ) noexcept;
+    /// The server refused to run it, or does not have it after all: stale from now on.
+    void distrust(std::uint64_t id) noexcept;
+    void distrust_all() noexcept;
 
-    /// A Parse for `id` goes out. Legal for an id in doubt, after a Close of it.
-    void stage_parse(change_tag tag, std::uint64_t segment, std::uint64_t id);
+    /// A Parse for it goes out. Legal for one that is in doubt or stale, after a Close of it.
+    void stage_parse(change_tag tag, std::uint64_t segment, const shared_statement& statement);
     /// While there are more than max_prepared: the least recently used one that the server is known
     /// to have. Send its Close behind the Parse and tell stage_close(); ask again until there is
     /// none, or the Close could not be sent.
@@ -222,6 +253,7 @@ private:
         bool visible = false;
         std::uint64_t segment = 0;
         std::uint32_t pending = 0;
+        settings_signature used_under = 0;  ///< its own, or others that it was used under last
         std::list<std::uint64_t>::iterator position;  ///< in visible_, while visible
     };
     struct change {
@@ -230,7 +262,7 @@ private:
         bool prepares;
     };
 
-    void stage(change_tag tag, std::uint64_t segment, std::uint64_t id, bool prepares);
+    entry& stage(change_tag tag, std::uint64_t segment, std::uint64_t id, bool prepares);
     void show(std::uint64_t id, entry& target, bool visible);
     void settle(const change& staged, change_outcome outcome);
 

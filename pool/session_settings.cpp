@@ -1,5 +1,6 @@
 #include "pool/session_settings.hpp"
 
+#include "pool/parse_settings.hpp"
 #include "pool/text_rules.hpp"
 
 #define XXH_INLINE_ALL
@@ -134,6 +135,11 @@ void settings::replace(std::vector<setting> values) {
     made->signature = hash_of(bytes);
     for (const auto& one : values)
         made->bytes += one.name.size() + one.value.size();
+    bytes.clear();
+    for (const auto& one : values) {
+        if (matters_to_parse(one.name)) append_one(bytes, one);
+    }
+    made->parse_signature = hash_of(bytes);
     made->values = std::move(values);
     data_ = std::move(made);
 }

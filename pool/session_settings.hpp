@@ -59,6 +59,10 @@ public:
     /// A hash of everything but application_name, for the key of the cache. 0 = nothing is set but
     /// that. Seeded at random a process: equal only within this daemon. O(1).
     [[nodiscard]] std::uint64_t signature() const noexcept { return data_ ? data_->signature : 0; }
+    /// The same of those settings alone that matter to a Parse; see matters_to_parse(). O(1).
+    [[nodiscard]] std::uint64_t parse_signature() const noexcept {
+        return data_ ? data_->parse_signature : 0;
+    }
     /// Nothing is set, application_name aside.
     [[nodiscard]] bool only_defaults() const noexcept;
     /// Bytes of all names and values.
@@ -81,6 +85,7 @@ private:
         std::uint64_t hash = 0;       ///< of everything
         std::uint64_t signature = 0;  ///< without application_name
         std::size_t bytes = 0;
+        std::uint64_t parse_signature = 0;
     };
     void replace(std::vector<setting> values);
 

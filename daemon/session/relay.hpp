@@ -8,6 +8,7 @@
 //   relay_cache.cpp      what memory answers, and what it is told
 //   relay_requests.cpp   client -> server
 //   relay_statements.cpp names of statements, what they leave behind
+//   relay_deallocate.cpp names that SQL gives up
 //   relay_replies.cpp    server -> client
 // One thread: the client's worker.
 #pragma once
@@ -16,6 +17,7 @@
 #include "daemon/insight/observer.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
+#include "daemon/session/in_order.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
@@ -142,12 +144,12 @@ private:
     };
     /// A statement whose CommandComplete changes what we know about the session.
     struct pending_effect {
-        std::uint32_t tag;
+        std::uint32_t tag = tag_none;
         std::shared_ptr<const querycache::sql::statement> statement;
     };
     /// What is told in place of the error of the request `tag`.
     struct replaced_error {
-        std::uint32_t tag;
+        std::uint32_t tag = tag_none;
         client_error error;
         bool is_parse = false;
     };
@@ -203,10 +205,10 @@ private:
     void link(pool::server_ptr server);
     void send_settings();
     void settings_applied();
-    void settings_failed(std::string_view body);
-    void fail_statement(const client_error& error);
     bool after_own_query();
     void end_doubt();
+    void settings_failed(std::string_view body);
+    void fail_statement(const client_error& error);
     void maybe_release();
     void release();
     void abandon_server();
@@ -239,7 +241,7 @@ private:
     );
     static querycache::request unknown_extended();
 
-    // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp ---
+    // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_deallocate.cpp ---
     void process();
     step take_request();
     step begin_unit(const protocol::frame_header& header);
@@ -253,8 +255,14 @@ private:
     step bad_message(const protocol::frame_header& header);
     step forward_one(const protocol::frame_header& header);
     step forward_query(const protocol::frame_header& header);
-    std::optional<step> deallocate(const text_facts& facts);
+    std::optional<step> deallocate(const text_facts& facts, std::string& instead);
+    std::optional<step> write_deallocate(
+        const std::vector<std::string>& names, std::string& instead
+    );
+    void deallocate_here(const std::vector<std::string>& names);
+    std::string_view foreign_name(const text_facts& facts) const;
     void stage_deallocate(const text_facts& facts, std::uint32_t tag);
+    bool deallocate_portal(const text_facts& facts);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
     step forward_describe(const protocol::frame_header& header);
@@ -269,9 +277,21 @@ private:
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error, bool is_parse);
+    void refuse_query(const client_error& error);
+    static client_error unknown_statement(std::string_view name);
     std::optional<client_error> take_refusal(std::uint32_t tag);
     void close_surplus();
-    bool prepare_on_server(const pool::client_statement& statement, bool unnamed);
+    bool prepare_on_server(std::string_view name, const pool::client_statement& statement);
+    bool prepare_unnamed(const pool::client_statement& statement);
+    pool::server_statements::presence look_up(const pool::shared_statement& statement);
+    void parse_on_server(
+        const pool::shared_statement& statement, std::uint32_t tag, protocol::reply_action action
+    );
+    bool close_on_server(std::uint64_t id);
+    pool::settings_signature settings_now() const;
+    void doubt_settings(const text_facts& facts);
+    void trust_settings();
+    pool::statement_ptr statement_of_now(std::string_view text, std::string_view parameter_types);
     bool known_facts(const pool::client_statement& known, text_facts& facts);
     void begin_bound(
         const protocol::bind_message& bind,
@@ -285,6 +305,12 @@ private:
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text, querycache::sql::hash128 hash);
     void note_effects(const text_facts& facts, std::uint32_t tag);
+    /// Of a Bind or Describe under a name of ours: the tag is the statement's number, not a change.
+    static bool names_statement(const protocol::owed& request) {
+        return request.action == protocol::reply_action::forward &&
+               (request.kind == protocol::request_kind::bind ||
+                request.kind == protocol::request_kind::describe_statement);
+    }
     bool push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
     void emit_made_here();
     void resolve_dropped();
@@ -304,6 +330,7 @@ private:
     bool after_ready(bool ours);
     void on_parameter_status(std::string_view body);
     void on_command_complete(const protocol::owed& request, std::string_view body);
+    bool tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error);
     void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
     void on_ready_for_query(char status);
     void apply_effect(const querycache::sql::statement& statement, std::string_view command_tag);
@@ -340,8 +367,10 @@ private:
     std::optional<text_facts> portal_facts_;  // of the unnamed portal, until it is executed
     std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
-    std::vector<pending_effect> effects_;                // in order; rarely more than one
-    std::vector<replaced_error> refusals_;               // for replace_error
+    in_order<pending_effect> effects_;
+    in_order<replaced_error> refusals_;  // for replace_error
+    // While it is not known under which settings a Parse would run: stands for them. 0: it is.
+    pool::settings_signature own_settings_ = 0;
     querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
     std::uint64_t facts_ticket_ = 0;       // of the parse that is awaited; 0 = none
     std::shared_ptr<const querycache::sql::statement> facts_arrived_;
@@ -353,6 +382,7 @@ private:
     bool rows_forward_ = false;       // the last message was a DataRow that was forwarded
     bool drops_rest_ = false;         // of a refused message: nobody gets the rest
     bool applying_settings_ = false;  // a swallowed SET is under way
+    bool cancel_is_held_ = false;     // until it has ended: the cancel is not meant for it
     bool hold_for_settings_ = false;  // and nothing may follow before its reply
     bool in_process_ = false;
     bool leaving_ = false;     // drain: close at the end of the unit
@@ -374,4 +404,3 @@ private:
 };
 
 }  // namespace weir::daemon
-    bool cancel_is_held_ = false;     // until it has ended: the cancel is not meant for it

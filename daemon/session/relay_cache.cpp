@@ -238,7 +238,7 @@ bool relay::serve_batch_from_cache(const batch& whole) {
         request.parameter_types = parse.parameter_types;
     } else {
         const auto* const known = statements_.find(bind.statement);
-        if (known == nullptr) return false;
+        if (known == nullptr || known->statement->settings != settings_now()) return false;
         request.text = known->statement->text;
         request.parameter_types = known->statement->parameter_types;
     }

@@ -5,6 +5,7 @@
 
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
+#include "pool/parse_settings.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
@@ -193,7 +194,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             break;
     }
     if (session_ == nullptr || !server_) return false;
-    forward(type, header.size(), here, verdict.action);
+    if (!tell_by_clients_name(verdict, here)) forward(type, header.size(), here, verdict.action);
     if (!failed) resolve_ended(verdict);
     emit_made_here();
     if (type == 'Z') return after_ready(ours);
@@ -245,6 +246,9 @@ void relay::on_parameter_status(std::string_view body) {
     protocol::parameter_status status;
     if (!protocol::decode(body, status)) {
         server_->session().settings.on_parameter_status(status.name, status.value);
+        if (!applying_settings_ && pool::matters_to_parse(status.name)) {
+            own_settings_ = pool::next_own_signature();  // up to the ReadyForQuery
+        }
     }
 }
 
@@ -265,18 +269,45 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     }
 }
 
+// An error that names a statement as the server knows it: the client gets the name that it gave.
+bool relay::tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error) {
+    if (!verdict.failure || !names_statement(verdict.request)) return false;
+    const std::uint32_t id = verdict.request.tag;
+    const std::string ours = '"' + std::string{server_name_prefix} + std::to_string(id) + '"';
+    if (error.find(ours) == std::string_view::npos) return false;
+    protocol::error_fields fields;
+    if (protocol::decode(error.substr(protocol::frame_header_size), fields)) return false;
+    const std::size_t at = fields.message.find(ours);
+    if (at == std::string::npos) return false;
+    fields.message.replace(at, ours.size(), '"' + statements_.name_of(id) + '"');
+    std::string told;
+    protocol::write_error_response(told, fields);
+    session_->output().add_copy(told);
+    unit_.reply_bytes += told.size();
+    if (capture_) capture_->feed('E', told.size(), told);
+    return true;
+}
+
 void relay::on_error_response(const protocol::reply_verdict& verdict, std::string_view body) {
     const std::string_view code = protocol::find_sqlstate(body);
     home().counters().error_sent(code, insight::error_origin::server);
     unit_.sqlstate = code;
     settings_.on_error();
     if (cache_) cache_->on_error(is_before_execution(body));
+    // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
+    if (names_statement(verdict.request) &&
+        (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name)) {
+        server_->session().statements.distrust(verdict.request.tag);
+    }
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.
     if (verdict.fatal) told_fatal_ = true;
 }
 
 void relay::on_ready_for_query(char status) {
     settings_.on_ready(status, server_->session().settings);
+    trust_settings();
+    while (!refusals_.empty() && server_->pipeline().empty())
+        refusals_.pop_front();  // of requests that were dropped
     if (status == 'I') named_portals_.clear();
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();

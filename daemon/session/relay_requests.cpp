@@ -16,6 +16,7 @@ namespace {
 namespace sqlstate = protocol::sqlstate;
 using protocol::reply_action;
 using protocol::request_kind;
+using presence = pool::server_statements::presence;
 using querycache::bypass_reason;
 using std::chrono::steady_clock;
 
@@ -36,6 +37,12 @@ bool opens_group(char type) {
 
 // Parse has to be kept for other servers, so it may be longer than a query before that is refused.
 constexpr std::size_t longest_named_parse = 16U << 20U;
+
+// What finds the statement again when its Bind or Describe has failed. After 2^32 statements it may
+// find none, and nothing is mended then.
+std::uint32_t number_of(const pool::shared_statement& statement) {
+    return static_cast<std::uint32_t>(statement.id);
+}
 
 }  // namespace
 
@@ -106,6 +113,12 @@ relay::step relay::take_request() {
 }
 
 relay::step relay::forward_one(const protocol::frame_header& header) {
+    // Anything else is an error that ends the connection; it is PostgreSQL's to tell, and nothing
+    // may be waited for before the COPY has ended.
+    if (server_->pipeline().reads_copy_data() &&
+        std::string_view{"dcfHSX"}.find(header.type) == std::string_view::npos) {
+        return stream(header);
+    }
     if (!unit_.is_open) {
         if (leaving_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());
@@ -113,12 +126,6 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         }
         if (opens_group(header.type)) open_query(steady_clock::now());
     } else if (asked().is_complete && opens_group(header.type)) {
-    // Anything else is an error that ends the connection; it is PostgreSQL's to tell, and nothing
-    // may be waited for before the COPY has ended.
-    if (server_->pipeline().reads_copy_data() &&
-        std::string_view{"dcfHSX"}.find(header.type) == std::string_view::npos) {
-        return stream(header);
-    }
         behind_.emplace_back();
     }
     switch (header.type) {
@@ -188,6 +195,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
         case 'F':
             ++segment_;
             note_effects({}, tag_none);
+            doubt_settings({});
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
             asked().is_complete = true;
@@ -204,6 +212,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
 
 relay::step relay::forward_query(const protocol::frame_header& header) {
     text_facts facts;
+    std::string instead;
     querycache::request request;
     if (header.size() <= longest_query) {
         const std::string_view bytes = session_->input().unread();
@@ -221,7 +230,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             return step::done;
         }
         if (!find_facts(query.text, facts)) return step::blocked;
-        if (const auto done = deallocate(facts)) {
+        if (const auto done = deallocate(facts, instead)) {
             if (*done == step::done) session_->input().consume(header.size());
             return *done;
         }
@@ -230,6 +239,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     ++segment_;
     const std::uint32_t tag = next_tag();
     note_effects(facts, tag);
+    doubt_settings(facts);
     const std::size_t own = applying_settings_ ? 1 : 0;
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;
@@ -239,7 +249,10 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     ++segment_;  // its error takes nothing with it that is sent behind it
     note_asked(facts);
     asked().is_complete = true;
-    return stream(header);
+    if (instead.empty()) return stream(header);
+    protocol::write_query(server_->output().writable(), instead);
+    session_->input().consume(header.size());
+    return step::done;
 }
 
 relay::step relay::forward_parse(const protocol::frame_header& header) {
@@ -249,6 +262,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         // Too long to be kept: good for one use under no name, on this server.
         if (bytes.size() > protocol::frame_header_size && bytes[protocol::frame_header_size] == 0) {
             note_effects({}, tag_none);
+            doubt_settings({});
             begin_cached(unknown_extended(), {}, bypass_reason::too_complex);
             // Known on this server alone: its Bind may follow before the server is given away, not
             // after.
@@ -279,12 +293,15 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     counters_.client_parsed();
     const bool renames = is_transaction_mode() && !parse.name.empty();
     auto statement = make_client_statement(parse, std::move(facts));
-    const auto id = statement.statement->id;
-    const auto presence = renames ? server_->session().statements.use(id, segment_)
-                                  : pool::server_statements::presence::absent;
-    if (presence == pool::server_statements::presence::in_doubt) return step::blocked;
+    const pool::statement_ptr wanted = statement.statement;
+    auto where = renames ? look_up(*wanted) : presence::absent;
+    if (where == presence::in_doubt) return step::blocked;
+    // In a failed transaction only PostgreSQL knows the right error.
+    if (where == presence::present && server_->pipeline().transaction_status() == 'E') {
+        where = presence::stale;
+    }
+    if (where == presence::stale) close_on_server(wanted->id);
     const std::uint32_t tag = next_tag();
-    const std::string server_name = statement.statement->server_name;
     if (is_transaction_mode() || parse.name.empty()) {
         if (const auto error =
                 statements_.stage_parse(tag, segment_, parse.name, std::move(statement))) {
@@ -308,15 +325,10 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         push(request_kind::parse, reply_action::forward, tag);
         return stream(header);
     }
-    if (presence == pool::server_statements::presence::present) {
+    if (where == presence::present) {
         push(request_kind::parse, reply_action::make_here, tag);
     } else {
-        counters_.server_parsed();
-        note_prepared(parse.text);
-        protocol::write_parse(server_->output().writable(), server_name, parse);
-        server_->session().statements.stage_parse(tag, segment_, id);
-        push(request_kind::parse, reply_action::forward, tag);
-        close_surplus();
+        parse_on_server(*wanted, tag, reply_action::forward);
     }
     session_->input().consume(header.size());
     return step::done;
@@ -345,7 +357,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
-        if (!prepare_on_server(*known, bind.statement.empty())) return step::blocked;
+        if (!prepare_on_server(bind.statement, *known)) return step::blocked;
         known = statements_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
     }
@@ -369,7 +381,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         header.body_size() - names
     );
     server_->output().add_view(bind.tail);
-    push(request_kind::bind, reply_action::forward, tag_none);
+    push(request_kind::bind, reply_action::forward, number_of(*known->statement));
     session_->input().consume(here);
     request_rest_ = header.size() - here;
     return step::done;
@@ -386,14 +398,21 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
         push(request_kind::describe_portal, reply_action::forward, tag_none);
         return stream(header);
     }
-    const auto* const known = statements_.find(describe.name);
+    const auto* known = statements_.find(describe.name);
     if (statements_.in_doubt(describe.name, segment_)) return step::blocked;
     if (known != nullptr && (is_transaction_mode() || describe.name.empty())) {
-        const pool::statement_ptr statement = known->statement;
-        if (!prepare_on_server(*known, describe.name.empty())) return step::blocked;
+        if (!prepare_on_server(describe.name, *known)) return step::blocked;
+        known = statements_.find(describe.name);  // a dropped request may have changed the map
+        if (known == nullptr) return step::blocked;
         if (!describe.name.empty()) {
-            protocol::write_describe(server_->output().writable(), 'S', statement->server_name);
-            push(request_kind::describe_statement, reply_action::forward, tag_none);
+            protocol::write_describe(
+                server_->output().writable(), 'S', known->statement->server_name
+            );
+            push(
+                request_kind::describe_statement,
+                reply_action::forward,
+                number_of(*known->statement)
+            );
             session_->input().consume(header.size());
             return step::done;
         }
@@ -417,6 +436,11 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
         if (!close.name.empty()) named_portals_.erase(std::string{close.name});
         push(request_kind::close, reply_action::forward, tag_none);
         return stream(header);
+    }
+    const auto* const known = statements_.find(close.name);
+    if (known != nullptr && known->statement->is_own && known->statement->id != 0 &&
+        look_up(*known->statement) == presence::present) {
+        close_on_server(known->statement->id);  // no other client may use it
     }
     const std::uint32_t tag = next_tag();
     statements_.stage_close(tag, segment_, close.name);
@@ -450,10 +474,15 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
         facts = found->second;
         again = true;  // a named portal is made to be fetched from more than once
     }
+    if (!facts.deallocates.empty() && deallocate_portal(facts)) {
+        session_->input().consume(header.size());
+        return step::done;
+    }
     std::uint32_t tag = tag_none;
     if (facts.statement) {
         tag = next_tag();
         note_effects(facts, tag);
+        doubt_settings(facts);
         stage_deallocate(facts, tag);
     }
     if (again) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);

@@ -241,6 +241,7 @@ void relay::release() {
     settings_.end_lease(server->session().settings);
     left_ = pool::left_behind::nothing;
     dirt_ = pool::left_behind::nothing;
+    own_settings_ = 0;
     if (state_ == state::linked) state_ = state::idle;
     server->unlink();
     pool_->release(std::move(server), pool::reusable(facts), now);

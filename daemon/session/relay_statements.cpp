@@ -4,9 +4,9 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
 #include "pool/errc.hpp"
+#include "pool/parse_settings.hpp"
 #include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
-#include "protocol/status.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +19,12 @@ namespace sqlstate = protocol::sqlstate;
 namespace sql = querycache::sql;
 using protocol::reply_action;
 using protocol::request_kind;
+using presence = pool::server_statements::presence;
+
+// Tags wrap.
+bool is_not_after(std::uint32_t a, std::uint32_t b) {
+    return static_cast<std::int32_t>(b - a) >= 0;
+}
 
 bool has(sql::session_effect_set set, sql::session_effect effect) {
     return (set & sql::effect_bit(effect)) != 0;
@@ -29,56 +35,19 @@ bool has(sql::session_effect_set set, sql::session_effect effect) {
 pool::client_statement relay::make_client_statement(
     const protocol::parse_message& parse, text_facts facts
 ) {
+    const auto now = settings_now();
     pool::client_statement made;
     if (parse.name.empty() || !is_transaction_mode()) {
-        const auto* const same = parse.name.empty()
-                                     ? statements_.unnamed_like(parse.text, parse.parameter_types)
-                                     : nullptr;
+        const auto* const same =
+            parse.name.empty() ? statements_.unnamed_like(parse.text, parse.parameter_types, now)
+                               : nullptr;
         if (same != nullptr && same->facts) return *same;
-        made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types);
+        made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types, now);
     } else {
-        made.statement = home().shared().statements.intern(parse.text, parse.parameter_types);
+        made.statement = statement_of_now(parse.text, parse.parameter_types);
     }
     made.facts = std::make_shared<const text_facts>(std::move(facts));
     return made;
-}
-
-// DEALLOCATE of a statement that the protocol prepared: the server has it under a name of ours and
-// keeps it for others, so the client's name goes here. Nothing: it is the server's business.
-std::optional<relay::step> relay::deallocate(const text_facts& facts) {
-    if (facts.deallocates.empty() || !is_transaction_mode() ||
-        statements_.find(facts.deallocates) == nullptr) {
-        return std::nullopt;
-    }
-    // Its answer comes after those that are owed.
-    if (owes_ready()) return step::blocked;
-    if (!server_->pipeline().empty() || server_->pipeline().transaction_status() == 'E') {
-        return std::nullopt;
-    }
-    note_asked(facts);
-    ++segment_;
-    const std::uint32_t tag = next_tag();
-    statements_.stage_close(tag, segment_, facts.deallocates);
-    statements_.resolve(tag, pool::change_outcome::succeeded);
-    std::string& out = session_->output().writable();
-    protocol::write_command_complete(out, "DEALLOCATE");
-    protocol::write_ready_for_query(out, server_->pipeline().transaction_status());
-    finish_query();
-    maybe_release();
-    return step::done;
-}
-
-// What is prepared later in the same pipeline stays: only what there is by now is staged to go.
-void relay::stage_deallocate(const text_facts& facts, std::uint32_t tag) {
-    if (!is_transaction_mode() && !facts.deallocates.empty()) {
-        statements_.stage_close(tag, segment_, facts.deallocates);
-    }
-    if (!facts.statement || facts.statement->statements != 1) return;
-    if (has(facts.statement->effects, sql::session_effect::deallocate_all) ||
-        has(facts.statement->effects, sql::session_effect::discard_all)) {
-        statements_.stage_deallocate_all(tag, segment_);
-        server_->session().statements.stage_deallocate_all(tag, segment_);
-    }
 }
 
 void relay::refuse_parse(std::error_code error, std::string_view name) {
@@ -115,37 +84,52 @@ void relay::refuse_in_stream(const client_error& error, bool is_parse) {
     push(request_kind::bind, reply_action::replace_error, tag);
 }
 
+// The same for a simple Query: it may be in a transaction, or behind extended messages.
+void relay::refuse_query(const client_error& error) {
+    const std::uint32_t tag = next_tag();
+    refusals_.push_back({tag, error, false});
+    protocol::write_query(server_->output().writable(), "DEALLOCATE pgweir_refused");
+    server_->session().unnamed_statement = 0;
+    ++segment_;
+    statements_.stage_query(tag, segment_);
+    push(request_kind::query, reply_action::replace_error, tag);
+    asked().is_complete = true;
+    ++segment_;
+}
+
+client_error relay::unknown_statement(std::string_view name) {
+    return {
+        severity::error,
+        sqlstate::invalid_sql_statement_name,
+        "prepared statement \"" + std::string{name} + "\" does not exist",
+        "",
+        "Names that begin with \"" + std::string{server_name_prefix} +
+            "\" are the daemon's own: prepare the statement under another one."};
+}
+
+// Older ones are of requests that were dropped.
 std::optional<client_error> relay::take_refusal(std::uint32_t tag) {
-    const auto found =
-        std::find_if(refusals_.begin(), refusals_.end(), [tag](const replaced_error& one) {
-            return one.tag == tag;
-        });
-    if (found == refusals_.end()) return std::nullopt;
-    client_error error = std::move(found->error);
-    // PostgreSQL looks at the transaction before it looks at the name.
-    if (found->is_parse && server_ && server_->pipeline().transaction_status() == 'E') {
-        error.sqlstate = sqlstate::in_failed_sql_transaction;
-        error.message =
-            "current transaction is aborted, commands ignored until end of transaction block";
-        error.detail.clear();
-        error.hint.clear();
+    while (!refusals_.empty() && is_not_after(refusals_.front().tag, tag)) {
+        replaced_error found = std::move(refusals_.front());
+        refusals_.pop_front();
+        if (found.tag != tag) continue;
+        // PostgreSQL looks at the transaction before it looks at the name.
+        if (found.is_parse && server_ && server_->pipeline().transaction_status() == 'E') {
+            found.error.sqlstate = sqlstate::in_failed_sql_transaction;
+            found.error.message =
+                "current transaction is aborted, commands ignored until end of transaction block";
+            found.error.detail.clear();
+            found.error.hint.clear();
+        }
+        return std::move(found.error);
     }
-    refusals_.erase(found);
-    return error;
+    return std::nullopt;
 }
 
 // As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
 // as it comes.
 relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_header& header) {
-    refuse_in_stream(
-        {severity::error,
-         sqlstate::invalid_sql_statement_name,
-         "prepared statement \"" + std::string{name} + "\" does not exist",
-         "",
-         "Names that begin with \"" + std::string{server_name_prefix} +
-             "\" are the daemon's own: prepare the statement under another one."},
-        false
-    );
+    refuse_in_stream(unknown_statement(name), false);
     const std::size_t here = std::min(session_->input().unread().size(), header.size());
     session_->input().consume(here);
     request_rest_ = header.size() - here;
@@ -155,54 +139,120 @@ relay::step relay::refuse_unknown(std::string_view name, const protocol::frame_h
 
 void relay::close_surplus() {
     while (const auto old = server_->session().statements.surplus()) {
-        const std::uint32_t tag = next_tag();
-        protocol::write_close(
-            server_->output().writable(),
-            'S',
-            std::string{server_name_prefix} + std::to_string(*old)
-        );
-        server_->session().statements.stage_close(tag, segment_, *old);
         // The server skips to the next Sync: it stays, and so does the surplus.
-        if (!push(request_kind::close, reply_action::swallow, tag)) return;
+        if (!close_on_server(*old)) return;
     }
 }
 
-// Makes sure that the server knows the statement. False: a reply must come first.
-bool relay::prepare_on_server(const pool::client_statement& statement, bool unnamed) {
-    pool::server_session& session = server_->session();
-    if (unnamed) {
-        if (session.unnamed_statement == unnamed_serial_ && unnamed_serial_ != 0) return true;
-        const std::uint32_t tag = next_tag();
-        protocol::parse_message parse;
-        parse.text = statement.statement->text;
-        parse.parameter_types = statement.statement->parameter_types;
-        note_prepared(parse.text);
-        protocol::write_parse(server_->output().writable(), "", parse);
-        if (unnamed_serial_ == 0) unnamed_serial_ = next_unnamed_serial();
-        session.unnamed_statement = unnamed_serial_;
-        push(request_kind::parse, reply_action::swallow, tag);
-        counters_.server_parsed();
-        return true;
-    }
-    switch (session.statements.use(statement.statement->id, segment_)) {
-        case pool::server_statements::presence::present:
-            return true;
-        case pool::server_statements::presence::in_doubt:
-            return false;
-        case pool::server_statements::presence::absent:
-            break;
-    }
-    const pool::statement_ptr wanted = statement.statement;
+bool relay::close_on_server(std::uint64_t id) {
     const std::uint32_t tag = next_tag();
+    protocol::write_close(
+        server_->output().writable(), 'S', std::string{server_name_prefix} + std::to_string(id)
+    );
+    server_->session().statements.stage_close(tag, segment_, id);
+    return push(request_kind::close, reply_action::swallow, tag);
+}
+
+// The settings that a Parse runs under when it is sent now.
+pool::settings_signature relay::settings_now() const {
+    if (own_settings_ != 0) return own_settings_;
+    // Ours that are under way come first.
+    const bool are_told = server_ && !applying_settings_;
+    const auto& known = are_told ? server_->session().settings.current() : settings_.current();
+    return known.parse_signature();
+}
+
+// From such a statement up to the end of its transaction, what is prepared is this client's alone.
+void relay::doubt_settings(const text_facts& facts) {
+    using enum sql::session_effect;
+    constexpr auto of_one = sql::effect_bit(set) | sql::effect_bit(set_local) |
+                            sql::effect_bit(reset) | sql::effect_bit(set_role);
+    constexpr auto of_any = sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
+                            sql::effect_bit(set_config) | sql::effect_bit(opaque) |
+                            sql::effect_bit(load);
+    if (facts.statement) {
+        const auto& statement = *facts.statement;
+        if ((statement.effects & (of_one | of_any)) == 0) return;
+        const std::string& name = statement.setting.name;  // empty: SET TRANSACTION
+        if (statement.statements == 1 && (statement.effects & of_any) == 0 &&
+            (name.empty() || !pool::matters_to_parse(name))) {
+            return;
+        }
+    }
+    own_settings_ = pool::next_own_signature();
+}
+
+// At a ReadyForQuery: what was changed is settled unless more of it is under way.
+void relay::trust_settings() {
+    using pool::left_behind;
+    if (own_settings_ == 0 || !server_->pipeline().is_idle() || settings_.is_uncertain()) return;
+    constexpr auto doubtful = left_behind::settings_uncertain | left_behind::unknown;
+    if (((left_ | dirt_) & doubtful) != left_behind::nothing) return;
+    own_settings_ = 0;
+}
+
+pool::statement_ptr relay::statement_of_now(
+    std::string_view text, std::string_view parameter_types
+) {
+    auto& registry = home().shared().statements;
+    return own_settings_ != 0 ? registry.make_own(text, parameter_types, own_settings_)
+                              : registry.intern(text, parameter_types, settings_now());
+}
+
+presence relay::look_up(const pool::shared_statement& statement) {
+    return server_->session().statements.use(statement, settings_now(), segment_);
+}
+
+void relay::parse_on_server(
+    const pool::shared_statement& statement, std::uint32_t tag, reply_action action
+) {
     protocol::parse_message parse;
-    parse.text = wanted->text;
-    parse.parameter_types = wanted->parameter_types;
+    parse.text = statement.text;
+    parse.parameter_types = statement.parameter_types;
     note_prepared(parse.text);
-    protocol::write_parse(server_->output().writable(), wanted->server_name, parse);
-    session.statements.stage_parse(tag, segment_, wanted->id);
-    push(request_kind::parse, reply_action::swallow, tag);
+    protocol::write_parse(server_->output().writable(), statement.server_name, parse);
+    server_->session().statements.stage_parse(tag, segment_, statement);
+    push(request_kind::parse, action, tag);
     counters_.server_parsed();
     close_surplus();
+}
+
+// Makes sure that the server knows the statement; `name` may stand for another one then. False: a
+// reply must come first.
+// A statement keeps the settings that it was prepared under as long as it meets servers that have
+// it. On any other, and when its meaning there is not known, it is prepared anew under the settings
+// of the moment.
+bool relay::prepare_on_server(std::string_view name, const pool::client_statement& statement) {
+    if (name.empty()) return prepare_unnamed(statement);
+    presence where = look_up(*statement.statement);
+    if (where == presence::present) return true;
+    if (where == presence::in_doubt) return false;
+    pool::statement_ptr wanted = statement.statement;
+    if (!wanted->is_own && wanted->settings != settings_now()) {
+        wanted = statement_of_now(wanted->text, wanted->parameter_types);
+        statements_.replace(name, wanted);
+        where = look_up(*wanted);
+        if (where == presence::present) return true;
+        if (where == presence::in_doubt) return false;
+    }
+    if (where == presence::stale) close_on_server(wanted->id);
+    parse_on_server(*wanted, next_tag(), reply_action::swallow);
+    return true;
+}
+
+bool relay::prepare_unnamed(const pool::client_statement& statement) {
+    pool::server_session& session = server_->session();
+    if (session.unnamed_statement == unnamed_serial_ && unnamed_serial_ != 0) return true;
+    const std::uint32_t tag = next_tag();
+    protocol::parse_message parse;
+    parse.text = statement.statement->text;
+    parse.parameter_types = statement.statement->parameter_types;
+    note_prepared(parse.text);
+    protocol::write_parse(server_->output().writable(), "", parse);
+    if (unnamed_serial_ == 0) unnamed_serial_ = next_unnamed_serial();
+    session.unnamed_statement = unnamed_serial_;
+    push(request_kind::parse, reply_action::swallow, tag);
+    counters_.server_parsed();
     return true;
 }
 
@@ -252,7 +302,12 @@ void relay::begin_bound(
         request.parameter_types = known->statement->parameter_types;
     }
     request.bind_tail = bind.tail;
-    begin_cached(request, facts, refusal(unit_shape_.has_value() && whole));
+    auto refused = refusal(unit_shape_.has_value() && whole);
+    // It may mean something else than the text means under the settings that the cache knows.
+    if (!refused && known != nullptr && known->statement->settings != settings_now()) {
+        refused = querycache::bypass_reason::session_settings;
+    }
+    begin_cached(request, facts, refused);
     note_asked(facts);
     if (bind.portal.empty()) {
         portal_facts_ = std::move(facts);
@@ -312,10 +367,15 @@ bool relay::push(request_kind kind, reply_action action, std::uint32_t tag) {
 void relay::emit_made_here() {
     while (const auto request = server_->pipeline().next_made_here()) {
         std::string& out = session_->output().writable();
-        if (request->kind == request_kind::parse) {
-            protocol::write_parse_complete(out);
-        } else {
-            protocol::write_close_complete(out);
+        switch (request->kind) {
+            case request_kind::parse:
+                protocol::write_parse_complete(out);
+                break;
+            case request_kind::execute:
+                protocol::write_command_complete(out, "DEALLOCATE");
+                break;
+            default:
+                protocol::write_close_complete(out);
         }
         resolve(*request, pool::change_outcome::succeeded);
     }
@@ -328,12 +388,10 @@ void relay::resolve_dropped() {
 }
 
 void relay::resolve(const protocol::owed& request, pool::change_outcome outcome) {
-    if (request.tag == tag_none) return;
-    if (request.action == reply_action::replace_error) {
-        // One that failed is told by take_message(), which then forgets it.
-        if (outcome == pool::change_outcome::dropped) (void)take_refusal(request.tag);
-        return;
-    }
+    if (request.tag == tag_none || names_statement(request)) return;
+    // One that failed is told by take_message(), which forgets the older ones, too.
+    const bool is_query = request.kind == request_kind::query;
+    if (request.action == reply_action::replace_error && !is_query) return;
     statements_.resolve(request.tag, outcome);
     if (server_) {
         server_->session().statements.resolve(request.tag, outcome);
@@ -342,10 +400,8 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
         }
     }
     // Also older ones: what was dropped is not always told in the order of tags.
-    while (!effects_.empty() && static_cast<std::int32_t>(request.tag - effects_.front().tag) >= 0
-    ) {
-        effects_.erase(effects_.begin());
-    }
+    while (!effects_.empty() && is_not_after(effects_.front().tag, request.tag))
+        effects_.pop_front();
 }
 
 }  // namespace weir::daemon

@@ -217,9 +217,8 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
             return false;
         }
     }
-    if (out.statement->statements == 1 &&
-        (out.statement->effects & sql::effect_bit(sql::session_effect::deallocate)) != 0) {
-        out.deallocates = deallocated_name(text);
+    if ((out.statement->effects & sql::effect_bit(sql::session_effect::deallocate)) != 0) {
+        out.deallocates = deallocated_names(text);
     }
     out.call_reasons = sql::call_reasons(lexed);
     out.clock_word = lexed.has_clock_word;

@@ -1,6 +1,43 @@
 #include "daemon/session/statement_facts.hpp"
 
+#include <algorithm>
+#include <cctype>
+
 namespace weir::daemon {
+
+namespace {
+
+constexpr std::string_view blank = " \t\r\n\f\v";
+
+bool is_in_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+           static_cast<unsigned char>(c) >= 0x80;
+}
+
+// A word in lower case, one in double quotes as it stands with its quotes, or ";". Empty at the end
+// and at anything else.
+std::string take_word(std::string_view& text) {
+    text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+    if (text.empty()) return {};
+    std::size_t size = 0;
+    if (text.front() == ';') {
+        size = 1;
+    } else if (text.front() == '"') {
+        const auto end = text.find('"', 1);
+        size = end == std::string_view::npos ? 0 : end + 1;
+    } else {
+        while (size < text.size() && is_in_word(text[size]))
+            ++size;
+    }
+    std::string word{text.substr(0, size)};
+    text.remove_prefix(size);
+    if (word.empty() || word.front() == '"') return word;
+    for (char& c : word)
+        c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    return word;
+}
+
+}  // namespace
 
 std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed& lexed) {
     if (lexed.request_id.empty() && lexed.traceparent.empty()) return nullptr;
@@ -9,30 +46,27 @@ std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed&
     );
 }
 
-std::string deallocated_name(std::string_view text) {
-    constexpr std::string_view blank = " \t\r\n;";
-    std::string name;
-    for (int words = 0; !text.empty(); ++words) {
-        const auto from = text.find_first_not_of(blank);
-        if (from == std::string_view::npos) break;
-        text.remove_prefix(from);
-        std::size_t to = text.find_first_of(blank);
-        if (text.front() == '"') {
-            to = text.find('"', 1);
-            to = to == std::string_view::npos ? to : to + 1;
+std::vector<std::string> deallocated_names(std::string_view text) {
+    std::vector<std::string> names;
+    for (;;) {
+        std::string word = take_word(text);
+        while (word == ";")
+            word = take_word(text);
+        if (word.empty() && text.empty()) return names;
+        if (word != "deallocate") return {};
+        std::string name = take_word(text);
+        if (name == "prepare") {
+            std::string behind = take_word(text);
+            // DEALLOCATE PREPARE is of a statement with that name.
+            if (!behind.empty() && behind != ";") name = std::move(behind);
         }
-        const std::string_view word = text.substr(0, to);
-        text.remove_prefix(word.size());
-        if (words > 2) return {};
-        name.clear();
-        if (word.front() == '"') {
-            if (word.size() > 2) name = word.substr(1, word.size() - 2);
-        } else {
-            for (const char c : word)
-                name += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-        }
+        if (name.empty() || name == ";" || name == "all") return {};
+        if (name.front() == '"') name = name.substr(1, name.size() - 2);
+        if (name.empty()) return {};
+        names.push_back(std::move(name));
+        text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+        if (!text.empty() && text.front() != ';') return {};
     }
-    return name;
 }
 
 }  // namespace weir::daemon

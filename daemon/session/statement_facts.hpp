@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::daemon {
 
@@ -23,7 +24,7 @@ struct text_facts {
     bool nocache = false;
     std::optional<std::chrono::milliseconds> hint_ttl;
     std::shared_ptr<const insight::trace_tags> tags;  ///< null: its comments name no request
-    std::string deallocates;  ///< the name in a lone DEALLOCATE, when it is a plain one
+    std::vector<std::string> deallocates;  ///< the names, when the text is plain DEALLOCATEs only
 
     querycache::statement_context context(std::optional<querycache::bypass_reason> refused) const {
         querycache::statement_context c;
@@ -40,8 +41,8 @@ struct text_facts {
 /// Null when the text's comments name no request: most do not, and pay nothing.
 std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed& lexed);
 
-/// The name in `DEALLOCATE [PREPARE] name`, folded as PostgreSQL folds it; empty when it is not
-/// that plain.
-std::string deallocated_name(std::string_view text);
+/// The names in `DEALLOCATE [PREPARE] name`, once or several times with semicolons, folded as
+/// PostgreSQL folds them; empty when the text is anything else or not that plain.
+std::vector<std::string> deallocated_names(std::string_view text);
 
 }  // namespace weir::daemon

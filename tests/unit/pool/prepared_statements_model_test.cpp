@@ -41,6 +41,12 @@ struct request {
     std::error_code refused = {};  ///< the relay makes this error itself
 };
 
+shared_statement numbered(std::uint64_t id) {
+    shared_statement made;
+    made.id = id;
+    return made;
+}
+
 class model {
 public:
     explicit model(std::uint32_t seed) : random_(seed) {
@@ -100,17 +106,19 @@ private:
     void send_parse(const std::string& name, const std::string& text) {
         if (names_.in_doubt(name, segment_)) drain();
         const auto statement =
-            name.empty() ? make_unnamed_statement(text, {}) : registry_.intern(text, {});
-        auto where = name.empty() ? presence::absent : prepared().use(statement->id, segment_);
+            name.empty() ? make_unnamed_statement(text, {}, 0) : registry_.intern(text, {}, 0);
+        auto where =
+            name.empty() ? presence::absent : prepared().use(numbered(statement->id), 0, segment_);
         if (where == presence::in_doubt) {
             drain();
-            where = prepared().use(statement->id, segment_);
+            where = prepared().use(numbered(statement->id), 0, segment_);
         }
+        if (where == presence::stale) close_on_server(statement->id);
         request one{request_kind::parse, next_tag(), name, text, statement->id};
         one.refused = names_.stage_parse(one.tag, segment_, name, {statement, {}});
-        one.to_server = !one.refused && where == presence::absent;
+        one.to_server = !one.refused && where != presence::present;
         if (one.to_server && !name.empty())
-            prepared().stage_parse(one.tag, segment_, statement->id);
+            prepared().stage_parse(one.tag, segment_, numbered(statement->id));
         push(std::move(one));
         close_surplus();
     }
@@ -131,20 +139,25 @@ private:
     }
 
     void inject_if_absent(std::uint64_t id) {
-        auto where = prepared().use(id, segment_);
+        auto where = prepared().use(numbered(id), 0, segment_);
         if (where == presence::in_doubt && pick(2) == 0) {
-            const auto close = next_tag();
-            prepared().stage_close(close, segment_, id);
-            push({request_kind::server_close, close, {}, {}, id});
+            close_on_server(id);
             where = presence::absent;
         } else if (where == presence::in_doubt) {
             drain();
-            where = prepared().use(id, segment_);
+            where = prepared().use(numbered(id), 0, segment_);
         }
         if (where == presence::present) return;
+        if (where == presence::stale) close_on_server(id);
         const auto tag = next_tag();
-        prepared().stage_parse(tag, segment_, id);
+        prepared().stage_parse(tag, segment_, numbered(id));
         push({request_kind::server_parse, tag, {}, {}, id});
+    }
+
+    void close_on_server(std::uint64_t id) {
+        const auto close = next_tag();
+        prepared().stage_close(close, segment_, id);
+        push({request_kind::server_close, close, {}, {}, id});
     }
 
     void close_surplus() {
@@ -276,7 +289,7 @@ private:
         for (std::size_t i = 0; i < prepared_.size(); ++i) {
             EXPECT_EQ(prepared_[i]->size(), backends_[i].size());
             for (const auto id : backends_[i]) {
-                EXPECT_EQ(prepared_[i]->use(id, segment_), presence::present);
+                EXPECT_NE(prepared_[i]->use(numbered(id), 0, segment_), presence::absent);
             }
         }
     }

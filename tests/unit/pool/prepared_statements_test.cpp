@@ -16,7 +16,7 @@ using outcome = change_outcome;
 using presence = server_statements::presence;
 
 client_statement made_of(std::string_view text) {
-    return {make_unnamed_statement(text, {}), {}};
+    return {make_unnamed_statement(text, {}, 0), {}};
 }
 
 std::string text_of(const client_statements& names, std::string_view name) {
@@ -28,8 +28,8 @@ std::string text_of(const client_statements& names, std::string_view name) {
 
 TEST(StatementRegistry, SharesEqualStatements) {
     statement_registry registry;
-    const auto a = registry.intern("select $1", std::string("\0\0", 2));
-    const auto b = registry.intern("select $1", std::string("\0\0", 2));
+    const auto a = registry.intern("select $1", std::string("\0\0", 2), 0);
+    const auto b = registry.intern("select $1", std::string("\0\0", 2), 0);
     EXPECT_EQ(a, b);
     EXPECT_EQ(a->text, "select $1");
     EXPECT_EQ(a->parameter_types, std::string("\0\0", 2));
@@ -40,30 +40,30 @@ TEST(StatementRegistry, SharesEqualStatements) {
 
 TEST(StatementRegistry, TellsParameterTypesApart) {
     statement_registry registry;
-    const auto a = registry.intern("select $1", std::string("\0\1\0\0\0\x17", 6));
-    const auto b = registry.intern("select $1", std::string("\0\1\0\0\0\x19", 6));
+    const auto a = registry.intern("select $1", std::string("\0\1\0\0\0\x17", 6), 0);
+    const auto b = registry.intern("select $1", std::string("\0\1\0\0\0\x19", 6), 0);
     EXPECT_NE(a->id, b->id);
     // The border between text and types is part of the key.
-    EXPECT_NE(registry.intern("ab", "c")->id, registry.intern("a", "bc")->id);
+    EXPECT_NE(registry.intern("ab", "c", 0)->id, registry.intern("a", "bc", 0)->id);
 }
 
 TEST(StatementRegistry, ForgetsAStatementWithItsLastHolder) {
     statement_registry registry;
-    auto first = registry.intern("select 1", {});
+    auto first = registry.intern("select 1", {}, 0);
     const auto id = first->id;
     auto second = first;
     first.reset();
     EXPECT_EQ(registry.size(), 1U);
     second.reset();
     EXPECT_EQ(registry.size(), 0U);
-    EXPECT_NE(registry.intern("select 1", {})->id, id) << "servers may still have the old one";
+    EXPECT_NE(registry.intern("select 1", {}, 0)->id, id) << "servers may still have the old one";
 }
 
 TEST(StatementRegistry, IsOutlivedByItsStatements) {
     statement_ptr kept;
     {
         statement_registry registry;
-        kept = registry.intern("select 1", {});
+        kept = registry.intern("select 1", {}, 0);
     }
     EXPECT_EQ(kept->text, "select 1");
     kept.reset();
@@ -77,8 +77,8 @@ TEST(StatementRegistry, IsThreadSafe) {
         threads.emplace_back([&registry, &wrong] {
             for (int i = 0; i < 5'000; ++i) {
                 const auto text = "select " + std::to_string(i % 7);
-                const auto a = registry.intern(text, {});
-                const auto b = registry.intern(text, {});
+                const auto a = registry.intern(text, {}, 0);
+                const auto b = registry.intern(text, {}, 0);
                 if (a != b || a->text != text) ++wrong;
             }
         });
@@ -90,11 +90,28 @@ TEST(StatementRegistry, IsThreadSafe) {
 }
 
 TEST(StatementRegistry, KeepsUnnamedStatementsOut) {
-    const auto unnamed = make_unnamed_statement("select 1", "xy");
+    const auto unnamed = make_unnamed_statement("select 1", "xy", 0);
     EXPECT_EQ(unnamed->id, 0U);
     EXPECT_EQ(unnamed->server_name, "");
     EXPECT_EQ(unnamed->text, "select 1");
     EXPECT_EQ(unnamed->parameter_types, "xy");
+}
+
+TEST(StatementRegistry, TellsSettingsApart) {
+    statement_registry registry;
+    const auto a = registry.intern("select '1/2/2023'::date", {}, 7);
+    EXPECT_EQ(registry.intern("select '1/2/2023'::date", {}, 7), a);
+    EXPECT_EQ(a->settings, 7U);
+    EXPECT_NE(registry.intern("select '1/2/2023'::date", {}, 8)->id, a->id);
+}
+
+TEST(StatementRegistry, GivesAnOwnStatementToNobodyElse) {
+    statement_registry registry;
+    const auto own = registry.make_own("select 1", {}, 7);
+    EXPECT_NE(registry.make_own("select 1", {}, 7)->id, own->id);
+    EXPECT_NE(registry.intern("select 1", {}, 7)->id, own->id);
+    EXPECT_EQ(own->server_name, "pgweir_" + std::to_string(own->id));
+    EXPECT_NE(next_own_signature(), next_own_signature());
 }
 
 // --- client_statements
@@ -263,19 +280,19 @@ TEST(ClientStatements, LoseTheUnnamedStatementToAnyQueryThatRuns) {
 
 TEST(ClientStatements, FindTheUnnamedStatementByItsText) {
     client_statements names;
-    EXPECT_EQ(names.unnamed_like("select 1", ""), nullptr);
+    EXPECT_EQ(names.unnamed_like("select 1", "", 0), nullptr);
     const auto value = made_of("select 1");
     EXPECT_FALSE(names.stage_parse(1, 1, "", value));
-    ASSERT_NE(names.unnamed_like("select 1", ""), nullptr);
-    EXPECT_EQ(names.unnamed_like("select 1", "")->statement, value.statement);
-    EXPECT_EQ(names.unnamed_like("select 2", ""), nullptr);
-    EXPECT_EQ(names.unnamed_like("select 1", "x"), nullptr);
+    ASSERT_NE(names.unnamed_like("select 1", "", 0), nullptr);
+    EXPECT_EQ(names.unnamed_like("select 1", "", 0)->statement, value.statement);
+    EXPECT_EQ(names.unnamed_like("select 2", "", 0), nullptr);
+    EXPECT_EQ(names.unnamed_like("select 1", "x", 0), nullptr);
 }
 
 TEST(ClientStatements, KeepTheFactsBesideTheStatement) {
     client_statements names;
     const auto facts = std::make_shared<const int>(42);
-    EXPECT_FALSE(names.stage_parse(1, 1, "a", {make_unnamed_statement("select 1", {}), facts}));
+    EXPECT_FALSE(names.stage_parse(1, 1, "a", {make_unnamed_statement("select 1", {}, 0), facts}));
     names.resolve(1, outcome::succeeded);
     EXPECT_EQ(names.find("a")->facts, facts);
 }
@@ -340,78 +357,117 @@ TEST(ClientStatements, SurviveAPipelineThatIsNeverEmpty) {
     EXPECT_EQ(names.find("n2"), nullptr);
 }
 
+TEST(ClientStatements, KnowTheNameOfAStatement) {
+    statement_registry registry;
+    const auto one = registry.intern("x", {}, 0);
+    client_statements names;
+    ASSERT_FALSE(names.stage_parse(1, 1, "s", {one, {}}));
+    EXPECT_EQ(names.name_of(one->id), "s");
+    EXPECT_EQ(names.name_of(one->id + 1), "");
+}
+
+TEST(ClientStatements, ReplaceWhatANameStandsFor) {
+    client_statements names;
+    ASSERT_FALSE(names.stage_parse(1, 1, "s", made_of("x")));
+    names.resolve(1, outcome::succeeded);
+    const auto anew = make_unnamed_statement("x", {}, 7);
+    names.stage_close(2, 2, "s");
+    names.replace("s", anew);
+    EXPECT_EQ(names.find("s"), nullptr) << "closed by now";
+    names.resolve(2, outcome::dropped);
+    names.replace("s", anew);
+    EXPECT_EQ(names.find("s")->statement, anew);
+    names.stage_close(3, 3, "s");
+    names.resolve(3, outcome::dropped);
+    EXPECT_EQ(names.find("s")->statement, anew);
+    names.replace("t", anew);
+    EXPECT_EQ(names.find("t"), nullptr);
+}
+
 // --- server_statements
+
+// Of a text that does not matter here.
+shared_statement numbered(std::uint64_t id, settings_signature settings = 0) {
+    shared_statement made;
+    made.id = id;
+    made.settings = settings;
+    return made;
+}
+
+presence use(server_statements& prepared, std::uint64_t id, std::uint64_t segment) {
+    return prepared.use(numbered(id), 0, segment);
+}
 
 TEST(ServerStatements, SayWhatIsPrepared) {
     server_statements prepared(10);
-    EXPECT_EQ(prepared.use(1, 1), presence::absent);
-    prepared.stage_parse(1, 1, 1);
-    EXPECT_EQ(prepared.use(1, 1), presence::present);
-    EXPECT_EQ(prepared.use(1, 2), presence::in_doubt);
+    EXPECT_EQ(use(prepared, 1, 1), presence::absent);
+    prepared.stage_parse(1, 1, numbered(1));
+    EXPECT_EQ(use(prepared, 1, 1), presence::present);
+    EXPECT_EQ(use(prepared, 1, 2), presence::in_doubt);
     prepared.resolve(1, outcome::succeeded);
-    EXPECT_EQ(prepared.use(1, 2), presence::present);
+    EXPECT_EQ(use(prepared, 1, 2), presence::present);
     EXPECT_EQ(prepared.size(), 1U);
 }
 
 TEST(ServerStatements, UndoAParseThatFailedOrDidNotRun) {
     for (const auto result : {outcome::failed, outcome::dropped}) {
         server_statements prepared(10);
-        prepared.stage_parse(1, 1, 1);
+        prepared.stage_parse(1, 1, numbered(1));
         prepared.resolve(1, result);
-        EXPECT_EQ(prepared.use(1, 1), presence::absent);
+        EXPECT_EQ(use(prepared, 1, 1), presence::absent);
         EXPECT_EQ(prepared.size(), 0U);
     }
 }
 
 TEST(ServerStatements, CloseTheLeastRecentlyUsed) {
     server_statements prepared(2);
-    prepared.stage_parse(1, 1, 10);
-    prepared.stage_parse(2, 1, 20);
+    prepared.stage_parse(1, 1, numbered(10));
+    prepared.stage_parse(2, 1, numbered(20));
     EXPECT_FALSE(prepared.surplus());
     prepared.resolve(1, outcome::succeeded);
     prepared.resolve(2, outcome::succeeded);
-    EXPECT_EQ(prepared.use(10, 1), presence::present);
-    prepared.stage_parse(3, 1, 30);
+    EXPECT_EQ(use(prepared, 10, 1), presence::present);
+    prepared.stage_parse(3, 1, numbered(30));
     EXPECT_EQ(prepared.surplus(), 20U);
     prepared.stage_close(4, 1, 20);
     EXPECT_FALSE(prepared.surplus());
-    EXPECT_EQ(prepared.use(20, 1), presence::absent);
-    EXPECT_EQ(prepared.use(20, 2), presence::in_doubt) << "its Close may be dropped";
+    EXPECT_EQ(use(prepared, 20, 1), presence::absent);
+    EXPECT_EQ(use(prepared, 20, 2), presence::in_doubt) << "its Close may be dropped";
     for (change_tag tag = 3; tag <= 4; ++tag)
         prepared.resolve(tag, outcome::succeeded);
-    EXPECT_EQ(prepared.use(20, 2), presence::absent);
+    EXPECT_EQ(use(prepared, 20, 2), presence::absent);
 }
 
 // The Close of a statement whose Parse then fails would be spent on nothing, and the list would
 // stay too long for good.
 TEST(ServerStatements, CloseNothingThatMayNotBeThere) {
     server_statements prepared(1);
-    prepared.stage_parse(1, 1, 10);
-    prepared.stage_parse(2, 1, 20);
+    prepared.stage_parse(1, 1, numbered(10));
+    prepared.stage_parse(2, 1, numbered(20));
     EXPECT_FALSE(prepared.surplus());
     prepared.resolve(1, outcome::failed);
     prepared.resolve(2, outcome::succeeded);
-    prepared.stage_parse(3, 2, 30);
+    prepared.stage_parse(3, 2, numbered(30));
     EXPECT_EQ(prepared.surplus(), 20U);
 }
 
 TEST(ServerStatements, RememberAStatementWhoseCloseDidNotRun) {
     server_statements prepared(1);
-    prepared.stage_parse(1, 1, 10);
+    prepared.stage_parse(1, 1, numbered(10));
     prepared.resolve(1, outcome::succeeded);
-    prepared.stage_parse(2, 2, 20);
+    prepared.stage_parse(2, 2, numbered(20));
     prepared.stage_close(3, 2, 10);
     prepared.resolve(2, outcome::succeeded);
     prepared.resolve(3, outcome::dropped);
-    EXPECT_EQ(prepared.use(10, 3), presence::present);
+    EXPECT_EQ(use(prepared, 10, 3), presence::present);
     EXPECT_EQ(prepared.size(), 2U);
     EXPECT_EQ(prepared.surplus(), 20U) << "10 was used last";
 }
 
 TEST(ServerStatements, NameTheUnclosedStatementAsTheNextToGo) {
     server_statements prepared(1);
-    prepared.stage_parse(1, 1, 10);
-    prepared.stage_parse(2, 1, 20);
+    prepared.stage_parse(1, 1, numbered(10));
+    prepared.stage_parse(2, 1, numbered(20));
     prepared.stage_close(3, 1, 10);
     prepared.resolve(1, outcome::succeeded);
     prepared.resolve(2, outcome::succeeded);
@@ -422,61 +478,61 @@ TEST(ServerStatements, NameTheUnclosedStatementAsTheNextToGo) {
 TEST(ServerStatements, AreRightAgainAfterCloseAndParseOfADoubtfulOne) {
     for (const auto result : {outcome::succeeded, outcome::dropped}) {
         server_statements prepared(10);
-        prepared.stage_parse(1, 1, 10);
-        ASSERT_EQ(prepared.use(10, 2), presence::in_doubt);
+        prepared.stage_parse(1, 1, numbered(10));
+        ASSERT_EQ(use(prepared, 10, 2), presence::in_doubt);
         prepared.stage_close(2, 2, 10);
-        prepared.stage_parse(3, 2, 10);
-        EXPECT_EQ(prepared.use(10, 2), presence::present);
+        prepared.stage_parse(3, 2, numbered(10));
+        EXPECT_EQ(use(prepared, 10, 2), presence::present);
         prepared.resolve(1, result);
         prepared.resolve(2, outcome::succeeded);
         prepared.resolve(3, outcome::succeeded);
-        EXPECT_EQ(prepared.use(10, 3), presence::present);
+        EXPECT_EQ(use(prepared, 10, 3), presence::present);
         EXPECT_EQ(prepared.size(), 1U);
     }
 }
 
 TEST(ServerStatements, ForgetEverythingThatDeallocateAllTook) {
     server_statements prepared(10);
-    prepared.stage_parse(1, 1, 10);
+    prepared.stage_parse(1, 1, numbered(10));
     prepared.resolve(1, outcome::succeeded);
     prepared.stage_deallocate_all(2, 2);
-    EXPECT_EQ(prepared.use(10, 2), presence::absent);
-    prepared.stage_parse(3, 2, 10);
+    EXPECT_EQ(use(prepared, 10, 2), presence::absent);
+    prepared.stage_parse(3, 2, numbered(10));
     prepared.resolve(2, outcome::succeeded);
     prepared.resolve(3, outcome::succeeded);
-    EXPECT_EQ(prepared.use(10, 3), presence::present);
+    EXPECT_EQ(use(prepared, 10, 3), presence::present);
 
-    prepared.stage_parse(4, 3, 20);
+    prepared.stage_parse(4, 3, numbered(20));
     prepared.deallocate_all();
-    EXPECT_EQ(prepared.use(10, 3), presence::absent);
-    EXPECT_EQ(prepared.use(20, 3), presence::present) << "sent behind it";
+    EXPECT_EQ(use(prepared, 10, 3), presence::absent);
+    EXPECT_EQ(use(prepared, 20, 3), presence::present) << "sent behind it";
     prepared.resolve(4, outcome::succeeded);
-    EXPECT_EQ(prepared.use(20, 4), presence::present);
+    EXPECT_EQ(use(prepared, 20, 4), presence::present);
 }
 
 TEST(ServerStatements, AreEmptyAfterAReset) {
     server_statements prepared(10);
-    prepared.stage_parse(1, 1, 10);
+    prepared.stage_parse(1, 1, numbered(10));
     prepared.clear();
     EXPECT_EQ(prepared.size(), 0U);
-    EXPECT_EQ(prepared.use(10, 2), presence::absent);
+    EXPECT_EQ(use(prepared, 10, 2), presence::absent);
     EXPECT_FALSE(prepared.has_unresolved());
     prepared.resolve(1, outcome::succeeded);
 }
 
 TEST(ServerStatements, HoldAtLeastOne) {
     server_statements prepared(0);
-    prepared.stage_parse(1, 1, 10);
+    prepared.stage_parse(1, 1, numbered(10));
     EXPECT_FALSE(prepared.surplus());
     prepared.resolve(1, outcome::succeeded);
-    prepared.stage_parse(2, 1, 20);
+    prepared.stage_parse(2, 1, numbered(20));
     EXPECT_EQ(prepared.surplus(), 10U);
 }
 
 TEST(ServerStatements, ShrinkWhenTheBoundIsLowered) {
     server_statements prepared(3);
     for (change_tag tag = 1; tag <= 3; ++tag) {
-        prepared.stage_parse(tag, 1, tag * 10);
+        prepared.stage_parse(tag, 1, numbered(tag * 10));
         prepared.resolve(tag, outcome::succeeded);
     }
     prepared.set_max_prepared(1);
@@ -488,6 +544,56 @@ TEST(ServerStatements, ShrinkWhenTheBoundIsLowered) {
         closed.push_back(*id);
     }
     EXPECT_EQ(closed, (std::vector<std::uint64_t>{10, 20}));
+}
+
+TEST(ServerStatements, LendAStatementToOneOtherSetOfSettings) {
+    server_statements prepared(10);
+    const auto mine = numbered(1, 7);
+    prepared.stage_parse(1, 1, mine);
+    prepared.resolve(1, outcome::succeeded);
+    EXPECT_EQ(prepared.use(mine, 7, 2), presence::present);
+    EXPECT_EQ(prepared.use(mine, 8, 2), presence::present) << "it keeps its literals";
+    EXPECT_EQ(prepared.use(mine, 8, 2), presence::present);
+    EXPECT_EQ(prepared.use(mine, 9, 2), presence::stale);
+    EXPECT_EQ(prepared.use(mine, 7, 2), presence::stale) << "8 may have changed its meaning";
+
+    prepared.stage_close(2, 2, 1);
+    prepared.stage_parse(3, 2, mine);
+    EXPECT_EQ(prepared.use(mine, 7, 2), presence::present);
+    prepared.resolve(2, outcome::dropped);
+    prepared.resolve(3, outcome::dropped);
+    EXPECT_EQ(prepared.use(mine, 7, 3), presence::stale) << "nothing became of it";
+
+    prepared.stage_close(4, 3, 1);
+    prepared.stage_parse(5, 3, mine);
+    prepared.resolve(4, outcome::succeeded);
+    prepared.resolve(5, outcome::succeeded);
+    EXPECT_EQ(prepared.use(mine, 7, 4), presence::present);
+}
+
+TEST(ServerStatements, KeepAnOwnStatementForItsClient) {
+    server_statements prepared(10);
+    auto own = numbered(1, 7);
+    own.is_own = true;
+    prepared.stage_parse(1, 1, own);
+    prepared.resolve(1, outcome::succeeded);
+    for (const settings_signature now : {7U, 8U, 9U, 7U})
+        EXPECT_EQ(prepared.use(own, now, 2), presence::present);
+}
+
+TEST(ServerStatements, TrustNoneThatTheServerRefused) {
+    server_statements prepared(10);
+    auto own = numbered(2, 7);
+    own.is_own = true;
+    prepared.stage_parse(1, 1, numbered(1));
+    prepared.stage_parse(2, 1, own);
+    prepared.resolve(1, outcome::succeeded);
+    prepared.resolve(2, outcome::succeeded);
+    prepared.distrust(1);
+    prepared.distrust(2);
+    prepared.distrust(3);
+    EXPECT_EQ(use(prepared, 1, 2), presence::stale);
+    EXPECT_EQ(prepared.use(own, 7, 2), presence::stale);
 }
 
 }  // namespace

@@ -1,0 +1,42 @@
+#include "daemon/session/statement_facts.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::daemon {
+namespace {
+
+using names = std::vector<std::string>;
+
+TEST(DeallocatedNames, OfPlainStatements) {
+    EXPECT_EQ(deallocated_names("DEALLOCATE a"), names{"a"});
+    EXPECT_EQ(deallocated_names("deallocate PREPARE A ;"), names{"a"});
+    EXPECT_EQ(deallocated_names("DEALLOCATE \"A b;c\""), names{"A b;c"});
+    EXPECT_EQ(deallocated_names("DEALLOCATE\"x\""), names{"x"});
+    EXPECT_EQ(deallocated_names("DEALLOCATE prepare"), names{"prepare"});
+    EXPECT_EQ(
+        deallocated_names(";deallocate b;\n DEALLOCATE PREPARE c;;deallocate prepare"),
+        (names{"b", "c", "prepare"})
+    );
+}
+
+TEST(DeallocatedNames, OfNothingElse) {
+    for (const auto* text :
+         {"",
+          "DEALLOCATE",
+          "DEALLOCATE ALL",
+          "DEALLOCATE PREPARE ALL",
+          "DEALLOCATE a b",
+          "DEALLOCATE a; SELECT 1",
+          "DEALLOCATE /* */ a",
+          "DEALLOCATE \"a",
+          "DEALLOCATE \"\"",
+          "DEALLOCATE \"a\"\"b\"",
+          "DEALLOCATE U&\"a\"",
+          "SELECT 1",
+          "DEALLOCATE a -- b"}) {
+        EXPECT_EQ(deallocated_names(text), names{}) << text;
+    }
+}
+
+}  // namespace
+}  // namespace weir::daemon
