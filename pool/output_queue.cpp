@@ -42,6 +42,7 @@ void output_queue::settle() {
 
 void output_queue::taken(std::size_t count) {
     sent_ += count;
+    ever_sent_ += count;
     if (sent_ == backlog_.size()) {
         backlog_.clear();
         sent_ = 0;
@@ -78,6 +79,7 @@ output_queue::result output_queue::flush(int descriptor, std::error_code& error)
         const std::size_t from_backlog = std::min(count, backlog_.size() - sent_);
         taken(from_backlog);
         view_.remove_prefix(count - from_backlog);
+        ever_sent_ += count - from_backlog;
     }
     return result::done;
 }

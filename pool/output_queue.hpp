@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -42,11 +43,14 @@ public:
     bool empty() const { return view_.empty() && backlog_.size() == sent_; }
     /// Bytes waiting, views included.
     std::size_t size() const { return backlog_.size() - sent_ + view_.size(); }
+    /// All bytes that were ever added, sent or not.
+    std::uint64_t added() const { return ever_sent_ + size(); }
 
 private:
     std::string backlog_;
     std::size_t sent_ = 0;  // prefix of backlog_ that the socket has taken
     std::string_view view_;
+    std::uint64_t ever_sent_ = 0;
 };
 
 }  // namespace weir::pool

@@ -41,6 +41,7 @@ std::string_view relay::application() const {
 // --- greeting ---
 
 void relay::on_start() {
+    counted_to_client_ = session_->output().added();
     for (const auto& [name, value] : parameters_) {
         if (const auto error = settings_.on_startup(name, value)) {
             fatal(

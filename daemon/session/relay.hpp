@@ -242,6 +242,7 @@ private:
     static querycache::request unknown_extended();
 
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_deallocate.cpp ---
+    void count_sent();
     void process();
     step take_request();
     step begin_unit(const protocol::frame_header& header);
@@ -322,6 +323,7 @@ private:
 
     // --- relay_replies.cpp ---
     void take_replies();
+    void read_replies(pool::input_buffer& input);
     bool take_rows(std::string_view bytes);
     bool take_message(const protocol::frame_header& header, std::string_view here);
     void forward(char type, std::size_t size, std::string_view here, protocol::reply_action action);
@@ -353,6 +355,8 @@ private:
     pool::waiting_ticket noticed_ = 0;  // of the wait that the client was told about
     bool is_ticking_ = false;
     std::uint64_t lease_ = 0;
+    std::uint64_t counted_to_client_ = 0;
+    std::uint64_t counted_to_server_ = 0;  // in this lease
     pool::cancel_registry::registration key_;
     pool::client_settings settings_;
     pool::client_statements statements_;

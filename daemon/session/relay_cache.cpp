@@ -289,7 +289,6 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
     if (!session_->flush_soon()) return;
     unit_.rows = hit.reply->rows();
     unit_.reply_bytes = hit.reply->reply().size();
-    counters_.bytes_to_client(unit_.reply_bytes);
     const auto now = steady_clock::now();
     hit.rule().count_hit_time(now - unit_.started);
     insight::query_event event;

@@ -68,9 +68,16 @@ void relay::on_server_input(pool::server_connection&) {
 }
 
 void relay::take_replies() {
-    const pool::server_ptr server = server_;
-    pool::input_buffer& input = server->input();
-    const std::size_t before = input.unread().size();
+    const pool::server_ptr server = server_;  // read_replies() may give it away
+    const std::size_t before = server->input().unread().size();
+    read_replies(server->input());
+    counters_.bytes_from_server(before - server->input().unread().size());
+    if (session_ == nullptr) return;
+    count_sent();
+    session_->flush_soon();
+}
+
+void relay::read_replies(pool::input_buffer& input) {
     while (server_ && session_ != nullptr && !session_->is_closed()) {
         const std::string_view bytes = input.unread();
         if (bytes.empty()) break;
@@ -105,9 +112,6 @@ void relay::take_replies() {
         input.consume(here.size());
         if (!take_message(header, here)) return;
     }
-    if (session_ == nullptr) return;
-    counters_.bytes_from_server(before - server->input().unread().size());
-    if (!session_->is_closed()) session_->flush_soon();
 }
 
 // All complete DataRows at the front, once the pipeline has said of the one before them that it is
@@ -226,7 +230,6 @@ bool relay::after_ready(bool ours) {
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
     const bool idle = server_->pipeline().is_idle();
     if (idle) {
-        counters_.bytes_to_client(session_->output().size());
         if (!session_->flush_soon()) return false;
     }
     finish_query();

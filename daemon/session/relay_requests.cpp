@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace weir::daemon {
 
@@ -74,11 +75,22 @@ void relay::process() {
     const std::size_t after = session_->input().unread().size();
     if (before > after) counters_.bytes_from_client(before - after);
     if (server_ && !server_->output().empty()) {
-        counters_.bytes_to_server(server_->output().size());
+        count_sent();
         if (unit_.is_open && unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
         server_->flush_soon();
     }
-    if (session_ != nullptr && session_->flush_soon()) session_->resume_reading();
+    if (session_ == nullptr) return;
+    count_sent();
+    if (session_->flush_soon()) session_->resume_reading();
+}
+
+// What was added to either side since the last time. Requires a session.
+void relay::count_sent() {
+    const std::uint64_t to_client = session_->output().added();
+    counters_.bytes_to_client(to_client - std::exchange(counted_to_client_, to_client));
+    if (!server_) return;
+    const std::uint64_t to_server = server_->output().added();
+    counters_.bytes_to_server(to_server - std::exchange(counted_to_server_, to_server));
 }
 
 void relay::on_input() {

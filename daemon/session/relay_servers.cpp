@@ -98,6 +98,7 @@ void relay::link(pool::server_ptr server) {
     had_other_texts_ = false;
     cancel_is_held_ = false;
     counters_.server_assigned();
+    counted_to_server_ = server_->output().added();
     lease_ = server_->cancels().begin_lease();
     if (state_ == state::waiting) {
         unit_.wait = steady_clock::now() - unit_.started;
@@ -239,6 +240,8 @@ void relay::release() {
     facts.left = left_ | dirt_;
     if (settings_.is_uncertain()) facts.left |= pool::left_behind::settings_uncertain;
     settings_.end_lease(server->session().settings);
+    // A notice among our own replies may be a view into the server's buffer still.
+    if (session_ != nullptr) session_->output().settle();
     left_ = pool::left_behind::nothing;
     dirt_ = pool::left_behind::nothing;
     own_settings_ = 0;

@@ -95,6 +95,35 @@ TEST_F(insight, CountersFollowTheTraffic) {
     EXPECT_EQ(errors(), errors_before + 1);
 }
 
+// Both ways, of short replies and of one that passes in many pieces.
+TEST_F(insight, BytesAreCountedAsTheyPass) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto const bytes = [&](std::string const& direction) {
+        return daemon.metric("pgweir_bytes_total", {"direction=\"" + direction + "\""});
+    };
+    pq_connection client(daemon.dsn("shop"));
+    std::string const text(1000, 'x');
+    double const in_before = bytes("from_client");
+    double const out_before = bytes("to_client");
+    double const there_before = bytes("to_server");
+    double const back_before = bytes("from_server");
+    for (int n = 0; n < 20; ++n)
+        client.must("SELECT '" + text + "'");
+    client.must("SELECT repeat('y', 1000000)");
+    double const query = 5 + 1 + 9 + 1000;  // type and length, closing zero, SELECT and quotes
+    double const rest = 200;                // a reply's messages beside its value, at most
+    auto const is_near = [](double counted, double least, double slack) {
+        return counted >= least && counted <= least + slack;
+    };
+    wait_until(
+        [&] { return bytes("from_server") - back_before >= 1'020'000; }, "the replies to be counted"
+    );
+    EXPECT_PRED3(is_near, bytes("from_server") - back_before, 1'020'000, 21 * rest);
+    EXPECT_PRED3(is_near, bytes("to_client") - out_before, 1'020'000, 21 * rest);
+    EXPECT_PRED3(is_near, bytes("from_client") - in_before, 20 * query, 100);
+    EXPECT_PRED3(is_near, bytes("to_server") - there_before, 20 * query, 1000);
+}
+
 TEST_F(insight, PinsAndPreparedStatementsAreCountedAtTheScrape) {
     daemon_process const daemon(configuration({.pool = "mode: transaction, size: 3, overflow: 0"}));
     auto const pinned = [&](std::string const& reason) {
