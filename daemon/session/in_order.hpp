@@ -3,6 +3,7 @@
 // is allocated once it has been used. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -15,6 +16,12 @@ public:
     [[nodiscard]] bool empty() const noexcept { return first_ == notes_.size(); }
     /// Requires !empty().
     [[nodiscard]] T& front() noexcept { return notes_[first_]; }
+
+    [[nodiscard]] bool any_of(const auto& is_wanted) const {
+        return std::any_of(
+            notes_.begin() + static_cast<std::ptrdiff_t>(first_), notes_.end(), is_wanted
+        );
+    }
 
     void push_back(T note) { notes_.push_back(std::move(note)); }
 

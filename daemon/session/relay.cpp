@@ -14,6 +14,19 @@ namespace weir::daemon {
 namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
 
+namespace {
+
+// PostgreSQL shortens a longer application_name, and writes other bytes in its own way.
+bool is_kept_as_it_is(std::string_view application) {
+    constexpr std::size_t longest_name = 63;
+    return application.size() <= longest_name &&
+           std::all_of(application.begin(), application.end(), [](char c) {
+               return c >= ' ' && c <= '~';
+           });
+}
+
+}  // namespace
+
 relay::relay(
     client_session& session,
     std::shared_ptr<pool::pool> pool,
@@ -58,15 +71,16 @@ void relay::on_start() {
     greet();
 }
 
-bool relay::needs_server_to_greet() const {
+bool relay::needs_server_to_greet() {
     // In session mode it gets one for good, and with it the process id that it is told.
     if (!is_transaction_mode()) return true;
     const auto greeting = pool_->greeting();
     if (!greeting) return true;
-    // A value that the server has by default needs no proof; any other might be refused, or spelt
-    // differently.
-    for (const auto& wanted : settings_.current().all()) {
-        if (wanted.name == "application_name") continue;
+    // A value that the server has by default needs no proof, nor one that a server has taken
+    // before; any other might be refused, or spelt differently.
+    const pool::settings startup = settings_.current();
+    for (const auto& wanted : startup.all()) {
+        if (wanted.name == "application_name" && is_kept_as_it_is(wanted.value)) continue;
         const auto known =
             std::find_if(greeting->begin(), greeting->end(), [&](const auto& status) {
                 return std::equal(
@@ -77,7 +91,10 @@ bool relay::needs_server_to_greet() const {
                     [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }
                 );
             });
-        if (known == greeting->end() || known->second != wanted.value) return true;
+        if (known != greeting->end() && known->second == wanted.value) continue;
+        const auto spelling = pool_->accepted().find(wanted);
+        if (!spelling) return true;
+        settings_.on_known_spelling(wanted.name, *spelling);
     }
     return false;
 }

@@ -7,8 +7,9 @@
 //   relay_units.cpp      a client without a server begins something; facts
 //   relay_cache.cpp      what memory answers, and what it is told
 //   relay_requests.cpp   client -> server
-//   relay_statements.cpp names of statements, what they leave behind
+//   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
+//   relay_effects.cpp    what statements do to the session and leave behind
 //   relay_replies.cpp    server -> client
 // One thread: the client's worker.
 #pragma once
@@ -25,6 +26,7 @@
 #include "pool/prepared_statements.hpp"
 #include "pool/reusable.hpp"
 #include "pool/server_connection.hpp"
+#include "pool/session_pins.hpp"
 #include "pool/session_settings.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/query.hpp"
@@ -98,7 +100,11 @@ public:
     const std::string& database() const { return database_; }
     std::string_view application() const;
     const pool::server_ptr& server() const { return server_; }
-    pool::left_behind pins() const { return left_; }
+    /// What keeps the client on its server.
+    pool::left_behind pins() const {
+        return settings_.is_uncertain() ? pins_.held() | pool::left_behind::settings_uncertain
+                                        : pins_.held();
+    }
     std::uint32_t process_id() const { return key_.process_id(); }
     time_point started_at() const { return unit_.started; }
     const std::shared_ptr<pool::pool>& owner() const { return pool_; }
@@ -146,6 +152,13 @@ private:
     struct pending_effect {
         std::uint32_t tag = tag_none;
         std::shared_ptr<const querycache::sql::statement> statement;
+        std::shared_ptr<const querycache::sql::session_step> bound;  // in place of its first step
+        std::size_t next = 0;  // of its steps: each is answered by a CommandComplete
+    };
+    /// A report that was kept from the client, because its own start-up value is about to return.
+    struct withheld_report {
+        std::string name;
+        std::string told;  // what the client was told last
     };
     /// What is told in place of the error of the request `tag`.
     struct replaced_error {
@@ -179,7 +192,7 @@ private:
     void greet();
     void send_greeting();
     void make_cancel_key();
-    bool needs_server_to_greet() const;
+    bool needs_server_to_greet();
     void open_query(time_point now);
     void drop_query();
     void finish_query();
@@ -195,7 +208,8 @@ private:
     std::string next_request_id();
     void fatal(const client_error& error);
     bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
-    bool is_pinned() const { return left_ != pool::left_behind::nothing; }
+    bool is_held() const { return hold_for_settings_ || hold_for_reset_; }
+    bool is_pinned() const { return pins() != pool::left_behind::nothing; }
     /// The server is where a reload has moved the database away from.
     bool is_on_old_place() const { return server_ && !pool_->leads_to(*server_->session().target); }
 
@@ -203,10 +217,12 @@ private:
     step acquire();
     void enter_queue();
     void link(pool::server_ptr server);
+    void send_own_query(std::string_view sql);
     void send_settings();
     void settings_applied();
     bool after_own_query();
     void end_doubt();
+    bool restore_settings();
     void settings_failed(std::string_view body);
     void fail_statement(const client_error& error);
     void maybe_release();
@@ -305,7 +321,6 @@ private:
     );
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text, querycache::sql::hash128 hash);
-    void note_effects(const text_facts& facts, std::uint32_t tag);
     /// Of a Bind or Describe under a name of ours: the tag is the statement's number, not a change.
     static bool names_statement(const protocol::owed& request) {
         return request.action == protocol::reply_action::forward &&
@@ -321,6 +336,17 @@ private:
         return last_tag_;
     }
 
+    // --- relay_effects.cpp ---
+    void note_effects(const text_facts& facts, std::uint32_t tag);
+    bool takes_startup_values(const text_facts& facts) const;
+    bool may_pin() const;
+    void on_effect(const protocol::owed& request, std::string_view command_tag);
+    void apply_transaction(const querycache::sql::session_step& did, std::string_view command_tag);
+    void apply_setting(const querycache::sql::session_step& did, std::string_view command_tag);
+    void apply_pins(const querycache::sql::session_step& did);
+    void note_unfinished(const pending_effect& effect, bool has_failed);
+    bool is_last(const protocol::owed& request) const;
+
     // --- relay_replies.cpp ---
     void take_replies();
     void read_replies(pool::input_buffer& input);
@@ -330,14 +356,13 @@ private:
     void lose_server(std::string_view reason);
     void resolve_ended(const protocol::reply_verdict& verdict);
     bool after_ready(bool ours);
-    void on_parameter_status(std::string_view body);
+    bool tells_parameter(std::string_view body);
+    void tell_withheld();
+    bool restores_first(const protocol::reply_verdict& verdict);
     void on_command_complete(const protocol::owed& request, std::string_view body);
     bool tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error);
     void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
     void on_ready_for_query(char status);
-    void apply_effect(const querycache::sql::statement& statement, std::string_view command_tag);
-    void wipe(const querycache::sql::statement& statement);
-    bool is_last(const protocol::owed& request) const;
 
     client_session* session_;  // null once it is closed
     std::shared_ptr<pool::pool> pool_;
@@ -360,9 +385,8 @@ private:
     pool::cancel_registry::registration key_;
     pool::client_settings settings_;
     pool::client_statements statements_;
-    // What keeps the client on its server, and what only has to be wiped off before the next
-    // client.
-    pool::left_behind left_ = pool::left_behind::nothing;
+    pool::session_pins pins_;
+    // What only has to be wiped off before the next client.
     pool::left_behind dirt_ = pool::left_behind::nothing;
 
     std::uint32_t last_tag_ = 0;
@@ -373,6 +397,7 @@ private:
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     in_order<pending_effect> effects_;
     in_order<replaced_error> refusals_;  // for replace_error
+    std::vector<withheld_report> withheld_;
     // While it is not known under which settings a Parse would run: stands for them. 0: it is.
     pool::settings_signature own_settings_ = 0;
     querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
@@ -383,11 +408,14 @@ private:
     std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
     std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
     bool reply_forwards_ = false;
-    bool rows_forward_ = false;       // the last message was a DataRow that was forwarded
-    bool drops_rest_ = false;         // of a refused message: nobody gets the rest
-    bool applying_settings_ = false;  // a swallowed SET is under way
-    bool cancel_is_held_ = false;     // until it has ended: the cancel is not meant for it
-    bool hold_for_settings_ = false;  // and nothing may follow before its reply
+    bool rows_forward_ = false;        // the last message was a DataRow that was forwarded
+    bool drops_rest_ = false;          // of a refused message: nobody gets the rest
+    bool applying_settings_ = false;   // a swallowed SET is under way
+    bool cancel_is_held_ = false;      // until it has ended: the cancel is not meant for it
+    bool hold_for_settings_ = false;   // and nothing may follow before its reply
+    bool restoring_settings_ = false;  // the SET brings start-up values back after a RESET
+    bool awaits_reset_ = false;        // a RESET that takes start-up values is under way
+    bool hold_for_reset_ = false;      // and nothing may follow before they are back
     bool in_process_ = false;
     bool leaving_ = false;     // drain: close at the end of the unit
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
@@ -396,7 +424,7 @@ private:
     pool::settings cached_settings_;  // those that the cache was told
     bool cached_uncertain_ = false;
     bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
-    std::string cached_looks_;  // in the key; as server_settings::looks()
+    std::string cached_looks_;     // in the key; as server_settings::looks()
     // Something is under way that may change by which rules the server reads what follows.
     bool texts_in_doubt_ = false;
     bool had_other_texts_ = false;  // the server read by other rules than ours since it was linked

@@ -150,13 +150,19 @@ bool relay::may_change_texts(const text_facts& facts) const {
     if (!facts.statement) return true;
     const auto& statement = *facts.statement;
     constexpr auto of_any = effect_bit(reset_all) | effect_bit(discard_all) |
-                            effect_bit(set_config) | effect_bit(opaque) | effect_bit(load);
+                            effect_bit(set_config) | effect_bit(set_bound) | effect_bit(opaque) |
+                            effect_bit(load);
     constexpr auto of_one = effect_bit(set) | effect_bit(set_local) | effect_bit(reset);
     if ((statement.effects & of_any) != 0) return true;
-    if ((statement.effects & of_one) != 0 &&
-        (statement.statements != 1 || statement.setting.name == "standard_conforming_strings" ||
-         statement.setting.name == "client_encoding")) {
-        return true;
+    if ((statement.effects & of_one) != 0) {
+        const auto& name = statement.steps.front().setting.name;
+        // set_config(.., true) of a name that is not looked at.
+        const bool is_any =
+            name.empty() && statement.kind != querycache::sql::statement_class::session;
+        if (statement.statements != 1 || is_any || name == "standard_conforming_strings" ||
+            name == "client_encoding") {
+            return true;
+        }
     }
     // A cursor's query runs when it is fetched from.
     constexpr auto cursor = querycache::sql::reason_bit(querycache::sql::text_reason::cursor);
@@ -272,7 +278,8 @@ bool relay::serve_batch_from_cache(const batch& whole) {
 // server is wiped of what is only suspected before the client's next transaction; in session mode
 // it stays.
 bool relay::leaves_traces() const {
-    return is_pinned() || (!is_transaction_mode() && dirt_ != pool::left_behind::nothing);
+    return is_pinned() || may_pin() ||
+           (!is_transaction_mode() && dirt_ != pool::left_behind::nothing);
 }
 
 // In session mode a client keeps its server; memory answers all the same while nothing is under way

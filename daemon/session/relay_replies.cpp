@@ -5,7 +5,6 @@
 
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
-#include "pool/parse_settings.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
@@ -171,8 +170,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                       verdict.event != protocol::reply_event::asynchronous;
     switch (type) {
         case 'S':
-            on_parameter_status(body);
-            if (applying_settings_) return true;  // the client was told at its login
+            if (!tells_parameter(body)) return true;
             break;
         case 'C':
             if (!ours) on_command_complete(verdict.request, body);
@@ -198,6 +196,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             break;
     }
     if (session_ == nullptr || !server_) return false;
+    if (type == 'Z' && !ours && restores_first(verdict)) return true;
     if (!tell_by_clients_name(verdict, here)) forward(type, header.size(), here, verdict.action);
     if (!failed) resolve_ended(verdict);
     emit_made_here();
@@ -226,7 +225,14 @@ void relay::resolve_ended(const protocol::reply_verdict& verdict) {
 // Everything up to this ReadyForQuery is known now; the client gets it in one send, then the server
 // may go.
 bool relay::after_ready(bool ours) {
-    if (ours) return after_own_query();
+    if (ours && !restoring_settings_) return after_own_query();
+    if (ours) {
+        settings_applied();
+        cancel_is_held_ = false;  // it was meant for the RESET, which has ended
+        protocol::write_ready_for_query(
+            session_->output().writable(), server_->pipeline().transaction_status()
+        );
+    }
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
     const bool idle = server_->pipeline().is_idle();
     if (idle) {
@@ -245,16 +251,6 @@ bool relay::after_ready(bool ours) {
     return server_ != nullptr;
 }
 
-void relay::on_parameter_status(std::string_view body) {
-    protocol::parameter_status status;
-    if (!protocol::decode(body, status)) {
-        server_->session().settings.on_parameter_status(status.name, status.value);
-        if (!applying_settings_ && pool::matters_to_parse(status.name)) {
-            own_settings_ = pool::next_own_signature();  // up to the ReadyForQuery
-        }
-    }
-}
-
 void relay::on_command_complete(const protocol::owed& request, std::string_view body) {
     protocol::command_complete complete;
     if (protocol::decode(body, complete)) return;
@@ -266,9 +262,7 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
         server_->session().statements.deallocate_all();
     }
     if (request.tag != 0 && !effects_.empty() && effects_.front().tag == request.tag) {
-        const auto statement = effects_.front().statement;
-        apply_effect(*statement, complete.tag);
-        if (is_last(request)) wipe(*statement);
+        on_effect(request, complete.tag);
     }
 }
 
@@ -297,6 +291,7 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     unit_.sqlstate = code;
     settings_.on_error();
     if (cache_) cache_->on_error(is_before_execution(body));
+    pins_.on_error();
     // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
     if (names_statement(verdict.request) &&
         (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name)) {
@@ -308,6 +303,7 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
 
 void relay::on_ready_for_query(char status) {
     settings_.on_ready(status, server_->session().settings);
+    pins_.on_ready(status);
     trust_settings();
     while (!refusals_.empty() && server_->pipeline().empty())
         refusals_.pop_front();  // of requests that were dropped
@@ -325,82 +321,6 @@ void relay::on_ready_for_query(char status) {
         if (status == 'I') check_looks();
         settle(cache_->on_ready(status));
         if (nothing_owed) settle(cache_->on_nothing_owed());
-    }
-}
-
-void relay::apply_effect(const sql::statement& statement, std::string_view tag) {
-    const auto has = [&](sql::session_effect effect) {
-        return (statement.effects & sql::effect_bit(effect)) != 0;
-    };
-    switch (statement.transaction) {
-        case sql::transaction_control::none:
-        case sql::transaction_control::begin:
-        case sql::transaction_control::commit_prepared:
-        case sql::transaction_control::rollback_prepared:
-            break;
-        case sql::transaction_control::commit:
-        case sql::transaction_control::commit_and_chain:
-        case sql::transaction_control::prepare_transaction:
-        case sql::transaction_control::rollback:
-        case sql::transaction_control::rollback_and_chain:
-            // The tag tells what became of it: COMMIT of a failed transaction is answered ROLLBACK.
-            if (tag == "ROLLBACK") {
-                settings_.on_rollback();
-            } else {
-                settings_.on_commit();
-            }
-            break;
-        case sql::transaction_control::savepoint:
-        case sql::transaction_control::release:
-            settings_.on_savepoint("");
-            break;
-        case sql::transaction_control::rollback_to:
-        case sql::transaction_control::several:
-            settings_.on_rollback_to("?");
-            break;
-    }
-    if (has(sql::session_effect::set) || has(sql::session_effect::set_role)) {
-        if (tag == "RESET" || statement.setting.value_sql.empty()) {
-            settings_.on_reset(statement.setting.name);
-        } else {
-            settings_.on_set(statement.setting.name, statement.setting.value_sql);
-        }
-    }
-    if (has(sql::session_effect::reset)) settings_.on_reset(statement.setting.name);
-    if (has(sql::session_effect::reset_all)) settings_.on_reset_all();
-    if (has(sql::session_effect::discard_all)) settings_.on_discard_all();
-}
-
-// Whether nothing but Sync was sent behind the request that is being answered.
-bool relay::is_last(const protocol::owed& request) const {
-    const auto& pipeline = server_->pipeline();
-    // A query stays at the head up to its ReadyForQuery; an Execute has left with its tag.
-    for (std::size_t i = request.kind == request_kind::query ? 1 : 0; i < pipeline.size(); ++i) {
-        if (pipeline.at(i).kind != request_kind::sync) return false;
-    }
-    return true;
-}
-
-// What the session had left behind is gone. What is on its way behind the statement was noted when
-// it was sent and must not be wiped with it.
-void relay::wipe(const sql::statement& statement) {
-    const auto has = [&](sql::session_effect effect) {
-        return (statement.effects & sql::effect_bit(effect)) != 0;
-    };
-    if (has(sql::session_effect::unlisten_all)) {
-        left_ = pool::without(left_, pool::left_behind::listen);
-    }
-    if (has(sql::session_effect::discard_temp)) {
-        left_ = pool::without(left_, pool::left_behind::temporary_table);
-    }
-    if (has(sql::session_effect::deallocate_all)) {
-        left_ = pool::without(left_, pool::left_behind::sql_prepare);
-    }
-    if (has(sql::session_effect::discard_all)) {
-        left_ = pool::left_behind::nothing;
-        dirt_ = pool::left_behind::nothing;
-        server_->session().ran_unknown_code = false;
-        server_->session().read_otherwise = false;
     }
 }
 

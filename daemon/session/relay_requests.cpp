@@ -66,7 +66,7 @@ void relay::process() {
             maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
-        if (facts_ticket_ != 0 || hold_for_settings_ || state_ == state::waiting) break;
+        if (facts_ticket_ != 0 || is_held() || state_ == state::waiting) break;
         if (session_->is_write_blocked()) break;  // who does not read gets no more answers made
         last = take_request();
     }
@@ -203,6 +203,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
             push(request_kind::sync, reply_action::forward, tag_none);
             asked().is_complete = true;
             if (cache_) cache_->end_of_cycle();
+            hold_for_reset_ = awaits_reset_;
             break;
         case 'F':
             ++segment_;
@@ -258,6 +259,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     statements_.stage_query(tag, segment_);
     stage_deallocate(facts, tag);
     push(request_kind::query, reply_action::forward, tag);
+    hold_for_reset_ = awaits_reset_;
     ++segment_;  // its error takes nothing with it that is sent behind it
     note_asked(facts);
     asked().is_complete = true;

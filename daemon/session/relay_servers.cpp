@@ -8,6 +8,7 @@
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::daemon {
@@ -111,6 +112,14 @@ void relay::link(pool::server_ptr server) {
     if (greeting && session_ != nullptr && !applying_settings_) send_greeting();
 }
 
+void relay::send_own_query(std::string_view sql) {
+    protocol::write_query(server_->output().writable(), sql);
+    server_->session().unnamed_statement = 0;
+    (void)server_->pipeline().push(
+        {protocol::request_kind::query, protocol::reply_action::swallow, tag_none}
+    );
+}
+
 void relay::send_settings() {
     std::string sql;
     const auto gap = settings_.difference(server_->session().settings, sql);
@@ -118,21 +127,53 @@ void relay::send_settings() {
         settings_.applied(server_->session().settings);
         return;
     }
-    protocol::write_query(server_->output().writable(), sql);
-    server_->session().unnamed_statement = 0;
-    (void)server_->pipeline().push(
-        {protocol::request_kind::query, protocol::reply_action::swallow, 0}
-    );
+    send_own_query(sql);
     applying_settings_ = true;
     hold_for_settings_ = gap == pool::settings_gap::wait || state_ == state::greeting;
     if (hold_for_settings_) server_->flush();
 }
 
+// After RESET and DISCARD ALL, when the server stays, or when the client has to hear of it: in the
+// same transaction, so that they are undone together.
+bool relay::restore_settings() {
+    const char status = server_->pipeline().transaction_status();
+    const auto& startup = settings_.startup();
+    const bool tells =
+        std::any_of(withheld_.begin(), withheld_.end(), [&](const withheld_report& one) {
+            const auto* const value = startup.find(one.name);
+            return value != nullptr && value->value != one.told;
+        });
+    const bool stays = status == 'T' || !is_transaction_mode() || is_pinned();
+    std::string sql;
+    if (status != 'E' && (stays || tells)) settings_.restore(sql);
+    if (sql.empty()) {
+        withheld_.clear();
+        return false;
+    }
+    send_own_query(sql);
+    applying_settings_ = true;
+    restoring_settings_ = true;
+    hold_for_settings_ = true;
+    server_->flush();
+    return true;
+}
+
 void relay::settings_applied() {
     applying_settings_ = false;
     hold_for_settings_ = false;
+    if (std::exchange(restoring_settings_, false)) {
+        const char status = server_->pipeline().transaction_status();
+        settings_.on_restored(status, server_->session().settings);
+        tell_withheld();
+        if (cache_ && status == 'I') check_looks();
+        return;
+    }
+    const bool greeting = state_ == state::greeting;
+    const pool::settings asked = greeting ? settings_.current() : pool::settings{};
     settings_.applied(server_->session().settings);
-    if (state_ == state::greeting) send_greeting();
+    if (!greeting) return;
+    pool_->accepted().add(asked, settings_.current());
+    send_greeting();
 }
 
 // A query of our own was answered. False: the server is somebody else's or gone.
@@ -157,13 +198,11 @@ bool relay::after_own_query() {
 // After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,
 // so that the server can go to other clients while this one is idle.
 void relay::end_doubt() {
-    auto& pipeline = server_->pipeline();
+    const auto& pipeline = server_->pipeline();
     if (!pipeline.is_doubtful() || !pipeline.empty() || pipeline.transaction_status() != 'I') {
         return;
     }
-    protocol::write_query(server_->output().writable(), "");
-    server_->session().unnamed_statement = 0;
-    (void)pipeline.push({protocol::request_kind::query, protocol::reply_action::swallow, tag_none});
+    send_own_query("");
     server_->flush();
 }
 
@@ -175,7 +214,9 @@ void relay::settings_failed(std::string_view body) {
          sqlstate::invalid_parameter_value,
          "a setting of this session could not be applied to the server: " + fields.message,
          fields.detail,
-         "Check the connection's options and the SET statements of the application."}
+         "The session ends, as its statements would run with other settings than its own. Look at "
+         "the connection's options and the application's SET statements, and whether a role or an "
+         "extension that they name was dropped since."}
     );
 }
 
@@ -237,12 +278,11 @@ void relay::release() {
                            server->pipeline().awaits_sync() || reply_rest_ > 0 || request_rest_ > 0;
     facts.always_reset = !is_transaction_mode();
     facts.cancels_in_flight = server->cancels().in_flight();
-    facts.left = left_ | dirt_;
-    if (settings_.is_uncertain()) facts.left |= pool::left_behind::settings_uncertain;
+    facts.left = pins() | dirt_;
     settings_.end_lease(server->session().settings);
     // A notice among our own replies may be a view into the server's buffer still.
     if (session_ != nullptr) session_->output().settle();
-    left_ = pool::left_behind::nothing;
+    pins_.clear();
     dirt_ = pool::left_behind::nothing;
     own_settings_ = 0;
     if (state_ == state::linked) state_ = state::idle;

@@ -1,5 +1,5 @@
-// What the relay remembers of statements: which name means what on which server, what a statement
-// leaves behind, and what becomes of all that when a reply, or none, comes.
+// What the relay remembers of statements: which name means what on which server, and what becomes
+// of that when a reply, or none, comes.
 
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
@@ -168,14 +168,21 @@ void relay::doubt_settings(const text_facts& facts) {
     constexpr auto of_one = sql::effect_bit(set) | sql::effect_bit(set_local) |
                             sql::effect_bit(reset) | sql::effect_bit(set_role);
     constexpr auto of_any = sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
-                            sql::effect_bit(set_config) | sql::effect_bit(opaque) |
-                            sql::effect_bit(load);
-    if (facts.statement) {
-        const auto& statement = *facts.statement;
-        if ((statement.effects & (of_one | of_any)) == 0) return;
-        const std::string& name = statement.setting.name;  // empty: SET TRANSACTION
-        if (statement.statements == 1 && (statement.effects & of_any) == 0 &&
-            (name.empty() || !pool::matters_to_parse(name))) {
+                            sql::effect_bit(set_bound) | sql::effect_bit(set_config) |
+                            sql::effect_bit(opaque) | sql::effect_bit(load);
+    const auto matters = [&](const sql::session_step& did) {
+        if ((did.effects & of_any) != 0) return true;
+        if ((did.effects & of_one) == 0) return false;
+        const std::string& name = did.setting.name;
+        if (!name.empty()) return pool::matters_to_parse(name);
+        // SET TRANSACTION, else set_config(.., true) of a name that is not looked at.
+        return facts.statement->statements != 1 ||
+               facts.statement->kind != sql::statement_class::session;
+    };
+    if (facts.statement && (facts.statement->effects & sql::effect_bit(opaque)) == 0) {
+        const auto& steps = facts.statement->steps;
+        if (facts.bound ? !matters(*facts.bound)
+                        : std::none_of(steps.begin(), steps.end(), matters)) {
             return;
         }
     }
@@ -187,7 +194,7 @@ void relay::trust_settings() {
     using pool::left_behind;
     if (own_settings_ == 0 || !server_->pipeline().is_idle() || settings_.is_uncertain()) return;
     constexpr auto doubtful = left_behind::settings_uncertain | left_behind::unknown;
-    if (((left_ | dirt_) & doubtful) != left_behind::nothing) return;
+    if (((pins() | dirt_) & doubtful) != left_behind::nothing) return;
     own_settings_ = 0;
 }
 
@@ -309,47 +316,13 @@ void relay::begin_bound(
     }
     begin_cached(request, facts, refused);
     note_asked(facts);
+    if (facts.statement && has(facts.statement->effects, sql::session_effect::set_bound) && whole) {
+        facts.bound = bound_step(facts.statement->steps.front().setting, bind.tail);
+    }
     if (bind.portal.empty()) {
         portal_facts_ = std::move(facts);
     } else {
         named_portals_[std::string{bind.portal}] = std::move(facts);
-    }
-}
-
-void relay::note_effects(const text_facts& facts, std::uint32_t tag) {
-    using enum sql::session_effect;
-    using pool::left_behind;
-    if (!facts.statement) {
-        dirt_ |= left_behind::unknown;
-        return;
-    }
-    const auto effects = facts.statement->effects;
-    if (has(effects, listen)) left_ |= left_behind::listen;
-    if (has(effects, temp_object)) left_ |= left_behind::temporary_table;
-    if (has(effects, advisory_lock)) left_ |= left_behind::advisory_lock;
-    if (has(effects, hold_cursor)) left_ |= left_behind::hold_cursor;
-    if (has(effects, prepare)) left_ |= left_behind::sql_prepare;
-    if (has(effects, opaque) || has(effects, load)) dirt_ |= left_behind::unknown;
-    if (has(effects, set_config)) {
-        // Inside a transaction it is nearly always the local form; either way nothing leaks, as the
-        // server is reset.
-        if (server_->pipeline().transaction_status() == 'T') {
-            dirt_ |= left_behind::settings_uncertain;
-        } else {
-            left_ |= left_behind::settings_uncertain;
-        }
-    }
-    const auto tracked = sql::effect_bit(set) | sql::effect_bit(reset) |
-                         sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
-                         sql::effect_bit(discard_temp) | sql::effect_bit(deallocate_all) |
-                         sql::effect_bit(unlisten_all) | sql::effect_bit(set_role);
-    const bool ends_staged = facts.statement->transaction != sql::transaction_control::none &&
-                             (settings_.has_staged() || !effects_.empty());
-    if ((effects & tracked) == 0 && !ends_staged) return;
-    if (facts.statement->statements == 1) {
-        effects_.push_back({tag, facts.statement});
-    } else {
-        left_ |= left_behind::settings_uncertain;
     }
 }
 
@@ -400,8 +373,14 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
         }
     }
     // Also older ones: what was dropped is not always told in the order of tags.
-    while (!effects_.empty() && is_not_after(effects_.front().tag, request.tag))
+    while (!effects_.empty() && is_not_after(effects_.front().tag, request.tag)) {
+        const pending_effect& one = effects_.front();
+        const bool has_failed = outcome == pool::change_outcome::failed;
+        const bool has_run =
+            has_failed || (outcome == pool::change_outcome::succeeded && one.next == 0);
+        if (one.tag == request.tag && has_run) note_unfinished(one, has_failed);
         effects_.pop_front();
+    }
 }
 
 }  // namespace weir::daemon

@@ -1,11 +1,15 @@
 #include "daemon/session/statement_facts.hpp"
 
+#include "protocol/query.hpp"
+
 #include <algorithm>
 #include <cctype>
 
 namespace weir::daemon {
 
 namespace {
+
+namespace sql = querycache::sql;
 
 constexpr std::string_view blank = " \t\r\n\f\v";
 
@@ -35,6 +39,14 @@ std::string take_word(std::string_view& text) {
     for (char& c : word)
         c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
     return word;
+}
+
+// A boolean parameter, in either format; nothing: written in a way that is not known here.
+std::optional<bool> boolean(std::string_view value, bool is_binary) {
+    if (is_binary) return value.size() == 1 ? std::optional{value[0] != 0} : std::nullopt;
+    if (value == "t" || value == "true" || value == "1" || value == "on") return true;
+    if (value == "f" || value == "false" || value == "0" || value == "off") return false;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -67,6 +79,45 @@ std::vector<std::string> deallocated_names(std::string_view text) {
         text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
         if (!text.empty() && text.front() != ';') return {};
     }
+}
+
+std::shared_ptr<const sql::session_step> bound_step(
+    const sql::setting_change& setting, std::string_view bind_tail
+) {
+    protocol::bind_values values;
+    if (protocol::decode_bind_values(bind_tail, values)) return nullptr;
+    const auto& [name, value, local] = setting.parameters;
+    if (std::max({name, value, local}) > values.parameters.size()) return nullptr;
+    sql::session_step step;
+    step.setting = setting;
+    step.setting.parameters = {};
+    bool is_null = false;
+    bool is_local = false;
+    if (name != 0) {
+        const auto given = values.parameters[name - 1];
+        if (!given) return nullptr;
+        step.setting.name = *given;
+        std::transform(given->begin(), given->end(), step.setting.name.begin(), [](char c) {
+            return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        });
+    }
+    if (value != 0) {
+        const auto given = values.parameters[value - 1];
+        is_null = !given;
+        step.setting.value_sql = given.value_or("");
+        step.setting.is_raw = !is_null;
+    }
+    if (local != 0 && values.parameters[local - 1]) {
+        const auto given =
+            boolean(*values.parameters[local - 1], values.parameter_format(local - 1) == 1);
+        if (!given) return nullptr;
+        is_local = *given;
+    }
+    // Those end with their transaction whatever is_local says.
+    is_local = is_local || step.setting.name.starts_with("transaction_");
+    using enum sql::session_effect;
+    step.effects = sql::effect_bit(is_local ? set_local : is_null ? reset : set);
+    return std::make_shared<const sql::session_step>(std::move(step));
 }
 
 }  // namespace weir::daemon

@@ -25,6 +25,9 @@ struct text_facts {
     std::optional<std::chrono::milliseconds> hint_ttl;
     std::shared_ptr<const insight::trace_tags> tags;  ///< null: its comments name no request
     std::vector<std::string> deallocates;  ///< the names, when the text is plain DEALLOCATEs only
+    /// What the values of this Bind make of a statement with session_effect::set_bound; may be
+    /// null.
+    std::shared_ptr<const querycache::sql::session_step> bound;
 
     querycache::statement_context context(std::optional<querycache::bypass_reason> refused) const {
         querycache::statement_context c;
@@ -44,5 +47,11 @@ std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed&
 /// The names in `DEALLOCATE [PREPARE] name`, once or several times with semicolons, folded as
 /// PostgreSQL folds them; empty when the text is anything else or not that plain.
 std::vector<std::string> deallocated_names(std::string_view text);
+
+/// SELECT set_config($1, ...) with the values of a Bind: the SET, SET LOCAL or RESET that it is.
+/// Null: cannot be told.
+std::shared_ptr<const querycache::sql::session_step> bound_step(
+    const querycache::sql::setting_change& setting, std::string_view bind_tail
+);
 
 }  // namespace weir::daemon

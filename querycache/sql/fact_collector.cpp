@@ -1,7 +1,6 @@
 #include "querycache/sql/fact_collector.hpp"
 
 #include "querycache/sql/builtin_functions.hpp"
-#include "querycache/sql/session_effects.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -61,7 +60,6 @@ void fact_collector::call(function_call::kind what, qualified_name called, std::
 }
 
 void fact_collector::function(qualified_name called, std::size_t arguments) {
-    add_call_effects(called.name, facts_);
     if (!is_non_writing_builtin(called.schema, called.name)) unknown_call_ = true;
     call(function_call::kind::function, std::move(called), arguments);
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
 
 namespace weir::querycache::sql {
@@ -88,17 +89,19 @@ public:
     )
         : tokens_(tokens), first_(first), last_(last), facts_(facts) {}
 
-    void read() {
+    session_step read() {
         const statement_class kind = class_from(first_);
         if (calls_unknown(first_)) facts_.writes_unknown = true;
         facts_.kind = facts_.statements == 0 ? kind : std::max(facts_.kind, kind);
-        const transaction_control control =
-            read_transaction_control(tokens_, first_, last_, facts_);
-        if (control != transaction_control::none) {
+        session_step step;
+        step.transaction = read_transaction_control(tokens_, first_, last_, facts_);
+        if (step.transaction != transaction_control::none) {
             const bool first = facts_.transaction == transaction_control::none;
-            facts_.transaction = first ? control : transaction_control::several;
+            facts_.transaction = first ? step.transaction : transaction_control::several;
         }
-        add_session_effects(tokens_, first_, last_, facts_);
+        read_session_effects(tokens_, first_, last_, step, facts_);
+        facts_.effects |= step.effects;
+        return step;
     }
 
 private:
@@ -252,12 +255,15 @@ std::shared_ptr<statement> lex_statement(const lexed& lexer_facts, std::string_v
     for (std::size_t at = 0; at < tokens.size(); ++at) {
         const std::size_t end = end_of_statement(tokens, at);
         if (end != at) {
-            statement_reader{tokens, at, end, *facts}.read();
+            facts->steps.push_back(statement_reader{tokens, at, end, *facts}.read());
             if (facts->statements != std::numeric_limits<std::uint16_t>::max()) ++facts->statements;
         }
         at = end;
     }
-    if (facts->statements != 1) facts->setting = {};
+    const auto& steps = facts->steps;
+    if (std::all_of(steps.begin(), steps.end(), std::mem_fn(&session_step::is_nothing))) {
+        facts->steps = {};
+    }
     add_reasons(lexer_facts, *facts);
     if (facts->kind >= statement_class::write) facts->writes_unknown = true;
     facts->normalised = normalised_text(skeleton);

@@ -17,8 +17,11 @@ const std::shared_ptr<const statement> nothing;
 }  // namespace
 
 std::size_t charge_of(const statement& facts) {
-    std::size_t total = sizeof facts + heap_of(facts.normalised) + heap_of(facts.setting.name) +
-                        heap_of(facts.setting.value_sql) + heap_of(facts.gid);
+    std::size_t total = sizeof facts + heap_of(facts.normalised) + heap_of(facts.gid) +
+                        facts.steps.capacity() * sizeof(session_step);
+    for (const session_step& step : facts.steps) {
+        total += heap_of(step.setting.name) + heap_of(step.setting.value_sql) + heap_of(step.name);
+    }
     for (const auto* names : {&facts.reads, &facts.writes}) {
         total += names->capacity() * sizeof(relation_name);
         for (const relation_name& relation : *names) {

@@ -4,7 +4,9 @@
 // transaction_isolation, transaction_read_only or transaction_deferrable end with the transaction,
 // so they have effect set_local. SET SESSION CHARACTERISTICS with one mode is a SET of the
 // default_transaction_* parameter; with several it is opaque. SET ROLE, also as SET role = x, has
-// effect set_role (LOCAL: set_local, with setting.name telling).
+// effect set_role (LOCAL: set_local, with setting.name telling). SELECT set_config(...) with known
+// arguments counts as the SET that it is, and set_config(.., true) as set_local wherever it stands.
+// A temporary table that goes ON COMMIT leaves nothing.
 #pragma once
 
 #include "querycache/sql/statement.hpp"
@@ -15,13 +17,14 @@
 
 namespace weir::querycache::sql {
 
-/// Adds the effects of the statement in tokens [first, last) to `facts`, and its setting, isolation
-/// and access. The caller clears `setting` for texts of several statements.
-void add_session_effects(
-    const token_list& tokens, std::size_t first, std::size_t last, statement& facts
+/// Reads what the statement in tokens [first, last) does into `step`, and its isolation and access
+/// into `facts`.
+void read_session_effects(
+    const token_list& tokens,
+    std::size_t first,
+    std::size_t last,
+    session_step& step,
+    statement& facts
 );
-
-/// Adds what calling a function of this name leaves behind, whatever its schema.
-void add_call_effects(std::string_view name, statement& facts);
 
 }  // namespace weir::querycache::sql

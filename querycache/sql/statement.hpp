@@ -4,6 +4,7 @@
 // once built.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -133,11 +134,15 @@ enum class session_effect : std::uint8_t {
     listen,
     unlisten,  ///< of one channel
     unlisten_all,
-    temp_object,    ///< CREATE TEMP ..., SELECT INTO TEMP
-    hold_cursor,    ///< DECLARE ... WITH HOLD
+    temp_object,   ///< CREATE TEMP ..., SELECT INTO TEMP
+    hold_cursor,   ///< DECLARE ... WITH HOLD
+    close_cursor,  ///< CLOSE name
+    close_all,
     advisory_lock,  ///< session level: pg_advisory_lock and its family
-    set_role,       ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
-    set_config,     ///< set_config(...) called: which and how is not known
+    advisory_unlock_all,
+    set_role,    ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
+    set_bound,   ///< SELECT set_config(...) whose parameters tell: see setting_change
+    set_config,  ///< settings changed, and which or how is not known
     load,
     sequence_value,  ///< currval(), lastval(): only meaningful on the same server
     opaque,          ///< DO, CALL, unparsable, too long: may have done anything
@@ -147,14 +152,29 @@ constexpr session_effect_set effect_bit(session_effect effect) {
     return session_effect_set{1} << static_cast<unsigned>(effect);
 }
 
-/// The one setting that a text of one statement changes. The forms with a syntax of their own go by
+/// The one setting that a statement changes. The forms with a syntax of their own go by
 /// their parameter's name: TIME ZONE is timezone, NAMES client_encoding, SCHEMA search_path, ROLE
 /// role, SESSION AUTHORIZATION session_authorization, XML OPTION xmloption.
 struct setting_change {
     std::string name;  ///< folded to lower case
     std::string
         value_sql;  ///< as written after = or TO, without the semicolon; empty for RESET / DEFAULT
+    bool is_raw =
+        false;  ///< value_sql is the string itself: SELECT set_config('name', 'value', ..)
+    /// With set_bound: which $n gives name, value and is_local; 0 = it is known without.
+    std::array<std::uint16_t, 3> parameters{};
     friend bool operator==(const setting_change&, const setting_change&) = default;
+};
+
+/// What one statement of a text does to the session, for who follows its CommandComplete.
+struct session_step {
+    transaction_control transaction = transaction_control::none;
+    session_effect_set effects = 0;
+    setting_change setting;  ///< with set, set_local, set_bound, reset and set_role
+    /// Of SAVEPOINT, RELEASE, ROLLBACK TO, LISTEN, UNLISTEN, PREPARE, DEALLOCATE, CLOSE and the
+    /// cursor that holds. Empty: not there, or as PostgreSQL would shorten it.
+    std::string name;
+    bool is_nothing() const { return transaction == transaction_control::none && effects == 0; }
 };
 
 /// All facts. Built once a skeleton, then only read.
@@ -185,9 +205,8 @@ struct statement {
     /// Columns that are cast to a date or time type: such a cast reads the clock where one of them
     /// holds a text.
     std::vector<std::string> moment_columns;
-    bool times_of_day = false;  ///< names time or timetz, whose zone's offset is today's
-    setting_change setting;     ///< filled when effects holds set, set_local, reset or set_role and
-                                ///< statements == 1
+    bool times_of_day = false;        ///< names time or timetz, whose zone's offset is today's
+    std::vector<session_step> steps;  ///< one a statement, if any of them does something; or none
     isolation_level isolation = isolation_level::unspecified;
     access_mode access = access_mode::unspecified;
     std::string gid;  ///< of PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED; unquoted

@@ -47,6 +47,24 @@ TEST_F(prepared_traps, StatementsAreSharedByClientsOfEqualSettingsOnly) {
     );
 }
 
+// Such a setting is not reported, and ends with the transaction.
+TEST_F(prepared_traps, StatementOfALocalSettingIsNotShared) {
+    daemon_process const daemon(configuration(one_server()));
+    std::string const call = "SELECT set_config('timezone_abbreviations', 'Australia', true)";
+    std::string const moment =
+        "SELECT extract(epoch FROM '2023-01-01 00:00 EST'::timestamptz)::int";
+    for (auto const& set : {call, "PREPARE p AS " + call + "; EXECUTE p; DEALLOCATE p"}) {
+        auto a = log_in(daemon);
+        a.ask(frontend::query("BEGIN"));
+        a.ask(frontend::query(set));
+        EXPECT_EQ(answer(a, frontend::parse("s", moment) + run("s")), "1672495200") << set;
+        a.ask(frontend::query("COMMIT"));
+        a.ask(frontend::query("DISCARD ALL"));  // PREPARE with such a call pins
+        auto b = log_in(daemon);
+        EXPECT_EQ(answer(b, frontend::parse("s", moment) + run("s")), "1672549200") << set;
+    }
+}
+
 // A keeps the literals of its first settings. Then a change of the search path makes PostgreSQL
 // analyse the statement again, under what A has set meanwhile: B must not get that.
 TEST_F(prepared_traps, StatementThatWasAnalysedAnewUnderOtherSettingsIsMadeAgain) {

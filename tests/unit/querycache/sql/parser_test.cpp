@@ -377,7 +377,8 @@ TEST(ParseErrors, KeepTheEffectsOfTheLexer) {
 
 TEST(Parser, AgreesWithTheLexerOnSessionAndTransaction) {
     const auto set = parse_statement("SET search_path = s1, public");
-    EXPECT_EQ(set->setting, (setting_change{"search_path", "s1, public"}));
+    ASSERT_EQ(set->steps.size(), 1U);
+    EXPECT_EQ(set->steps[0].setting, (setting_change{"search_path", "s1, public"}));
     EXPECT_TRUE(set->effects & effect_bit(session_effect::set));
     EXPECT_EQ(
         parse_statement("COMMIT AND CHAIN")->transaction, transaction_control::commit_and_chain

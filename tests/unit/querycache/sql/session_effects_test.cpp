@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace weir::querycache::sql {
 namespace {
@@ -93,10 +94,49 @@ TEST(SessionEffects, OfEachForm) {
         {"SELECT pg_advisory_xact_lock(1)", 0},
         {"SELECT pg_try_advisory_xact_lock_shared(1)", 0},
         {"SELECT pg_advisory_unlock(1)", 0},
-        {"SELECT pg_advisory_unlock_all()", 0},
+        {"SELECT pg_advisory_unlock_all()", set_of({effect::advisory_unlock_all})},
         {"SELECT pg_advisory_lock FROM t", 0},
         {"SELECT 'pg_advisory_lock(1)'", 0},
-        {"SELECT set_config('a.b', 'c', false)", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c', false)", set_of({effect::set})},
+        {"SELECT pg_catalog.set_config('a.b', 'c', 'f') AS x;", set_of({effect::set})},
+        {"SELECT set_config('a.b', NULL, false)", set_of({effect::reset})},
+        {"SELECT set_config('role', 'bob', false)", set_of({effect::set_role})},
+        {"SELECT set_config('a.b', $1, false)", set_of({effect::set_bound})},
+        {"SELECT set_config($1, $2, $3)", set_of({effect::set_bound})},
+        {"SELECT set_config('a.b', 'c', true)", set_of({effect::set_local})},
+        {"SELECT set_config($1, f($2, 3), true), set_config('a.b', g.x, 't') FROM g",
+         set_of({effect::set_local})},
+        {"SELECT other.set_config('a.b', 'c', true)", set_of({effect::set_config})},
+        {"PREPARE p AS SELECT set_config('a.b', 'c', true)",
+         set_of({effect::prepare, effect::set_config})},
+        {"SELECT set_config('a.b', 'c', n > 1) FROM t", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c', false) FROM t", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c', false) WHERE false", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c', false), set_config('a.d', 'c', false)",
+         set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c' || 'd', false)", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', E'c', false)", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c\\', false)", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c'\n'd', false)", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c')", set_of({effect::set_config})},
+        {"SELECT set_config('a.b', 'c', false", set_of({effect::set_config})},
+        {"UPDATE pg_settings SET setting = '1' WHERE name = 'x'", set_of({effect::set_config})},
+        {"WITH x AS (UPDATE ONLY pg_catalog.pg_settings SET setting = '1') SELECT 1",
+         set_of({effect::set_config})},
+        {"SELECT * FROM pg_settings", 0},
+        {"SELECT U&\"set\\005fconfig\"('a.b', 'c', false)",
+         set_of({effect::opaque, effect::set_config})},
+        {"SELECT U&\"set!005fconfig\" UESCAPE '!' ('a.b', 'c', false)", set_of({effect::opaque})},
+        {"SELECT U&\"plain\"('a.b')", 0},
+        {"EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", set_of({effect::temp_object})},
+        {"EXPLAIN (ANALYZE) CREATE TEMP TABLE t AS SELECT 1", set_of({effect::temp_object})},
+        {"EXPLAIN CREATE TEMP TABLE t AS SELECT 1", 0},
+        {"CREATE TEMP TABLE t (a int) ON COMMIT DROP", 0},
+        {"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", 0},
+        {"CREATE TEMP TABLE t (a int) ON COMMIT DELETE ROWS", set_of({effect::temp_object})},
+        {"SET LOCAL search_path = pg_temp", set_of({effect::set_local, effect::temp_object})},
+        {"CLOSE c", set_of({effect::close_cursor})},
+        {"CLOSE ALL", set_of({effect::close_all})},
         {"EXPLAIN ANALYZE SELECT set_config('a.b', 'c', false)", set_of({effect::set_config})},
         {"LOAD 'x'", set_of({effect::load})},
         {"SELECT currval('s')", set_of({effect::sequence_value})},
@@ -144,14 +184,63 @@ TEST(SessionEffects, NameTheSetting) {
          {"default_transaction_isolation", "'repeatable read'"}},
         {"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
          {"default_transaction_read_only", "off"}},
-        {"SET a = 1; SET b = 2", {}},
-        {"SELECT 1", {}},
+        {"SELECT set_config('A.b', 'it''s', false)", {"a.b", "it's", true}},
+        {"SELECT set_config('a.b', '', false)", {"a.b", "", true}},
+        {"SELECT set_config('a.b', NULL, false)", {"a.b", ""}},
+        {"SELECT set_config('a.b', $1, false)", {"a.b", "", true, {0, 1, 0}}},
+        {"SELECT set_config($2, $1, $3)", {"", "", true, {2, 1, 3}}},
     };
     for (const setting_case& one : cases) {
         const auto facts = lex_statement(one.text);
-        EXPECT_EQ(facts->setting.name, one.setting.name) << one.text;
-        EXPECT_EQ(facts->setting.value_sql, one.setting.value_sql) << one.text;
+        ASSERT_EQ(facts->steps.size(), 1U) << one.text;
+        const setting_change& found = facts->steps.front().setting;
+        EXPECT_EQ(found.name, one.setting.name) << one.text;
+        EXPECT_EQ(found.value_sql, one.setting.value_sql) << one.text;
+        EXPECT_EQ(found.is_raw, one.setting.is_raw) << one.text;
+        EXPECT_EQ(found.parameters, one.setting.parameters) << one.text;
     }
+}
+
+TEST(SessionEffects, AreToldOfEachStatement) {
+    const auto facts = lex_statement("BEGIN; SET a = 1;; SELECT 1; SAVEPOINT S; SET b = 2");
+    ASSERT_EQ(facts->steps.size(), 5U);
+    EXPECT_EQ(facts->steps[0].transaction, transaction_control::begin);
+    EXPECT_EQ(facts->steps[1].setting.name, "a");
+    EXPECT_TRUE(facts->steps[2].is_nothing());
+    EXPECT_EQ(facts->steps[3].transaction, transaction_control::savepoint);
+    EXPECT_EQ(facts->steps[3].name, "s");
+    EXPECT_EQ(facts->steps[4].setting.value_sql, "2");
+    EXPECT_TRUE(lex_statement("SELECT 1; SELECT 2")->steps.empty());
+}
+
+TEST(SessionEffects, TellNames) {
+    const std::pair<std::string_view, std::string_view> cases[]{
+        {"SAVEPOINT Abc", "abc"},
+        {"SAVEPOINT \"Abc\"", "Abc"},
+        {"SAVEPOINT savepoint", "savepoint"},
+        {"RELEASE s", "s"},
+        {"RELEASE SAVEPOINT s", "s"},
+        {"RELEASE savepoint", "savepoint"},
+        {"ROLLBACK TO s", "s"},
+        {"ROLLBACK WORK TO SAVEPOINT s", "s"},
+        {"ROLLBACK TRANSACTION TO s", "s"},
+        {"ABORT TO s", "s"},
+        {"SAVEPOINT U&\"s\\0065t\"", ""},
+        {"LISTEN c", "c"},
+        {"UNLISTEN c", "c"},
+        {"PREPARE \"P\" AS SELECT 1", "P"},
+        {"DEALLOCATE p", "p"},
+        {"DEALLOCATE PREPARE p", "p"},
+        {"DECLARE c BINARY CURSOR WITH HOLD FOR SELECT 1", "c"},
+        {"CLOSE c", "c"},
+    };
+    for (const auto& [text, name] : cases) {
+        const auto facts = lex_statement(text);
+        ASSERT_EQ(facts->steps.size(), 1U) << text;
+        EXPECT_EQ(facts->steps.front().name, name) << text;
+    }
+    EXPECT_EQ(lex_statement("LISTEN " + std::string(63, 'c'))->steps[0].name.size(), 63U);
+    EXPECT_EQ(lex_statement("LISTEN " + std::string(64, 'c'))->steps[0].name, "");
 }
 
 }  // namespace
