@@ -33,6 +33,8 @@ TEST_F(outage, WaitingAndRunningClientsAreToldAndNewOnesServedAgain) {
         configuration(with_upstream(postgres_.port(), "mode: transaction, size: 1, overflow: 0"))
     );
     auto running = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    // The server is this client's before the other one asks for it.
+    running.ask(frontend::query("BEGIN"));
     running.send(frontend::query("SELECT pg_sleep(120)"));
     auto waiting = raw_client::logged_in(daemon.port(), "postgres", "shop");
     waiting.send(frontend::query("SELECT 1"));
