@@ -425,7 +425,7 @@ std::size_t charge_of(const sql::statement& facts, const verdict& made) {
     for (const auto* slots : {&made.reads, &made.writes.slots}) {
         if (slots->size() > inline_slots) pointers += slots->capacity();
     }
-    return overhead + sizeof made + sql::charge_of(facts) + pointers * sizeof(version_slot*) +
+    return overhead + sizeof made + sql::charge_of(facts) + pointers * sizeof(void*) +
            made.reasons.capacity() * sizeof(bypass_reason);
 }
 

@@ -13,10 +13,10 @@ using namespace std::chrono_literals;
 
 bool same(const config& one, const config& other) {
     return one.listen == other.listen && one.threads == other.threads &&
-           one.io_uring == other.io_uring && one.http == other.http &&
-           one.admin == other.admin && one.auth == other.auth && one.pool == other.pool &&
-           one.databases == other.databases && one.users == other.users &&
-           one.cache == other.cache && one.slow_log == other.slow_log && one.log == other.log;
+           one.io_uring == other.io_uring && one.http == other.http && one.admin == other.admin &&
+           one.auth == other.auth && one.pool == other.pool && one.databases == other.databases &&
+           one.users == other.users && one.cache == other.cache && one.slow_log == other.slow_log &&
+           one.log == other.log;
 }
 
 TEST(BuildConfig, DefaultsOfTheTableAreThoseOfTheStructs) {

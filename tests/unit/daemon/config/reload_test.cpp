@@ -43,7 +43,8 @@ TEST(WithoutRestart, IsToldAgainByTheNextReload) {
         }
         return keys;
     };
-    const std::string all = "http.listen io_uring listen.host listen.port listen.unix_socket_dir threads ";
+    const std::string all =
+        "http.listen io_uring listen.host listen.port listen.unix_socket_dir threads ";
     EXPECT_EQ(waiting(*running), all);
     EXPECT_EQ(waiting(*without_restart(*running, *next)), all);
 }
