@@ -69,6 +69,7 @@ TEST_F(ending, ShutdownTellsClients) {
     pq_connection console(daemon_.dsn("pgweir"));
     console.execute("SHUTDOWN");
     clients.are_told();
+    EXPECT_EQ(daemon_.process().wait(), 0) << daemon_.log();
 }
 
 TEST_F(ending, KillTellsClients) {
