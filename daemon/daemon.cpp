@@ -152,6 +152,8 @@ config::config_ptr running_daemon::configuration() const {
 
 int running_daemon::run() {
     std::signal(SIGPIPE, SIG_IGN);
+    // Before anybody can see that we run; what comes until the loop turns is kept.
+    await_signal();
     if (const auto problem = set_up_log(make_log_options(*config_))) log_error("{}", *problem);
     raise_descriptor_limit(*config_);
     set_rules();
@@ -162,7 +164,6 @@ int running_daemon::run() {
         one->start();
     for (const auto& one : listeners_)
         one->start();
-    await_signal();
     sweep();
     log_info(
         "pgweir {} serves on {} with {} threads, pid {}",

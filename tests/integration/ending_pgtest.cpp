@@ -79,6 +79,14 @@ TEST_F(ending, KillTellsClients) {
     clients.are_told();
 }
 
+// Whoever has got an answer may send a signal: a supervisor, or logrotate.
+TEST_F(ending, ASignalIsHeardFromTheFirstAnswerOn) {
+    for (int n = 0; n < 20; ++n) {
+        daemon_process fresh(configuration());
+        EXPECT_EQ(fresh.end(SIGTERM), 0) << fresh.log();
+    }
+}
+
 // A client that does not read cannot hold up the end.
 TEST_F(ending, AFastStopDoesNotWaitForOneWhoDoesNotRead) {
     auto client = raw_client::logged_in(daemon_.port(), "postgres", "shop");
