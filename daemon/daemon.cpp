@@ -182,6 +182,7 @@ int running_daemon::run() {
     cached_->stop();
     parsers_.stop();
     blocking_.join();
+    (void)pools_->pause({});  // a pool with min_idle would open a server for each that is closed
     for (const auto& one : workers_)
         one->begin_stop();
     for (const auto& one : workers_)

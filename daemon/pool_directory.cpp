@@ -1,7 +1,5 @@
 #include "daemon/pool_directory.hpp"
 
-#include "daemon/error_reply.hpp"
-
 #include <algorithm>
 #include <set>
 
@@ -239,10 +237,7 @@ void pool_directory::tick(pool::event_loop& loop, time_point now) {
 }
 
 void pool_directory::close_servers(pool::event_loop& loop) {
-    const client_error why = shutting_down();
     for (const auto& one : with_leaving()) {
-        // First, or a pool with min_idle opens a server for each that is closed here.
-        one->shut_down({"57P01", why.message, why.detail, why.hint, {}, {}});
         for (pool::server_connection* server :
              std::vector<pool::server_connection*>(one->servers_on(loop))) {
             server->close("the daemon stops");
