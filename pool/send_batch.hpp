@@ -1,8 +1,8 @@
 // What the connections of one loop send in one turn (from one wait for events to the next), handed
 // to the kernel in one system call. The sends stay what they are, immediate and in order within a
 // connection; io_uring only saves the way into the kernel for each of them, and being put off the
-// processor by the peer that each of them wakes: 1.9 of 12 us a relayed transaction, measured with
-// 16 clients. One thread: the loop's.
+// processor by the peer that each of them wakes. pgbench -S with 16 clients over a pool of 10 takes
+// 12.7 us of processor a transaction with it and 14.0 without. One thread: the loop's.
 #pragma once
 
 #include <cstddef>
