@@ -2,6 +2,7 @@
 
 #include "pool/parse_settings.hpp"
 #include "pool/text_rules.hpp"
+#include "protocol/ascii.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,15 +14,9 @@
 namespace weir::pool {
 namespace {
 
-constexpr std::string_view application_name = "application_name";
+using protocol::ascii_lower;
 
-std::string lower(std::string_view name) {
-    std::string result(name);
-    for (auto& c : result) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return result;
-}
+constexpr std::string_view application_name = "application_name";
 
 bool is_lower(std::string_view name) noexcept {
     return std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
@@ -94,7 +89,7 @@ const std::vector<setting>& settings::all() const noexcept {
 
 const setting* settings::find(std::string_view name) const noexcept {
     if (!data_) return nullptr;
-    if (!is_lower(name)) return find(lower(name));
+    if (!is_lower(name)) return find(ascii_lower(name));
     const auto found = position_of(data_->values, name);
     return found != data_->values.end() && found->name == name ? &*found : nullptr;
 }
@@ -102,7 +97,7 @@ const setting* settings::find(std::string_view name) const noexcept {
 void settings::assign(std::string_view name, std::string_view value, value_form form) {
     const auto* present = find(name);
     if (present != nullptr && present->value == value && present->form == form) return;
-    setting wanted{lower(name), std::string(value), form};
+    setting wanted{ascii_lower(name), std::string(value), form};
     auto values = all();
     const auto place = values.begin() + (position_of(values, wanted.name) - values.cbegin());
     if (place != values.end() && place->name == wanted.name) {
@@ -164,7 +159,7 @@ bool operator==(const settings& a, const settings& b) noexcept {
 // ------------------------------------------------------------------------------------------
 
 void server_settings::on_parameter_status(std::string_view name, std::string_view value) {
-    auto key = lower(name);
+    auto key = ascii_lower(name);
     auto& report = reports_[key];
     if (report.now == value) return;
     report.now = value;
@@ -209,12 +204,12 @@ void server_settings::on_reset() {
 }
 
 const std::string* server_settings::reported(std::string_view name) const noexcept {
-    const auto found = reports_.find(lower(name));
+    const auto found = reports_.find(ascii_lower(name));
     return found == reports_.end() ? nullptr : &found->second.now;
 }
 
 const std::string* server_settings::reported_default(std::string_view name) const noexcept {
-    const auto found = reports_.find(lower(name));
+    const auto found = reports_.find(ascii_lower(name));
     return found == reports_.end() || !logged_in_ ? nullptr : &found->second.at_login;
 }
 
@@ -257,7 +252,7 @@ void client_settings::take_spelling(const server_settings& server) {
 void client_settings::stage(
     step_kind kind, std::string_view name, std::string_view value, value_form form
 ) {
-    step made{kind, form, lower(name), std::string(value)};
+    step made{kind, form, ascii_lower(name), std::string(value)};
     step* const same = kind == step_kind::set ? replaceable(made.name) : nullptr;
     if (same == nullptr) return push_step(std::move(made));
     staged_bytes_ = staged_bytes_ - same->value.size() + made.value.size();

@@ -2,6 +2,7 @@
 // statements that close a difference.
 #include "pool/errc.hpp"
 #include "pool/session_settings.hpp"
+#include "protocol/ascii.hpp"
 #include "protocol/startup.hpp"
 
 #include <algorithm>
@@ -36,14 +37,6 @@ bool is_word_start(char c) noexcept {
     return (c >= 'a' && c <= 'z') || c == '_';
 }
 
-std::string lower_ascii(std::string_view text) {
-    std::string result(text);
-    for (auto& c : result) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return result;
-}
-
 /// The string that SET makes of a single plain value: a number, a word or a literal without
 /// escapes. Nothing for anything else. Two clients that wrote 'on' and on then agree.
 std::optional<std::string> plain_value(std::string_view sql) {
@@ -53,7 +46,7 @@ std::optional<std::string> plain_value(std::string_view sql) {
         return std::string(inner);
     }
     if (sql.empty()) return std::nullopt;
-    const auto word = lower_ascii(sql);
+    const auto word = protocol::ascii_lower(sql);
     const auto is_word_char = [](char c) { return is_word_start(c) || is_digit(c); };
     if (is_word_start(word.front()) && std::all_of(word.begin(), word.end(), is_word_char)) {
         return word;
@@ -235,7 +228,7 @@ std::error_code client_settings::on_startup(std::string_view name, std::string_v
 void client_settings::on_set(std::string_view name, std::string_view value, value_form form) {
     if (form == value_form::sql) {
         const auto plain = plain_value(value);
-        const auto key = lower_ascii(name);
+        const auto key = protocol::ascii_lower(name);
         if (plain && value.front() != '\'' && is_default_word(key, *plain)) return on_reset(name);
         if (plain && !is_quoted_list(key)) {
             return stage(step_kind::set, name, *plain, value_form::raw);

@@ -1,5 +1,7 @@
 #include "pool/text_rules.hpp"
 
+#include "protocol/ascii.hpp"
+
 #include <algorithm>
 
 namespace weir::pool {
@@ -9,17 +11,9 @@ bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (auto& c : result) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return result;
-}
-
 /// As pg_char_to_encoding() sees a name: letters and digits alone count.
 std::string clean_encoding(std::string_view name) {
-    std::string result = lower(name);
+    std::string result = protocol::ascii_lower(name);
     result.erase(
         std::remove_if(result.begin(), result.end(), [](char c) { return !is_letter_or_digit(c); }),
         result.end()
@@ -34,7 +28,7 @@ bool is_utf8_name(std::string_view name) {
 
 /// As parse_bool() does: 1, or `on`, or how `true` or `yes` begins.
 bool is_true(std::string_view value) {
-    const std::string word = lower(value);
+    const std::string word = protocol::ascii_lower(value);
     if (word == "1" || word == "on") return true;
     constexpr std::string_view words[] = {"true", "yes"};
     return !word.empty() && std::any_of(std::begin(words), std::end(words), [&](auto whole) {
@@ -43,7 +37,7 @@ bool is_true(std::string_view value) {
 }
 
 bool is_false(std::string_view value) {
-    const std::string word = lower(value);
+    const std::string word = protocol::ascii_lower(value);
     if (word == "0" || word == "off" || word == "of") return true;
     constexpr std::string_view words[] = {"false", "no"};
     return !word.empty() && std::any_of(std::begin(words), std::end(words), [&](auto whole) {
@@ -66,7 +60,7 @@ std::string_view constant_in(std::string_view sql) {
 
 }  // namespace
 
-std::string plain_value(const setting& one) {
+std::string as_reported(const setting& one) {
     const std::string_view value =
         one.form == value_form::raw ? std::string_view{one.value} : constant_in(one.value);
     if (one.name == "client_encoding" && is_utf8_name(value)) return "UTF8";
@@ -88,8 +82,8 @@ text_rules rules_of(const settings& wanted) {
     const auto* const strings = wanted.find("standard_conforming_strings");
     const auto* const encoding = wanted.find("client_encoding");
     return rules_of(
-        strings == nullptr ? "on" : plain_value(*strings),
-        encoding == nullptr ? "UTF8" : plain_value(*encoding)
+        strings == nullptr ? "on" : as_reported(*strings),
+        encoding == nullptr ? "UTF8" : as_reported(*encoding)
     );
 }
 

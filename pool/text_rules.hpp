@@ -21,6 +21,6 @@ namespace weir::pool {
 
 /// The value as ParameterStatus would tell it, when it is one constant, quoted or not; else as it
 /// stands. Encodings get their one name, booleans `on` or `off`.
-[[nodiscard]] std::string plain_value(const setting& one);
+[[nodiscard]] std::string as_reported(const setting& one);
 
 }  // namespace weir::pool

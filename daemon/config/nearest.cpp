@@ -1,5 +1,7 @@
 #include "daemon/config/nearest.hpp"
 
+#include "protocol/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -9,8 +11,7 @@ namespace {
 constexpr std::size_t longest = 64;
 
 char folded(char c) {
-    if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
-    return c == '-' ? '_' : c;
+    return c == '-' ? '_' : protocol::ascii_lower(c);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "daemon/config/nearest.hpp"
 #include "daemon/version.hpp"
+#include "protocol/ascii.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <fmt/format.h>
@@ -28,18 +29,12 @@ std::vector<std::string_view> keywords(std::string_view name) {
     return found;
 }
 
-bool same_letters(std::string_view upper, std::string_view lower) {
-    return std::equal(upper.begin(), upper.end(), lower.begin(), lower.end(), [](char u, char l) {
-        return u == l || (u >= 'A' && u <= 'Z' && u - 'A' + 'a' == l);
-    });
-}
-
 /// How many words the name takes up at the front; 0 when it is not this command.
 std::size_t match(std::string_view name, const std::vector<word>& words) {
     const auto wanted = keywords(name);
     if (words.size() < wanted.size()) return 0;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-        if (words[i].is_quoted || !same_letters(wanted[i], words[i].folded)) return 0;
+        if (words[i].is_quoted || !protocol::same_letters(wanted[i], words[i].folded)) return 0;
     }
     return wanted.size();
 }
@@ -167,10 +162,7 @@ std::optional<command> find_parameter(const std::vector<word>& words) {
         name = "timezone";
     }
     for (const auto& parameter : session_parameters()) {
-        std::string folded{parameter.name};
-        for (char& c : folded)
-            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        if (folded != name) continue;
+        if (protocol::ascii_lower(parameter.name) != name) continue;
         command c;
         c.entry = entry_of(show_parameter, "SHOW");
         c.constant = parameter.value;

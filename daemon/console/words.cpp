@@ -1,5 +1,6 @@
 #include "daemon/console/words.hpp"
 
+#include "protocol/ascii.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <utility>
@@ -14,12 +15,9 @@ constexpr bool is_space(char c) {
 constexpr bool is_sign(char c) {
     return c == '=' || c == '(' || c == ')' || c == ',';
 }
-constexpr char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 constexpr bool is_name_byte(char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-           static_cast<unsigned char>(c) >= 0x80;
+    return (protocol::ascii_lower(c) >= 'a' && protocol::ascii_lower(c) <= 'z') ||
+           (c >= '0' && c <= '9') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 class splitter {
@@ -78,7 +76,7 @@ private:
         open_word();
         for (; count > 0; --count, ++at_) {
             current_.text += text_[at_];
-            current_.folded += lower(text_[at_]);
+            current_.folded += protocol::ascii_lower(text_[at_]);
         }
     }
 

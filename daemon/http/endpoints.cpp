@@ -3,6 +3,7 @@
 #include "daemon/insight/json_writer.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/metrics.hpp"
+#include "protocol/ascii.hpp"
 #include "protocol/crypto.hpp"
 
 #include <boost/json.hpp>
@@ -89,12 +90,7 @@ route get_only(handler get) {
 /// What an Authorization header holds behind its scheme, in any case; empty when it is another.
 std::string_view bearer_token(std::string_view authorization) {
     constexpr std::string_view scheme = "bearer ";
-    if (authorization.size() < scheme.size()) return {};
-    for (std::size_t i = 0; i < scheme.size(); ++i) {
-        const char c = authorization[i];
-        const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        if (lower != scheme[i]) return {};
-    }
+    if (!protocol::same_letters(authorization.substr(0, scheme.size()), scheme)) return {};
     authorization.remove_prefix(scheme.size());
     while (authorization.starts_with(' '))
         authorization.remove_prefix(1);

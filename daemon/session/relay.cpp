@@ -3,6 +3,7 @@
 #include "daemon/insight/log.hpp"
 #include "daemon/net/cancel_sender.hpp"
 #include "daemon/net/worker.hpp"
+#include "protocol/ascii.hpp"
 #include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
 
@@ -83,13 +84,7 @@ bool relay::needs_server_to_greet() {
         if (wanted.name == "application_name" && is_kept_as_it_is(wanted.value)) continue;
         const auto known =
             std::find_if(greeting->begin(), greeting->end(), [&](const auto& status) {
-                return std::equal(
-                    status.first.begin(),
-                    status.first.end(),
-                    wanted.name.begin(),
-                    wanted.name.end(),
-                    [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }
-                );
+                return protocol::same_letters(status.first, wanted.name);
             });
         if (known != greeting->end() && known->second == wanted.value) continue;
         const auto spelling = pool_->accepted().find(wanted);

@@ -5,6 +5,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
 #include "pool/text_rules.hpp"
+#include "protocol/ascii.hpp"
 #include "querycache/cache.hpp"
 #include "querycache/sql/utf8.hpp"
 
@@ -18,13 +19,6 @@ namespace {
 
 using querycache::bypass_reason;
 using std::chrono::steady_clock;
-
-bool is_same_name(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        return std::tolower(static_cast<unsigned char>(x)) ==
-               std::tolower(static_cast<unsigned char>(y));
-    });
-}
 
 }  // namespace
 
@@ -70,16 +64,16 @@ void relay::adopt_cache() {
 std::string_view relay::look_of(std::string_view name, std::string& buffer) const {
     const auto* const wanted = settings_.current().find(name);
     if (wanted != nullptr && wanted->form == pool::value_form::raw) {
-        return buffer = pool::plain_value(*wanted);
+        return buffer = pool::as_reported(*wanted);
     }
     if (server_ && !applying_settings_) {
         const auto* const reported = server_->session().settings.reported(name);
         return reported == nullptr ? std::string_view{} : std::string_view{*reported};
     }
-    if (wanted != nullptr) return buffer = pool::plain_value(*wanted);
+    if (wanted != nullptr) return buffer = pool::as_reported(*wanted);
     if (const auto greeting = pool_->greeting()) {
         for (const auto& [known, value] : *greeting) {
-            if (is_same_name(known, name)) return buffer = value;
+            if (protocol::same_letters(known, name)) return buffer = value;
         }
     }
     return {};

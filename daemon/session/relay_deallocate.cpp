@@ -22,10 +22,6 @@ bool is_repeated(const std::vector<std::string>& names, const std::string& one) 
     return std::find(names.data(), &one, one) != &one;
 }
 
-bool has(sql::session_effect_set set, sql::session_effect effect) {
-    return (set & sql::effect_bit(effect)) != 0;
-}
-
 }  // namespace
 
 // DEALLOCATE of statements that the protocol prepared: the server has them under names of ours and

@@ -17,12 +17,9 @@ namespace sql = querycache::sql;
 using pool::left_behind;
 using protocol::request_kind;
 using sql::effect_bit;
+using sql::has;
 using sql::session_effect;
 using sql::transaction_control;
-
-bool has(sql::session_effect_set set, session_effect effect) {
-    return (set & effect_bit(effect)) != 0;
-}
 
 constexpr sql::session_effect_set changes_settings =
     effect_bit(session_effect::set) | effect_bit(session_effect::set_role) |

@@ -26,10 +26,6 @@ bool is_not_after(std::uint32_t a, std::uint32_t b) {
     return static_cast<std::int32_t>(b - a) >= 0;
 }
 
-bool has(sql::session_effect_set set, sql::session_effect effect) {
-    return (set & sql::effect_bit(effect)) != 0;
-}
-
 }  // namespace
 
 pool::client_statement relay::make_client_statement(

@@ -217,7 +217,7 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
             return false;
         }
     }
-    if ((out.statement->effects & sql::effect_bit(sql::session_effect::deallocate)) != 0) {
+    if (sql::has(out.statement->effects, sql::session_effect::deallocate)) {
         out.deallocates = deallocated_names(text);
     }
     out.call_reasons = sql::call_reasons(lexed);

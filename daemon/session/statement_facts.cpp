@@ -1,5 +1,6 @@
 #include "daemon/session/statement_facts.hpp"
 
+#include "protocol/ascii.hpp"
 #include "protocol/query.hpp"
 
 #include <algorithm>
@@ -33,12 +34,9 @@ std::string take_word(std::string_view& text) {
         while (size < text.size() && is_in_word(text[size]))
             ++size;
     }
-    std::string word{text.substr(0, size)};
+    const std::string_view word = text.substr(0, size);
     text.remove_prefix(size);
-    if (word.empty() || word.front() == '"') return word;
-    for (char& c : word)
-        c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    return word;
+    return word.starts_with('"') ? std::string{word} : protocol::ascii_lower(word);
 }
 
 // A boolean parameter, in either format; nothing: written in a way that is not known here.
@@ -96,10 +94,7 @@ std::shared_ptr<const sql::session_step> bound_step(
     if (name != 0) {
         const auto given = values.parameters[name - 1];
         if (!given) return nullptr;
-        step.setting.name = *given;
-        std::transform(given->begin(), given->end(), step.setting.name.begin(), [](char c) {
-            return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-        });
+        step.setting.name = protocol::ascii_lower(*given);
     }
     if (value != 0) {
         const auto given = values.parameters[value - 1];

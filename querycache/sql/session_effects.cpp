@@ -1,5 +1,6 @@
 #include "querycache/sql/session_effects.hpp"
 
+#include "protocol/ascii.hpp"
 #include "querycache/sql/transaction_modes.hpp"
 
 #include <algorithm>
@@ -11,13 +12,6 @@
 
 namespace weir::querycache::sql {
 namespace {
-
-std::string lower(std::string text) {
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    }
-    return text;
-}
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
     return std::find(words.begin(), words.end(), word) != words.end();
@@ -213,10 +207,10 @@ void effect_reader::read_set() {
 }
 
 void effect_reader::read_set_generic(std::size_t at, bool local) {
-    std::string name = lower(tokens_.name(first_ + at));
+    std::string name = protocol::ascii_lower(tokens_.name(first_ + at));
     ++at;
     while (tokens_.kind(first_ + at) == token_kind::dot) {
-        name += '.' + lower(tokens_.name(first_ + at + 1));
+        name += '.' + protocol::ascii_lower(tokens_.name(first_ + at + 1));
         at += 2;
     }
     const bool assigns = first_ + at < last_ && (tokens_.is(first_ + at, "=") || word(at) == "to");
@@ -275,9 +269,9 @@ void effect_reader::read_reset() {
     if (word(1) == "session" && word(2) == "authorization") return restore("session_authorization");
     if (word(1) == "time" && word(2) == "zone") return restore("timezone");
     if (word(1) == "transaction") return;  // RESET TRANSACTION ISOLATION LEVEL: of this transaction
-    std::string name = lower(tokens_.name(first_ + 1));
+    std::string name = protocol::ascii_lower(tokens_.name(first_ + 1));
     for (std::size_t at = 2; tokens_.kind(first_ + at) == token_kind::dot; at += 2) {
-        name += '.' + lower(tokens_.name(first_ + at + 1));
+        name += '.' + protocol::ascii_lower(tokens_.name(first_ + at + 1));
     }
     if (name.empty()) return add(session_effect::opaque);
     restore(std::move(name));
@@ -398,7 +392,7 @@ bool effect_reader::reads_whole_set_config(
         return false;
     }
     setting.is_raw = true;
-    setting.name = lower(name.value_or(""));
+    setting.name = protocol::ascii_lower(name.value_or(""));
     setting.value_sql = value.value_or("");
     if (setting.parameters != std::array<std::uint16_t, 3>{}) {
         add(session_effect::set_bound);

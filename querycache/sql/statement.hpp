@@ -151,6 +151,9 @@ using session_effect_set = std::uint32_t;
 constexpr session_effect_set effect_bit(session_effect effect) {
     return session_effect_set{1} << static_cast<unsigned>(effect);
 }
+constexpr bool has(session_effect_set set, session_effect effect) {
+    return (set & effect_bit(effect)) != 0;
+}
 
 /// The one setting that a statement changes. The forms with a syntax of their own go by
 /// their parameter's name: TIME ZONE is timezone, NAMES client_encoding, SCHEMA search_path, ROLE
