@@ -9,6 +9,7 @@
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -34,8 +35,12 @@ class lease_waiter
     : public boost::intrusive_ref_counter<lease_waiter, boost::thread_unsafe_counter> {
 public:
     virtual ~lease_waiter() = default;
-    /// The server is linked from now on. A waiter that is gone gives it back with pool::release().
+    /// The server, which is open, is linked from now on. A waiter that is gone gives it back with
+    /// pool::release().
     virtual void on_lease(server_ptr server) = 0;
+    /// The server that was on its way here has died: the waiter stands at the front of the queue
+    /// again, under this ticket.
+    virtual void on_put_back(std::uint64_t ticket) = 0;
     virtual void on_lease_failed(const lease_error& error) = 0;
 };
 using waiter_ptr = boost::intrusive_ptr<lease_waiter>;

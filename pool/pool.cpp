@@ -83,7 +83,7 @@ server_ptr pool::acquire(
     event_loop& loop, waiter_ptr waiter, time_point now, waiting_ticket& ticket
 ) {
     server_ptr found;
-    server_ptr stale;
+    server_ptr doubtful;
     unsigned to_open = 0;
     bool idle_elsewhere = false;
     {
@@ -96,13 +96,13 @@ server_ptr pool::acquire(
         if (!paused_ && waiting_.empty() && !idle.empty()) {
             server_ptr last = std::move(idle.back());
             idle.pop_back();
-            if (!is_stale(*last, now)) {
+            if (!is_doubtful(*last, now)) {
                 move(*last, server_event::linked);
                 return last;
             }
-            // The youngest is too old: the check ends in on_tested(), which serves the queue.
+            // The check ends in on_tested(), which serves the queue.
             move(*last, server_event::check_due);
-            stale = std::move(last);
+            doubtful = std::move(last);
         }
         const auto deadline =
             options_.wait_timeout.count() > 0 ? now + options_.wait_timeout : time_point::max();
@@ -110,7 +110,7 @@ server_ptr pool::acquire(
         idle_elsewhere = !paused_ && counts_.in(server_state::idle) > idle.size();
         to_open = claim_connects(now);
     }
-    if (stale) stale->test("");
+    if (doubtful) doubtful->test("");
     if (idle_elsewhere) serve_waiters_elsewhere(loop);
     launch(loop, to_open, now);
     return nullptr;
@@ -159,7 +159,7 @@ void pool::serve_waiters_here(event_loop& loop, time_point now) {
             if (paused_ || idle.empty() || waiting_.empty()) return;
             server = std::move(idle.back());
             idle.pop_back();
-            next = use(*server, now, is_stale(*server, now));
+            next = use(*server, now, is_doubtful(*server, now));
         }
         put_to(std::move(server), std::move(next));
     }
@@ -181,55 +181,89 @@ void pool::hand_over(server_ptr server, queue::waiter waiter) {
     event_loop& from = server->loop();
     if (waiter.worker == from.index()) {
         // Posted, not called: the caller is in the middle of another client's bytes.
-        from.post([owner = std::move(waiter.owner), server = std::move(server)]() mutable {
-            owner->on_lease(std::move(server));
+        // The server keeps its pool.
+        from.post([waiter = std::move(waiter), server = std::move(server)]() mutable {
+            server->owner()->deliver(std::move(server), std::move(waiter));
         });
         return;
     }
     event_loop& to = *loops_[waiter.worker];
     auto parts = std::make_shared<server_connection::detached>(server->detach());
-    to.post([self = shared_from_this(), &to, parts, owner = std::move(waiter.owner)]() mutable {
-        owner->on_lease(server_connection::attach(to, self, std::move(*parts)));
+    to.post([self = shared_from_this(), &to, parts, waiter = std::move(waiter)]() mutable {
+        auto server = server_connection::attach(to, self, std::move(*parts));
+        self->deliver(std::move(server), std::move(waiter));
     });
 }
 
-bool pool::should_retire(server_connection& server, time_point now) const {
+// On the waiter's loop. Who has waited keeps his place when the server has died on its way.
+void pool::deliver(server_ptr server, queue::waiter waiter) {
+    const waiter_ptr owner = waiter.owner;
+    if (!server->is_closed()) {
+        owner->on_lease(std::move(server));
+        return;
+    }
+    event_loop& loop = *loops_[waiter.worker];
+    const auto now = std::chrono::steady_clock::now();
+    waiting_ticket ticket = 0;
+    unsigned to_open = 0;
+    {
+        std::lock_guard guard{lock_};
+        if (shut_down_) {
+            fail_waiter(std::move(waiter), *shut_down_);
+            return;
+        }
+        ticket = waiting_.put_back(std::move(waiter));
+        to_open = claim_connects(now);
+    }
+    owner->on_put_back(ticket);
+    serve_waiters_here(loop, now);
+    serve_waiters_elsewhere(loop);
+    launch(loop, to_open, now);
+}
+
+bool pool::should_retire(server_connection& server) const {
     const auto& target = server.session().target;
     if (shut_down_ || target != target_) return true;
     if (server.session().retire_generation != retire_generation_) return true;
-    if (counts_.open() > static_cast<unsigned>(options_.size + options_.overflow)) return true;
-    return options_.lifetime.count() > 0 && waiting_.empty() &&
-           since(server.session().connected_at, now) >= options_.lifetime;
+    return counts_.open() > static_cast<unsigned>(options_.size + options_.overflow);
 }
 
-// What a server has sent and nobody has read would be lost on its way to another loop.
-bool pool::must_check(server_connection& server, const queue::waiter& next) {
-    return next.worker != server.loop().index() && server.has_input();
+// As for idle ones in sizing: those that were opened together do not end together.
+bool pool::is_too_old(server_connection& server, time_point now) const {
+    if (options_.lifetime.count() <= 0) return false;
+    if (since(server.session().connected_at, now) < options_.lifetime) return false;
+    return since(last_lifetime_close_, now) >= options_.lifetime / std::max(options_.size, 1);
 }
 
-// Idle for so long it may be dead.
-bool pool::is_stale(server_connection& server, time_point now) const {
-    return since(server.session().idle_since, now) >= options_.check_after_idle;
+// It may be dead: idle for long, or it has sent what nobody has read, which may be its end and
+// would be lost on the way to another loop.
+bool pool::is_doubtful(server_connection& server, time_point now) const {
+    return server.has_input() ||
+           since(server.session().idle_since, now) >= options_.check_after_idle;
 }
 
 // What becomes of a server that is free: under the lock that decides it.
-pool::next_use pool::use(server_connection& server, time_point now, bool stale) {
-    if (paused_ || should_retire(server, now)) return {next_use::retire, {}};
+pool::next_use pool::use(server_connection& server, time_point now, bool doubtful) {
+    if (paused_ || should_retire(server)) return {next_use::retire, close_reason::retired, {}};
+    if (is_too_old(server, now)) {
+        last_lifetime_close_ = now;
+        return {next_use::retire, close_reason::lifetime, {}};
+    }
     const auto* const next = waiting_.front();
-    if (next == nullptr) return {next_use::wait, {}};
-    if (stale || must_check(server, *next)) {
+    if (next == nullptr) return {};
+    if (doubtful) {
         move(server, server_event::check_due);
-        return {next_use::check, {}};
+        return {next_use::check, close_reason::keep, {}};
     }
     move(server, server_event::linked);
-    return {next_use::lend, waiting_.pop_oldest()};
+    return {next_use::lend, close_reason::keep, waiting_.pop_oldest()};
 }
 
 void pool::put_to(server_ptr server, next_use use) {
     switch (use.what) {
         case next_use::retire:
             // Takes it out of the count, whatever its state.
-            server->close("retired");
+            server->close(to_string(use.why));
             return;
         case next_use::wait:
             server->start_reading();
@@ -248,7 +282,7 @@ void pool::offer(server_ptr server, time_point now) {
     {
         std::lock_guard guard{lock_};
         server->session().idle_since = now;
-        next = use(*server, now, false);
+        next = use(*server, now, server->has_input());
         if (next.what == next_use::wait) idle_[server->loop().index()].push_back(server);
     }
     put_to(std::move(server), std::move(next));

@@ -172,7 +172,8 @@ private:
     using queue = waiting_queue<waiter_ptr>;
     struct next_use {
         enum kind : std::uint8_t { retire, wait, check, lend } what = wait;
-        std::optional<queue::waiter> waiter;  // of lend
+        close_reason why = close_reason::keep;  // of retire
+        std::optional<queue::waiter> waiter;    // of lend
     };
 
     static std::chrono::milliseconds since(time_point then, time_point now) {
@@ -184,14 +185,15 @@ private:
     unsigned claim_connects(time_point now);
     time_point next_connect() const;
     std::vector<queue::waiter> take_all_waiters();
-    bool should_retire(server_connection& server, time_point now) const;
-    static bool must_check(server_connection& server, const queue::waiter& next);
-    bool is_stale(server_connection& server, time_point now) const;
-    next_use use(server_connection& server, time_point now, bool stale);
+    bool should_retire(server_connection& server) const;
+    bool is_too_old(server_connection& server, time_point now) const;
+    bool is_doubtful(server_connection& server, time_point now) const;
+    next_use use(server_connection& server, time_point now, bool doubtful);
     void move(server_connection& server, server_event event);
 
     void launch(event_loop& loop, unsigned count, time_point now);
     void hand_over(server_ptr server, queue::waiter waiter);
+    void deliver(server_ptr server, queue::waiter waiter);
     void put_to(server_ptr server, next_use use);
     void offer(server_ptr server, time_point now);
     void serve_waiters_elsewhere(event_loop& loop);

@@ -179,6 +179,7 @@ void server_connection::link(server_user& user) {
 
 void server_connection::unlink() {
     user_ = nullptr;
+    reading_paused_ = false;  // for its client's sake, who has gone
 }
 
 output_queue::result server_connection::flush() {

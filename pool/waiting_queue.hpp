@@ -3,6 +3,7 @@
 // by the owner's lock.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +44,10 @@ public:
         time_point deadline,
         waiting_lane lane = waiting_lane::query
     );
+
+    /// A waiter that was popped and got nothing goes before all others of its lane, with its times
+    /// and under a new ticket.
+    waiting_ticket put_back(waiter popped);
 
     /// The oldest cancel, else the oldest query.
     [[nodiscard]] std::optional<waiter> pop_oldest();
@@ -91,6 +96,7 @@ private:
     list& list_of(waiting_lane lane) noexcept { return lanes_[static_cast<std::size_t>(lane)]; }
     std::optional<std::uint32_t> index_of(waiting_ticket id) const noexcept;
     std::uint32_t take_free_slot();
+    std::uint32_t place(waiter value);
     waiter unlink(std::uint32_t index);
 
     std::vector<slot> slots_;
@@ -104,19 +110,22 @@ waiting_ticket waiting_queue<Owner>::push(
     Owner owner, unsigned worker, time_point now, time_point deadline, waiting_lane lane
 ) {
     const auto ahead = lane == waiting_lane::cancel ? size(waiting_lane::cancel) : size();
-    const auto index = take_free_slot();
-    auto& taken = slots_[index];
-    ++taken.generation;
-    const auto id = (waiting_ticket{taken.generation} << 32) | index;
-    taken.value = {std::move(owner), worker, now, deadline, ahead, id, lane};
+    const auto index = place({std::move(owner), worker, now, deadline, ahead, 0, lane});
     auto& lane_list = list_of(lane);
-    taken.previous = lane_list.tail;
-    taken.next = none;
+    slots_[index].previous = lane_list.tail;
     (lane_list.tail == none ? lane_list.head : slots_[lane_list.tail].next) = index;
     lane_list.tail = index;
-    ++lane_list.size;
-    if (deadline < next_deadline_) next_deadline_ = deadline;
-    return id;
+    return slots_[index].value.id;
+}
+
+template<typename Owner>
+waiting_ticket waiting_queue<Owner>::put_back(waiter popped) {
+    auto& lane_list = list_of(popped.lane);
+    const auto index = place(std::move(popped));
+    slots_[index].next = lane_list.head;
+    (lane_list.head == none ? lane_list.tail : slots_[lane_list.head].previous) = index;
+    lane_list.head = index;
+    return slots_[index].value.id;
 }
 
 template<typename Owner>
@@ -200,6 +209,20 @@ std::uint32_t waiting_queue<Owner>::take_free_slot() {
     }
     const auto index = free_;
     free_ = slots_[index].next;
+    return index;
+}
+
+// Into a slot with a ticket of its own; the caller links it into its lane.
+template<typename Owner>
+std::uint32_t waiting_queue<Owner>::place(waiter value) {
+    const auto index = take_free_slot();
+    auto& taken = slots_[index];
+    ++taken.generation;
+    taken.value = std::move(value);
+    taken.value.id = (waiting_ticket{taken.generation} << 32) | index;
+    taken.previous = taken.next = none;
+    ++list_of(taken.value.lane).size;
+    next_deadline_ = std::min(next_deadline_, taken.value.deadline);
     return index;
 }
 

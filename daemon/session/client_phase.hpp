@@ -8,6 +8,7 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace weir::daemon {
@@ -41,6 +42,7 @@ public:
 
     // A phase that never waits for a server is never answered by a pool.
     void on_lease(pool::server_ptr) override {}
+    void on_put_back(std::uint64_t) override {}
     void on_lease_failed(const pool::lease_error&) override {}
 };
 using client_phase_ptr = boost::intrusive_ptr<client_phase>;

@@ -85,6 +85,7 @@ public:
 
     // lease_waiter
     void on_lease(pool::server_ptr server) override;
+    void on_put_back(pool::waiting_ticket ticket) override;
     void on_lease_failed(const pool::lease_error& error) override;
 
     // server_user

@@ -82,15 +82,17 @@ void relay::on_lease(pool::server_ptr server) {
         pool_->release(std::move(server), {pool::release_action::idle, ""}, steady_clock::now());
         return;
     }
-    if (server->is_closed()) {
-        // It died on its way here: back into the queue.
-        if (auto other = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
-            on_lease(std::move(other));
-        }
-        return;
-    }
     link(std::move(server));
     if (session_ != nullptr && state_ != state::greeting) process();
+}
+
+void relay::on_put_back(pool::waiting_ticket ticket) {
+    if (session_ == nullptr || session_->is_ending()) {
+        pool_->cancel_wait(ticket);
+        return;
+    }
+    if (noticed_ == ticket_) noticed_ = ticket;  // the same wait
+    ticket_ = ticket;
 }
 
 void relay::link(pool::server_ptr server) {

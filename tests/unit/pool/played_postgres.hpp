@@ -146,8 +146,12 @@ class pool_client final : public lease_waiter, public server_user {
 public:
     void on_lease(server_ptr given) override {
         server = std::move(given);
-        was_closed = server->is_closed();
-        if (!was_closed) server->link(*this);
+        ASSERT_FALSE(server->is_closed());
+        server->link(*this);
+    }
+    void on_put_back(waiting_ticket again) override {
+        ticket = again;
+        ++put_back;
     }
     void on_lease_failed(const lease_error& why) override { failure = why; }
     void on_server_input(server_connection& from) override {
@@ -165,7 +169,7 @@ public:
     waiting_ticket ticket = 0;
     std::string heard;
     bool lost = false;
-    bool was_closed = false;  // the server, when it came
+    int put_back = 0;
 };
 using pool_client_ptr = boost::intrusive_ptr<pool_client>;
 

@@ -205,6 +205,7 @@ TEST(Pool, CountsTheWaitFromWhenTheClientBeganToWait) {
 TEST(Pool, LetsAClientWaitForEverWhenThereIsNoLimit) {
     auto options = numbers(1);
     options.wait_timeout = 0s;
+    options.lifetime = 0s;
     pool_world world{options};
     auto& holder = world.ask();
     const auto backend = world.let_in();
@@ -374,7 +375,7 @@ TEST(Pool, MovesAServerToTheLoopOfItsNextClient) {
     EXPECT_EQ(two.heard, played_ready());
 }
 
-TEST(Pool, TellsAClientThatItsServerDiedWhileItMovedToHisLoop) {
+TEST(Pool, ServesAClientWhoseServerDiedWhileItMovedToHisLoop) {
     pool_world world{numbers(1)};
     auto& one = world.ask(0);
     auto backend = world.let_in();
@@ -386,14 +387,15 @@ TEST(Pool, TellsAClientThatItsServerDiedWhileItMovedToHisLoop) {
     EXPECT_EQ(two.server, nullptr) << "it is on its way";
     backend.die();
     world.turn();
-    EXPECT_TRUE(two.lost || two.was_closed);
-    EXPECT_EQ(world.figures().open, 0U) << "the dead server is still counted";
-    auto& again = world.ask(1);
+    // It was given while the kernel had nothing to say of it yet, or it was not.
+    EXPECT_TRUE(two.lost || two.put_back == 1);
+    EXPECT_EQ(world.figures().active, 0U) << "the dead server is still counted";
+    auto& again = two.lost ? world.ask(1) : two;
     const auto fresh = world.let_in();
     EXPECT_NE(again.server, nullptr);
 }
 
-TEST(Pool, HandsOverAServerThatIsKnownToBeDeadAsAClosedOne) {
+TEST(Pool, KeepsAServerThatIsKnownToBeDeadFromItsClients) {
     pool_world world{numbers(1)};
     auto& one = world.ask();
     auto backend = world.let_in();
@@ -409,9 +411,105 @@ TEST(Pool, HandsOverAServerThatIsKnownToBeDeadAsAClosedOne) {
         );
     });
     world.turn();
-    EXPECT_TRUE(two.was_closed) << "not the path that this test is about";
-    EXPECT_EQ(world.figures().open, 0U);
+    EXPECT_EQ(two.put_back, 1) << "not the path that this test is about";
+    EXPECT_EQ(two.server, nullptr);
     EXPECT_EQ(world.figures().active, 0U);
+    const auto fresh = world.let_in();
+    EXPECT_NE(two.server, nullptr);
+}
+
+// A server dies between the decision to lend it and the moment its client hears of that.
+TEST(Pool, PutsAClientWhoseServerDiedOnItsWayBackInFrontOfTheOthers) {
+    auto options = numbers(1);
+    options.wait_timeout = 10s;
+    pool_world world{options};
+    auto& one = world.ask();
+    auto backend = world.let_in();
+    auto& two = world.ask();
+    auto& three = world.ask();
+    world.now += 4s;
+    one.server->unlink();
+    const server_ptr given = one.server;
+    world.servers->release(
+        std::exchange(one.server, nullptr), {release_action::idle, ""}, world.now
+    );
+    given->close("for the test");
+    world.turn();
+    EXPECT_EQ(two.put_back, 1);
+    EXPECT_EQ(two.server, nullptr);
+    EXPECT_EQ(world.figures().waiting, 2U);
+    EXPECT_EQ(world.figures().max_wait, 4s) << "the wait began anew";
+    EXPECT_EQ(world.servers->place_of(two.ticket, world.now)->waited, 4s);
+
+    const auto fresh = world.let_in();
+    EXPECT_NE(two.server, nullptr) << "the others were served before it";
+    EXPECT_EQ(three.server, nullptr);
+    world.give_back(two);
+    EXPECT_NE(three.server, nullptr);
+}
+
+TEST(Pool, TellsAClientWhoseServerDiedOnItsWayThatThePoolHasGone) {
+    pool_world world{numbers(1)};
+    auto& one = world.ask();
+    auto backend = world.let_in();
+    auto& two = world.ask();
+    one.server->unlink();
+    const server_ptr given = one.server;
+    world.servers->release(
+        std::exchange(one.server, nullptr), {release_action::idle, ""}, world.now
+    );
+    given->close("for the test");
+    lease_error gone;
+    gone.message = "gone";
+    world.servers->shut_down(gone);
+    world.turn();
+    ASSERT_TRUE(two.failure);
+    EXPECT_EQ(two.failure->message, "gone");
+    EXPECT_EQ(two.put_back, 0);
+}
+
+// --- age ---
+
+TEST(Pool, ReplacesAServerThatIsTooOldAlsoWhileClientsWait) {
+    auto options = numbers(1);
+    options.lifetime = 60s;
+    pool_world world{options};
+    auto& one = world.ask();
+    const auto backend = world.let_in();
+    auto& two = world.ask();
+    world.now += 59s;
+    world.give_back(one);
+    ASSERT_NE(two.server, nullptr) << "not old enough";
+    auto& three = world.ask();
+    world.now += 2s;
+    world.give_back(two);
+    EXPECT_EQ(three.server, nullptr);
+    ASSERT_EQ(world.closed.size(), 1U);
+    EXPECT_EQ(world.closed.front(), "lifetime");
+    const auto fresh = world.let_in();
+    EXPECT_NE(three.server, nullptr);
+}
+
+TEST(Pool, DoesNotReplaceServersThatWereOpenedTogetherAllAtOnce) {
+    auto options = numbers(2);
+    options.lifetime = 60s;
+    pool_world world{options};
+    auto& one = world.ask();
+    const auto first = world.let_in();
+    auto& two = world.ask();
+    const auto second = world.let_in();
+    auto& three = world.ask();
+    auto& four = world.ask();
+    world.now += 61s;
+    world.give_back(one);
+    world.give_back(two);
+    EXPECT_EQ(world.closed.size(), 1U);
+    EXPECT_NE(three.server, nullptr) << "the second may be lent until its turn comes";
+    const auto fresh = world.let_in();
+    EXPECT_NE(four.server, nullptr);
+    world.now += 31s;  // a half of the lifetime for each of the two
+    world.give_back(three);
+    EXPECT_EQ(world.closed.size(), 2U);
 }
 
 TEST(Pool, ForgetsAnIdleServerThatDied) {

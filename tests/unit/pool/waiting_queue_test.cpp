@@ -53,6 +53,37 @@ TEST(WaitingQueue, ServesCancelsFirst) {
     EXPECT_EQ(waiting.pop_oldest()->owner, 1);
 }
 
+TEST(WaitingQueue, PutsBackInFrontWithItsTimes) {
+    queue waiting;
+    const auto first = waiting.push(1, 2, start + 1s, start + 5s);
+    waiting.push(2, 0, start + 2s, start + 9s);
+    const auto again = waiting.put_back(*waiting.pop_oldest());
+    EXPECT_NE(again, first);
+    EXPECT_FALSE(waiting.remove(first));
+    EXPECT_EQ(waiting.size(), 2U);
+    EXPECT_EQ(waiting.next_deadline(), start + 5s);
+    const auto* found = waiting.find(again);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(waiting.front(), found);
+    EXPECT_EQ(found->worker, 2U);
+    EXPECT_EQ(found->enqueued, start + 1s);
+    EXPECT_EQ(found->deadline, start + 5s);
+    EXPECT_EQ(waiting.pop_oldest()->owner, 1);
+    EXPECT_EQ(waiting.pop_oldest()->owner, 2);
+    EXPECT_FALSE(waiting.pop_oldest());
+}
+
+TEST(WaitingQueue, PutsBackIntoAnEmptyLane) {
+    queue waiting;
+    waiting.push(1, 0, start, never, waiting_lane::cancel);
+    waiting.push(2, 0, start, never);
+    waiting.put_back(*waiting.pop_oldest());
+    waiting.push(3, 0, start, never, waiting_lane::cancel);
+    EXPECT_EQ(waiting.pop_oldest()->owner, 1);
+    EXPECT_EQ(waiting.pop_oldest()->owner, 3);
+    EXPECT_EQ(waiting.pop_oldest()->owner, 2);
+}
+
 TEST(WaitingQueue, RemembersHowManyStoodAhead) {
     queue waiting;
     waiting.push(1, 0, start, never);
