@@ -160,123 +160,37 @@ void relay::send_greeting() {
 // One ReadyForQuery that the client asked for: a query group of the statistics, as PgBouncer counts
 // them.
 void relay::finish_query() {
-    const auto now = steady_clock::now();
-    insight::query_event event;
-    const query_group& group = unit_.group;
-    event.kind = group.statement ? group.statement->kind : insight::query_kind::unknown;
-    event.cache = group.cache;
-    event.total = now - unit_.started;
-    event.wait = unit_.wait;
-    if (unit_.sent != time_point{}) event.server = now - unit_.sent;
-    event.rows = unit_.rows;
-    event.bytes = unit_.reply_bytes;
-    slow_strings own;
-    home().observer().query_finished(counters_, event, [&] { return slow_texts(own); });
-    if (server_ && server_->pipeline().transaction_status() == 'I') {
-        counters_.transaction_finished(now - unit_.transaction_started);
-        unit_.in_transaction = false;
-    }
-    unit_.wait = {};
-    unit_.sent = {};
-    unit_.is_open = false;
-    unit_.group.is_complete = false;
-    unit_.group.statement.reset();
-    unit_.group.tags.reset();
-    unit_.group.cache = insight::cache_outcome::none;
-    unit_.group.rule.clear();
-    unit_.reply_bytes = 0;
-    unit_.rows = 0;
-    unit_.sqlstate.clear();
-    if (!behind_.empty()) next_query(now);
+    account_.finish(home().observer(), counters_, steady_clock::now(), standing(), [this] {
+        return asker();
+    });
 }
 
-// What was sent before its turn: PostgreSQL begins it with the end of what came before, and so does
-// its time.
-void relay::next_query(time_point now) {
-    const bool is_owed = !server_->pipeline().empty();
-    while (!behind_.empty()) {
-        query_group next = std::move(behind_.front());
-        behind_.pop_front();
-        if (next.is_complete && !is_owed) continue;  // a Sync that COPY has read over
-        open_query(now);
-        unit_.group = std::move(next);
-        if (is_owed) unit_.sent = now;
-        return;
-    }
-}
-
-void relay::note_asked(const text_facts& facts) {
-    query_group& group = asked();
-    if (group.statement &&
-        group.statement->transaction == querycache::sql::transaction_control::none) {
-        return;
-    }
-    group.statement = facts.statement;
-    group.tags = facts.tags;
-}
-
-insight::slow_query_texts relay::slow_texts(slow_strings& own) {
-    const query_group& group = unit_.group;
-    insight::slow_query_texts texts;
-    own.client = session_->endpoint_text();
-    texts.client = own.client;
-    texts.application = application();
-    texts.rule = group.rule;
-    texts.sqlstate = unit_.sqlstate;
-    if (group.statement) {
-        texts.query = group.statement->normalised;
-        texts.fingerprint = group.statement->fingerprint;
-    }
-    if (group.tags) {
-        texts.request_id = group.tags->request_id;
-        texts.trace_id = group.tags->trace_id;
-    }
-    if (texts.request_id.empty()) {
-        own.request_id = next_request_id();
-        texts.request_id = own.request_id;
-    }
-    return texts;
-}
-
-// Nobody will answer it any more, nor what was sent behind it, which PostgreSQL has not begun.
 void relay::fail_query(std::string_view sqlstate) {
-    if (!unit_.is_open) return;
-    behind_.clear();
-    if (unit_.sqlstate.empty()) unit_.sqlstate = sqlstate;
-    finish_query();
-    unit_.in_transaction = false;
+    if (!account_.is_open()) return;
+    account_.fail(home().observer(), counters_, steady_clock::now(), standing(), sqlstate, [this] {
+        return asker();
+    });
+}
+
+query_account::standing relay::standing() const {
+    if (!server_) return {};
+    const auto& pipeline = server_->pipeline();
+    return {pipeline.transaction_status() == 'I', !pipeline.empty()};
+}
+
+query_account::asker relay::asker() const {
+    return {session_->endpoint_text(), application(), session_->id()};
 }
 
 // At the end of the session: what waits for a server or was sent to one. Less is no query yet.
 void relay::fail_query_under_way(std::string_view sqlstate) {
     if (state_ == state::waiting) {
         note_waiting();
-        unit_.wait = steady_clock::now() - unit_.started;
-    } else if (unit_.sent == time_point{}) {
+        account_.waited(steady_clock::now());
+    } else if (!account_.is_sent()) {
         return;
     }
     fail_query(sqlstate);
-}
-
-// Unique while the daemon runs: the client's number and the count of its slow statements.
-std::string relay::next_request_id() {
-    return std::to_string(session_->id()) + "-" + std::to_string(++slow_statements_);
-}
-
-// What was begun needed no server and is no query of the statistics.
-void relay::drop_query() {
-    unit_.is_open = false;
-    unit_.in_transaction = false;
-}
-
-void relay::open_query(time_point now) {
-    if (unit_.is_open) return;
-    unit_.is_open = true;
-    unit_.started = now;
-    if (!unit_.in_transaction) {
-        unit_.in_transaction = true;
-        unit_.transaction_started = now;
-    }
 }
 
 // --- the end ---

@@ -15,10 +15,10 @@
 #pragma once
 
 #include "daemon/error_reply.hpp"
-#include "daemon/insight/observer.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/in_order.hpp"
+#include "daemon/session/query_account.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
@@ -32,8 +32,6 @@
 #include "protocol/query.hpp"
 #include "protocol/startup.hpp"
 #include "querycache/session.hpp"
-
-#include <boost/container/deque.hpp>
 
 #include <array>
 #include <chrono>
@@ -107,7 +105,7 @@ public:
                                         : pins_.held();
     }
     std::uint32_t process_id() const { return key_.process_id(); }
-    time_point started_at() const { return unit_.started; }
+    time_point started_at() const { return account_.started(); }
     const std::shared_ptr<pool::pool>& owner() const { return pool_; }
     pool::pool_mode mode() const { return mode_; }
     std::size_t prepared_count() const { return statements_.size(); }
@@ -122,33 +120,6 @@ private:
     static constexpr std::string_view server_name_prefix = "pgweir_";
     static constexpr std::uint32_t tag_none = 0;
 
-    /// What is asked with one ReadyForQuery, for the slow log.
-    struct query_group {
-        bool is_complete = false;  // its end was sent: what comes next is another one
-        // Of several the first that is more than BEGIN and its like.
-        std::shared_ptr<const querycache::sql::statement> statement;
-        std::shared_ptr<const insight::trace_tags> tags;
-        insight::cache_outcome cache = insight::cache_outcome::none;
-        std::string rule;  // a copy: rules may be reloaded while the reply is awaited
-    };
-    /// The query group that is answered now: from its first message to its ReadyForQuery.
-    struct unit {
-        bool is_open = false;
-        bool in_transaction = false;
-        time_point transaction_started{};
-        time_point started{};
-        time_point sent{};  // first byte to the server
-        std::chrono::nanoseconds wait{0};
-        query_group group;
-        std::uint64_t reply_bytes = 0;
-        std::string sqlstate;
-        std::uint64_t rows = 0;
-    };
-    /// What the texts for the slow log look into besides the relay itself.
-    struct slow_strings {
-        std::string client;
-        std::string request_id;
-    };
     /// A statement whose CommandComplete changes what we know about the session.
     struct pending_effect {
         std::uint32_t tag = tag_none;
@@ -194,19 +165,13 @@ private:
     void send_greeting();
     void make_cancel_key();
     bool needs_server_to_greet();
-    void open_query(time_point now);
-    void drop_query();
     void finish_query();
-    void next_query(time_point now);
     void fail_query(std::string_view sqlstate);
     void fail_query_under_way(std::string_view sqlstate);
-    /// The group that the client's messages belong to now.
-    query_group& asked() { return behind_.empty() ? unit_.group : behind_.back(); }
-    void note_asked(const text_facts& facts);
+    query_account::asker asker() const;
+    query_account::standing standing() const;
     void note_text(std::string_view text);
     void note_waiting();
-    insight::slow_query_texts slow_texts(slow_strings& own);
-    std::string next_request_id();
     void fatal(const client_error& error);
     bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
     bool is_held() const { return hold_for_settings_ || hold_for_reset_; }
@@ -431,9 +396,7 @@ private:
     bool had_other_texts_ = false;  // the server read by other rules than ours since it was linked
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
-    unit unit_;
-    boost::container::deque<query_group> behind_;  // pipelined behind the unit; empty owns nothing
-    std::uint64_t slow_statements_ = 0;
+    query_account account_;
 };
 
 }  // namespace weir::daemon

@@ -180,7 +180,7 @@ bool relay::serve_query_from_cache(std::string_view text) {
     if (!cache_ || !cache_->may_hit()) return false;
     querycache::request request;
     request.text = text;
-    const auto hit = cache_->quick_hit(request, unit_.started);
+    const auto hit = cache_->quick_hit(request, account_.started());
     if (!hit) return false;
     tell_hit(hit, text, {});
     return true;
@@ -242,7 +242,7 @@ bool relay::serve_batch_from_cache(const batch& whole) {
         request.text = known->statement->text;
         request.parameter_types = known->statement->parameter_types;
     }
-    const auto hit = cache_->quick_hit(request, unit_.started);
+    const auto hit = cache_->quick_hit(request, account_.started());
     if (!hit) return false;
     std::string before;
     if (parses) {
@@ -288,28 +288,16 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
     session_->output().add_view(hit.reply->reply());
     // Now, while the entry is held: what does not go at once is copied.
     if (!session_->flush_soon()) return;
-    unit_.rows = hit.reply->rows();
-    unit_.reply_bytes = hit.reply->reply().size();
     const auto now = steady_clock::now();
-    hit.rule().count_hit_time(now - unit_.started);
-    insight::query_event event;
-    event.kind = insight::query_kind::read;
-    event.cache = insight::cache_outcome::hit;
-    event.total = now - unit_.started;
-    event.rows = unit_.rows;
-    event.bytes = unit_.reply_bytes;
-    slow_strings own;
-    home().observer().query_finished(counters_, event, [&] {
+    hit.rule().count_hit_time(now - account_.started());
+    const auto who = [&] {
         note_text(text);
-        unit_.group.rule = hit.rule().name();
-        return slow_texts(own);
-    });
-    if (unit_.group.statement) unit_.group = {};
-    counters_.transaction_finished(event.total);
-    unit_.is_open = false;
-    unit_.in_transaction = false;
-    unit_.rows = 0;
-    unit_.reply_bytes = 0;
+        account_.note_rule(hit.rule().name());
+        return asker();
+    };
+    account_.finish_hit(
+        home().observer(), counters_, now, hit.reply->rows(), hit.reply->reply().size(), who
+    );
 }
 
 // A shape that ends with Sync, for statements of which nothing more is known.
@@ -335,7 +323,7 @@ void relay::count_unwatched(const text_facts& facts) {
     home().shared().cache.reasons().count(
         bypass_reason::catalog_missing, facts.statement->normalised, steady_clock::now()
     );
-    asked().cache = insight::cache_outcome::bypass;
+    account_.note_cache(insight::cache_outcome::bypass);
 }
 
 void relay::begin_cached(
@@ -377,12 +365,11 @@ void relay::begin_known(
         texts_in_doubt_ = true;
         if (!is_transaction_mode()) dirt_ |= pool::left_behind::unknown;
     }
-    query_group& group = asked();
-    group.rule = decision.rule;
+    account_.note_rule(decision.rule);
     if (capture_) {
-        group.cache = insight::cache_outcome::miss;
+        account_.note_cache(insight::cache_outcome::miss);
     } else if (!decision.rule.empty()) {
-        group.cache = insight::cache_outcome::bypass;
+        account_.note_cache(insight::cache_outcome::bypass);
     }
 }
 

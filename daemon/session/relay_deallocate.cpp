@@ -34,7 +34,7 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
     if (server_->pipeline().transaction_status() == 'E') return std::nullopt;  // to be told so
     // Such a name leads to a statement that others rely on, and the client was never told of it.
     if (const auto name = foreign_name(facts); !name.empty()) {
-        note_asked(facts);
+        account_.note_statement(facts);
         refuse_query(unknown_statement(name));
         return step::done;
     }
@@ -46,7 +46,7 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
                               return is_repeated(names, name);
                           });
     if (!server_->pipeline().empty() || !succeeds) return write_deallocate(names, instead);
-    note_asked(facts);
+    account_.note_statement(facts);
     deallocate_here(names);
     return step::done;
 }

@@ -84,7 +84,7 @@ void relay::read_replies(pool::input_buffer& input) {
             const std::string_view piece = bytes.substr(0, reply_rest_);
             if (reply_forwards_) {
                 session_->output().add_view(piece);
-                unit_.reply_bytes += piece.size();
+                account_.add_reply(piece.size());
                 if (capture_) capture_->feed_more(piece);
             }
             reply_rest_ -= piece.size();
@@ -127,7 +127,7 @@ bool relay::take_rows(std::string_view bytes) {
     }
     if (size == 0) return false;
     session_->output().add_view(bytes.substr(0, size));
-    unit_.reply_bytes += size;
+    account_.add_reply(size);
     server_->input().consume(size);
     return true;
 }
@@ -208,7 +208,7 @@ void relay::forward(char type, std::size_t size, std::string_view here, reply_ac
     reply_forwards_ = action == reply_action::forward;
     if (!reply_forwards_) return;
     session_->output().add_view(here);
-    unit_.reply_bytes += here.size();
+    account_.add_reply(here.size());
     if (capture_ && type != '1') capture_->feed(type, size, here);
 }
 
@@ -255,7 +255,7 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     protocol::command_complete complete;
     if (protocol::decode(body, complete)) return;
     if (cache_) settle(cache_->on_command_complete(complete.tag));
-    unit_.rows += complete.rows.value_or(0);
+    account_.add_rows(complete.rows.value_or(0));
     if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
         // Also when it was one of several statements and could not be staged.
         statements_.deallocate_all();
@@ -280,7 +280,7 @@ bool relay::tell_by_clients_name(const protocol::reply_verdict& verdict, std::st
     std::string told;
     protocol::write_error_response(told, fields);
     session_->output().add_copy(told);
-    unit_.reply_bytes += told.size();
+    account_.add_reply(told.size());
     if (capture_) capture_->feed('E', told.size(), told);
     return true;
 }
@@ -288,7 +288,7 @@ bool relay::tell_by_clients_name(const protocol::reply_verdict& verdict, std::st
 void relay::on_error_response(const protocol::reply_verdict& verdict, std::string_view body) {
     const std::string_view code = protocol::find_sqlstate(body);
     home().counters().error_sent(code, insight::error_origin::server);
-    unit_.sqlstate = code;
+    account_.on_error(code);
     settings_.on_error();
     if (cache_) cache_->on_error(is_before_execution(body));
     pins_.on_error();

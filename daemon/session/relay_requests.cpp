@@ -76,7 +76,7 @@ void relay::process() {
     if (before > after) counters_.bytes_from_client(before - after);
     if (server_ && !server_->output().empty()) {
         count_sent();
-        if (unit_.is_open && unit_.sent == time_point{}) unit_.sent = unit_.started + unit_.wait;
+        account_.sent();
         server_->flush_soon();
     }
     if (session_ == nullptr) return;
@@ -131,14 +131,14 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         std::string_view{"dcfHSX"}.find(header.type) == std::string_view::npos) {
         return stream(header);
     }
-    if (!unit_.is_open) {
+    if (!account_.is_open()) {
         if (leaving_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());
             return step::ended;
         }
-        if (opens_group(header.type)) open_query(steady_clock::now());
-    } else if (asked().is_complete && opens_group(header.type)) {
-        behind_.emplace_back();
+        if (opens_group(header.type)) account_.open(steady_clock::now());
+    } else if (opens_group(header.type)) {
+        account_.open_behind();
     }
     switch (header.type) {
         case 'Q':
@@ -201,7 +201,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
         case 'S':
             ++segment_;
             push(request_kind::sync, reply_action::forward, tag_none);
-            asked().is_complete = true;
+            account_.complete();
             if (cache_) cache_->end_of_cycle();
             hold_for_reset_ = awaits_reset_;
             break;
@@ -211,7 +211,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
             doubt_settings({});
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
-            asked().is_complete = true;
+            account_.complete();
             break;
         case 'c':
         case 'f':
@@ -261,8 +261,8 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     push(request_kind::query, reply_action::forward, tag);
     hold_for_reset_ = awaits_reset_;
     ++segment_;  // its error takes nothing with it that is sent behind it
-    note_asked(facts);
-    asked().is_complete = true;
+    account_.note_statement(facts);
+    account_.complete();
     if (instead.empty()) return stream(header);
     protocol::write_query(server_->output().writable(), instead);
     session_->input().consume(header.size());
@@ -303,7 +303,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     text_facts facts;
     if (!find_facts(parse.text, facts)) return step::blocked;
     if (statements_.in_doubt(parse.name, segment_)) return step::blocked;
-    note_asked(facts);
+    account_.note_statement(facts);
     counters_.client_parsed();
     const bool renames = is_transaction_mode() && !parse.name.empty();
     auto statement = make_client_statement(parse, std::move(facts));

@@ -104,8 +104,7 @@ void relay::link(pool::server_ptr server) {
     counted_to_server_ = server_->output().added();
     lease_ = server_->cancels().begin_lease();
     if (state_ == state::waiting) {
-        unit_.wait = steady_clock::now() - unit_.started;
-        counters_.client_waited(unit_.wait);
+        counters_.client_waited(account_.waited(steady_clock::now()));
     }
     const bool greeting = state_ == state::greeting;
     if (!greeting) state_ = state::linked;
@@ -190,7 +189,7 @@ bool relay::after_own_query() {
         fail_statement(canceled_while_waiting());
         return false;
     }
-    if (leaving_ && !unit_.is_open && (!server_ || server_->pipeline().is_idle())) {
+    if (leaving_ && !account_.is_open() && (!server_ || server_->pipeline().is_idle())) {
         fatal(shutting_down());
         return false;
     }

@@ -89,7 +89,7 @@ void relay::refuse_query(const client_error& error) {
     ++segment_;
     statements_.stage_query(tag, segment_);
     push(request_kind::query, reply_action::replace_error, tag);
-    asked().is_complete = true;
+    account_.complete();
     ++segment_;
 }
 
@@ -311,7 +311,7 @@ void relay::begin_bound(
         refused = querycache::bypass_reason::session_settings;
     }
     begin_cached(request, facts, refused);
-    note_asked(facts);
+    account_.note_statement(facts);
     if (facts.statement && has(facts.statement->effects, sql::session_effect::set_bound) && whole) {
         facts.bound = bound_step(facts.statement->steps.front().setting, bind.tail);
     }

@@ -25,7 +25,7 @@ relay::step relay::begin_unit(const protocol::frame_header& header) {
         fatal(shutting_down());
         return step::ended;
     }
-    open_query(steady_clock::now());
+    account_.open(steady_clock::now());
     switch (header.type) {
         case 'Q':
             return begin_query(header);
@@ -38,12 +38,12 @@ relay::step relay::begin_unit(const protocol::frame_header& header) {
         case 'S':
             ++segment_;
             input.consume(header.size());
-            drop_query();
+            account_.drop();
             protocol::write_ready_for_query(session_->output().writable(), 'I');
             return step::done;
         case 'H':
             input.consume(header.size());
-            drop_query();
+            account_.drop();
             return step::done;
         case 'X':
             session_->close_after_flush("the client said goodbye");
@@ -55,7 +55,7 @@ relay::step relay::begin_unit(const protocol::frame_header& header) {
             const std::size_t here = std::min(input.unread().size(), header.size());
             input.consume(here);
             request_rest_ = header.size() - here;
-            drop_query();
+            account_.drop();
             return step::done;
         }
         case 'F':
@@ -77,7 +77,7 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
     request_rest_ = header.size() - here;
     if (skip_ == skipping::one_message || header.type == 'S') {
         skip_ = skipping::nothing;
-        drop_query();
+        account_.drop();
         ++segment_;
         protocol::write_ready_for_query(session_->output().writable(), 'I');
     }
@@ -190,7 +190,7 @@ bool relay::answer_locally(const batch& whole) {
         protocol::write_close_complete(out);
     }
     ++segment_;
-    drop_query();
+    account_.drop();
     protocol::write_ready_for_query(out, 'I');
     session_->input().consume(whole.size);
     return true;
@@ -237,7 +237,7 @@ void relay::note_text(std::string_view text) {
     facts.statement = here.memo().find(skeleton, sql::keyed_hash(skeleton, here.memo_key()));
     if (!facts.statement) facts.statement = sql::lex_statement(lexed, skeleton);
     facts.tags = tags_of(lexed);
-    note_asked(facts);
+    account_.note_statement(facts);
 }
 
 // The statement that waits in the input for a server: nothing but its bytes was kept.

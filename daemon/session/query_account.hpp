@@ -1,0 +1,186 @@
+// What one client has asked and what it was answered, for the statistics and the slow log: the
+// query group that is answered now, from its first message to its ReadyForQuery, and those that
+// were pipelined behind it. It is told of messages and of the time, and sees neither bytes nor
+// sockets. One thread.
+#pragma once
+
+#include "daemon/insight/observer.hpp"
+#include "daemon/session/statement_facts.hpp"
+
+#include <boost/container/deque.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace weir::daemon {
+
+class query_account {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// Who asks. Wanted for slow groups alone.
+    struct asker {
+        std::string client;            ///< as in slow_query_texts
+        std::string_view application;  ///< has to live as long as the call
+        std::uint64_t session_id = 0;  ///< of a request that has no id of its own, the first half
+    };
+    /// What the server says at the end of a group.
+    struct standing {
+        bool ends_transaction = false;
+        bool owes_more = false;  ///< it was asked for more, and will answer it
+    };
+
+    // What the client asks.
+
+    /// The first message of a group; nothing to do while one is open.
+    void open(time_point now);
+    /// A message that asks for something while a group is open: behind a complete one it begins the
+    /// next.
+    void open_behind() {
+        if (asked().is_complete) behind_.emplace_back();
+    }
+    /// What was opened needed no server, and is no query of the statistics.
+    void drop() noexcept { is_open_ = in_transaction_ = false; }
+    /// The group that is asked is about this statement. Of several it is the first that is more
+    /// than BEGIN and its like.
+    void note_statement(const text_facts& facts);
+    /// The cache's rule for it, empty for none.
+    void note_rule(std::string_view rule) { asked().rule = rule; }
+    void note_cache(insight::cache_outcome outcome) { asked().cache = outcome; }
+    /// The message that is answered by ReadyForQuery is taken: what comes next is another group.
+    void complete() { asked().is_complete = true; }
+
+    // What becomes of it.
+
+    /// Its wait in the pool's queue is over. Returns how long it was.
+    std::chrono::nanoseconds waited(time_point now) noexcept { return wait_ = now - started_; }
+    /// Bytes of it go to the server, if they are the first: at the end of its wait, so that no
+    /// clock is read.
+    void sent() noexcept {
+        if (is_open_ && !is_sent()) sent_ = started_ + wait_;
+    }
+    void add_reply(std::size_t bytes) noexcept { reply_bytes_ += bytes; }
+    void add_rows(std::uint64_t rows) noexcept { rows_ += rows; }
+    /// The last one tells.
+    void on_error(std::string_view sqlstate) { sqlstate_ = sqlstate; }
+
+    // Its end, told to `observer` and `counters`. `who()` gives an asker, and is called only when
+    // the group goes into the slow log.
+
+    /// ReadyForQuery. The next group that was sent already begins with it, and so does its time:
+    /// PostgreSQL takes one after the other.
+    template<class Who>
+    void finish(
+        insight::observer& observer,
+        insight::pool_counters& counters,
+        time_point now,
+        const standing& server,
+        Who&& who
+    ) {
+        tell(observer, counters, event(now), who);
+        if (server.ends_transaction) {
+            counters.transaction_finished(now - transaction_started_);
+            in_transaction_ = false;
+        }
+        clear();
+        if (!behind_.empty()) begin_next(now, server.owes_more);
+    }
+    /// Nobody will answer it any more, nor what was sent behind it, which PostgreSQL has not begun.
+    /// Requires is_open().
+    template<class Who>
+    void fail(
+        insight::observer& observer,
+        insight::pool_counters& counters,
+        time_point now,
+        const standing& server,
+        std::string_view sqlstate,
+        Who&& who
+    ) {
+        behind_.clear();
+        if (sqlstate_.empty()) sqlstate_ = sqlstate;
+        finish(observer, counters, now, server, who);
+        in_transaction_ = false;
+    }
+    /// Memory has answered it, as a transaction of its own. A slow one may be told more of in
+    /// `who()`: note_statement() and note_rule().
+    template<class Who>
+    void finish_hit(
+        insight::observer& observer,
+        insight::pool_counters& counters,
+        time_point now,
+        std::uint64_t rows,
+        std::uint64_t reply_bytes,
+        Who&& who
+    ) {
+        insight::query_event event;
+        event.kind = insight::query_kind::read;
+        event.cache = insight::cache_outcome::hit;
+        event.total = now - started_;
+        event.rows = rows;
+        event.bytes = reply_bytes;
+        tell(observer, counters, event, who);
+        if (group_.statement) group_ = {};
+        counters.transaction_finished(event.total);
+        drop();
+        rows_ = reply_bytes_ = 0;
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return is_open_; }
+    /// A byte of the group has gone to the server.
+    [[nodiscard]] bool is_sent() const noexcept { return sent_ != time_point{}; }
+    /// First message of the last group; the epoch before there was one.
+    [[nodiscard]] time_point started() const noexcept { return started_; }
+
+private:
+    /// What is asked with one ReadyForQuery.
+    struct group {
+        std::shared_ptr<const querycache::sql::statement> statement;
+        std::shared_ptr<const insight::trace_tags> tags;
+        std::string rule;  // a copy: rules may be reloaded while the reply is awaited
+        insight::cache_outcome cache = insight::cache_outcome::none;
+        bool is_complete = false;  // its end was sent: what comes next is another one
+    };
+    /// What the texts for the slow log look into besides the account itself.
+    struct slow_strings {
+        asker who;
+        std::string request_id;
+    };
+
+    template<class Who>
+    void tell(
+        insight::observer& observer,
+        insight::pool_counters& counters,
+        const insight::query_event& event,
+        Who& who
+    ) {
+        slow_strings own;
+        observer.query_finished(counters, event, [&] {
+            own.who = who();
+            return texts(own);
+        });
+    }
+    /// The group that the client's messages belong to now.
+    group& asked() { return behind_.empty() ? group_ : behind_.back(); }
+    insight::query_event event(time_point now) const;
+    insight::slow_query_texts texts(slow_strings& own);
+    void clear() noexcept;
+    void begin_next(time_point now, bool is_owed);
+
+    bool is_open_ = false;
+    bool in_transaction_ = false;
+    time_point transaction_started_{};
+    time_point started_{};
+    time_point sent_{};  // first byte to the server
+    std::chrono::nanoseconds wait_{0};
+    group group_;
+    std::uint64_t reply_bytes_ = 0;
+    std::uint64_t rows_ = 0;
+    std::string sqlstate_;
+    boost::container::deque<group> behind_;  // pipelined behind group_; empty owns nothing
+    std::uint64_t slow_statements_ = 0;
+};
+
+}  // namespace weir::daemon
