@@ -47,17 +47,12 @@ relay::relay(
 
 relay::~relay() = default;
 
-std::string_view relay::application() const {
-    const auto* const name = settings_.current().find("application_name");
-    return name == nullptr ? std::string_view{} : std::string_view{name->value};
-}
-
 // --- greeting ---
 
 void relay::on_start() {
     counted_to_client_ = session_->output().added();
     for (const auto& [name, value] : parameters_) {
-        if (const auto error = settings_.on_startup(name, value)) {
+        if (const auto error = effects_.on_startup(name, value)) {
             fatal(
                 {severity::fatal,
                  sqlstate::invalid_parameter_value,
@@ -79,7 +74,7 @@ bool relay::needs_server_to_greet() {
     if (!greeting) return true;
     // A value that the server has by default needs no proof, nor one that a server has taken
     // before; any other might be refused, or spelt differently.
-    const pool::settings startup = settings_.current();
+    const pool::settings startup = effects_.settings().current();
     for (const auto& wanted : startup.all()) {
         if (wanted.name == "application_name" && is_kept_as_it_is(wanted.value)) continue;
         const auto known =
@@ -89,7 +84,7 @@ bool relay::needs_server_to_greet() {
         if (known != greeting->end() && known->second == wanted.value) continue;
         const auto spelling = pool_->accepted().find(wanted);
         if (!spelling) return true;
-        settings_.on_known_spelling(wanted.name, *spelling);
+        effects_.on_known_spelling(wanted.name, *spelling);
     }
     return false;
 }
@@ -129,7 +124,7 @@ void relay::send_greeting() {
             // This client's own settings are applied there: what the server reports now is true for
             // it.
             if (const auto* now = server_->session().settings.reported(name)) shown = *now;
-        } else if (const auto* own = settings_.current().find(name)) {
+        } else if (const auto* own = effects_.settings().current().find(name)) {
             shown = own->value;
         }
         protocol::write_parameter_status(out, name, shown);
@@ -261,7 +256,7 @@ void relay::on_cancel() {
         fail_statement(canceled_while_waiting());
         return;
     }
-    if (applying_settings_) {
+    if (effects_.is_applying()) {
         cancel_is_held_ = true;
         return;
     }

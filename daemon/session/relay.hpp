@@ -9,7 +9,6 @@
 //   relay_requests.cpp   client -> server
 //   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
-//   relay_effects.cpp    what statements do to the session and leave behind
 //   relay_replies.cpp    server -> client
 // One thread: the client's worker.
 #pragma once
@@ -19,14 +18,14 @@
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/in_order.hpp"
 #include "daemon/session/query_account.hpp"
+#include "daemon/session/request_tag.hpp"
+#include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
 #include "pool/prepared_statements.hpp"
-#include "pool/reusable.hpp"
 #include "pool/server_connection.hpp"
-#include "pool/session_pins.hpp"
 #include "pool/session_settings.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/query.hpp"
@@ -97,13 +96,10 @@ public:
     state current() const { return state_; }
     const std::string& user() const { return user_; }
     const std::string& database() const { return database_; }
-    std::string_view application() const;
+    std::string_view application() const { return effects_.application_name(); }
     const pool::server_ptr& server() const { return server_; }
     /// What keeps the client on its server.
-    pool::left_behind pins() const {
-        return settings_.is_uncertain() ? pins_.held() | pool::left_behind::settings_uncertain
-                                        : pins_.held();
-    }
+    pool::left_behind pins() const { return effects_.pins(); }
     std::uint32_t process_id() const { return key_.process_id(); }
     time_point started_at() const { return account_.started(); }
     const std::shared_ptr<pool::pool>& owner() const { return pool_; }
@@ -118,23 +114,10 @@ private:
     // than this.
     static constexpr std::size_t longest_batch = 64U << 10U;
     static constexpr std::string_view server_name_prefix = "pgweir_";
-    static constexpr std::uint32_t tag_none = 0;
 
-    /// A statement whose CommandComplete changes what we know about the session.
-    struct pending_effect {
-        std::uint32_t tag = tag_none;
-        std::shared_ptr<const querycache::sql::statement> statement;
-        std::shared_ptr<const querycache::sql::session_step> bound;  // in place of its first step
-        std::size_t next = 0;  // of its steps: each is answered by a CommandComplete
-    };
-    /// A report that was kept from the client, because its own start-up value is about to return.
-    struct withheld_report {
-        std::string name;
-        std::string told;  // what the client was told last
-    };
     /// What is told in place of the error of the request `tag`.
     struct replaced_error {
-        std::uint32_t tag = tag_none;
+        change_tag tag = tag_none;
         client_error error;
         bool is_parse = false;
     };
@@ -174,8 +157,6 @@ private:
     void note_waiting();
     void fatal(const client_error& error);
     bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
-    bool is_held() const { return hold_for_settings_ || hold_for_reset_; }
-    bool is_pinned() const { return pins() != pool::left_behind::nothing; }
     /// The server is where a reload has moved the database away from.
     bool is_on_old_place() const { return server_ && !pool_->leads_to(*server_->session().target); }
 
@@ -188,7 +169,8 @@ private:
     void settings_applied();
     bool after_own_query();
     void end_doubt();
-    bool restore_settings();
+    bool restores_first(const protocol::reply_verdict& verdict);
+    void settings_restored();
     void settings_failed(std::string_view body);
     void fail_statement(const client_error& error);
     void maybe_release();
@@ -244,7 +226,7 @@ private:
     );
     void deallocate_here(const std::vector<std::string>& names);
     std::string_view foreign_name(const text_facts& facts) const;
-    void stage_deallocate(const text_facts& facts, std::uint32_t tag);
+    void stage_deallocate(const text_facts& facts, change_tag tag);
     bool deallocate_portal(const text_facts& facts);
     step forward_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
@@ -262,18 +244,16 @@ private:
     void refuse_in_stream(const client_error& error, bool is_parse);
     void refuse_query(const client_error& error);
     static client_error unknown_statement(std::string_view name);
-    std::optional<client_error> take_refusal(std::uint32_t tag);
+    std::optional<client_error> take_refusal(change_tag tag);
     void close_surplus();
     bool prepare_on_server(std::string_view name, const pool::client_statement& statement);
     bool prepare_unnamed(const pool::client_statement& statement);
     pool::server_statements::presence look_up(const pool::shared_statement& statement);
     void parse_on_server(
-        const pool::shared_statement& statement, std::uint32_t tag, protocol::reply_action action
+        const pool::shared_statement& statement, change_tag tag, protocol::reply_action action
     );
     bool close_on_server(std::uint64_t id);
     pool::settings_signature settings_now() const;
-    void doubt_settings(const text_facts& facts);
-    void trust_settings();
     pool::statement_ptr statement_of_now(std::string_view text, std::string_view parameter_types);
     bool known_facts(const pool::client_statement& known, text_facts& facts);
     void begin_bound(
@@ -293,25 +273,11 @@ private:
                (request.kind == protocol::request_kind::bind ||
                 request.kind == protocol::request_kind::describe_statement);
     }
-    bool push(protocol::request_kind kind, protocol::reply_action action, std::uint32_t tag);
+    bool push(protocol::request_kind kind, protocol::reply_action action, change_tag tag);
     void emit_made_here();
     void resolve_dropped();
     void resolve(const protocol::owed& request, pool::change_outcome outcome);
-    std::uint32_t next_tag() {
-        if (++last_tag_ == 0) ++last_tag_;  // 0 says "no tag"
-        return last_tag_;
-    }
-
-    // --- relay_effects.cpp ---
-    void note_effects(const text_facts& facts, std::uint32_t tag);
-    bool takes_startup_values(const text_facts& facts) const;
-    bool may_pin() const;
-    void on_effect(const protocol::owed& request, std::string_view command_tag);
-    void apply_transaction(const querycache::sql::session_step& did, std::string_view command_tag);
-    void apply_setting(const querycache::sql::session_step& did, std::string_view command_tag);
-    void apply_pins(const querycache::sql::session_step& did);
-    void note_unfinished(const pending_effect& effect, bool has_failed);
-    bool is_last(const protocol::owed& request) const;
+    change_tag next_tag() { return last_tag_ = next_after(last_tag_); }
 
     // --- relay_replies.cpp ---
     void take_replies();
@@ -323,8 +289,7 @@ private:
     void resolve_ended(const protocol::reply_verdict& verdict);
     bool after_ready(bool ours);
     bool tells_parameter(std::string_view body);
-    void tell_withheld();
-    bool restores_first(const protocol::reply_verdict& verdict);
+    bool is_last(const protocol::owed& request) const;
     void on_command_complete(const protocol::owed& request, std::string_view body);
     bool tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error);
     void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
@@ -349,23 +314,16 @@ private:
     std::uint64_t counted_to_client_ = 0;
     std::uint64_t counted_to_server_ = 0;  // in this lease
     pool::cancel_registry::registration key_;
-    pool::client_settings settings_;
+    session_effects effects_;
     pool::client_statements statements_;
-    pool::session_pins pins_;
-    // What only has to be wiped off before the next client.
-    pool::left_behind dirt_ = pool::left_behind::nothing;
 
-    std::uint32_t last_tag_ = 0;
+    change_tag last_tag_ = tag_none;
     std::uint64_t segment_ = 0;
     std::uint64_t unnamed_serial_ = 0;        // of the client's last unnamed Parse
     std::optional<text_facts> portal_facts_;  // of the unnamed portal, until it is executed
     std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
-    in_order<pending_effect> effects_;
-    in_order<replaced_error> refusals_;  // for replace_error
-    std::vector<withheld_report> withheld_;
-    // While it is not known under which settings a Parse would run: stands for them. 0: it is.
-    pool::settings_signature own_settings_ = 0;
+    in_order<replaced_error> refusals_;                  // for replace_error
     querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
     std::uint64_t facts_ticket_ = 0;       // of the parse that is awaited; 0 = none
     std::shared_ptr<const querycache::sql::statement> facts_arrived_;
@@ -374,14 +332,9 @@ private:
     std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
     std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
     bool reply_forwards_ = false;
-    bool rows_forward_ = false;        // the last message was a DataRow that was forwarded
-    bool drops_rest_ = false;          // of a refused message: nobody gets the rest
-    bool applying_settings_ = false;   // a swallowed SET is under way
-    bool cancel_is_held_ = false;      // until it has ended: the cancel is not meant for it
-    bool hold_for_settings_ = false;   // and nothing may follow before its reply
-    bool restoring_settings_ = false;  // the SET brings start-up values back after a RESET
-    bool awaits_reset_ = false;        // a RESET that takes start-up values is under way
-    bool hold_for_reset_ = false;      // and nothing may follow before they are back
+    bool rows_forward_ = false;    // the last message was a DataRow that was forwarded
+    bool drops_rest_ = false;      // of a refused message: nobody gets the rest
+    bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that
     bool in_process_ = false;
     bool leaving_ = false;     // drain: close at the end of the unit
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client

@@ -62,11 +62,11 @@ void relay::adopt_cache() {
 
 // The value that the setting has for this client, as PostgreSQL reports it.
 std::string_view relay::look_of(std::string_view name, std::string& buffer) const {
-    const auto* const wanted = settings_.current().find(name);
+    const auto* const wanted = effects_.settings().current().find(name);
     if (wanted != nullptr && wanted->form == pool::value_form::raw) {
         return buffer = pool::as_reported(*wanted);
     }
-    if (server_ && !applying_settings_) {
+    if (server_ && !effects_.is_applying()) {
         const auto* const reported = server_->session().settings.reported(name);
         return reported == nullptr ? std::string_view{} : std::string_view{*reported};
     }
@@ -81,8 +81,8 @@ std::string_view relay::look_of(std::string_view name, std::string& buffer) cons
 
 void relay::refresh_cache_settings() {
     if (!cache_) return;
-    cached_settings_ = settings_.current();
-    cached_uncertain_ = settings_.is_uncertain();
+    cached_settings_ = effects_.settings().current();
+    cached_uncertain_ = effects_.settings().is_uncertain();
     // What the server has by default counts as much as what the client has set: a configuration may
     // change, and have another default for another role.
     cached_looks_.clear();
@@ -98,8 +98,8 @@ void relay::refresh_cache_settings() {
     others.append_canonical(signature);
     // As whom a statement runs is not keyed: such sessions are not served. Under any search_path a
     // name means one relation or none, and that path is in the key.
-    bool understood = !settings_.is_uncertain();
-    for (const auto& one : settings_.current().all()) {
+    bool understood = !effects_.settings().is_uncertain();
+    for (const auto& one : effects_.settings().current().all()) {
         if (one.name == "role" || one.name == "session_authorization" ||
             one.name == "row_security" || one.name == "transform_null_equals") {
             understood = false;
@@ -122,7 +122,9 @@ void relay::check_looks() {
 // settings.
 bool relay::is_read_alike(std::string_view text) const {
     auto rules = server_->session().settings.texts();
-    if (applying_settings_) rules = std::max(rules, pool::rules_of(settings_.current()));
+    if (effects_.is_applying()) {
+        rules = std::max(rules, pool::rules_of(effects_.settings().current()));
+    }
     if (texts_in_doubt_) rules = pool::text_rules::other;
     if (rules == pool::text_rules::plain) return true;
     if (!querycache::sql::is_ascii(text)) return false;
@@ -250,7 +252,7 @@ bool relay::serve_batch_from_cache(const batch& whole) {
         // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
         // first, it asks.
         if (!find_facts(parse.text, facts)) return false;
-        const std::uint32_t tag = next_tag();
+        const change_tag tag = next_tag();
         if (statements_.stage_parse(
                 tag, segment_, parse.name, make_client_statement(parse, std::move(facts))
             )) {
@@ -272,8 +274,8 @@ bool relay::serve_batch_from_cache(const batch& whole) {
 // server is wiped of what is only suspected before the client's next transaction; in session mode
 // it stays.
 bool relay::leaves_traces() const {
-    return is_pinned() || may_pin() ||
-           (!is_transaction_mode() && dirt_ != pool::left_behind::nothing);
+    return effects_.is_pinned() || effects_.may_pin() ||
+           (!is_transaction_mode() && effects_.is_dirty());
 }
 
 // In session mode a client keeps its server; memory answers all the same while nothing is under way
@@ -335,7 +337,7 @@ void relay::begin_cached(
     had_other_texts_ |= session.settings.texts() != pool::text_rules::plain;
     const bool is_query = request.shape == querycache::reply_shape::simple;
     if (is_query ? !is_read_alike(request.text) : session.read_otherwise) {
-        if (cache_) dirt_ |= pool::left_behind::unknown;
+        if (cache_) effects_.leave_unknown();
         texts_in_doubt_ = true;
         return begin_known(request, {}, refused);
     }
@@ -359,11 +361,11 @@ void relay::begin_known(
     capture_ = std::move(decision.fill);
     // A server is wiped when somebody wants to keep what is read there, not before: who calls
     // functions all the time pays nothing. In session mode the server stays as it is.
-    if (is_tainted && !decision.rule.empty()) dirt_ |= pool::left_behind::unknown;
+    if (is_tainted && !decision.rule.empty()) effects_.leave_unknown();
     if (decision.runs_unknown_code) {
         is_tainted = true;
         texts_in_doubt_ = true;
-        if (!is_transaction_mode()) dirt_ |= pool::left_behind::unknown;
+        if (!is_transaction_mode()) effects_.leave_unknown();
     }
     account_.note_rule(decision.rule);
     if (capture_) {

@@ -55,7 +55,7 @@ void relay::deallocate_here(const std::vector<std::string>& names) {
     std::string& out = session_->output().writable();
     for (const auto& name : names) {
         ++segment_;
-        const std::uint32_t tag = next_tag();
+        const change_tag tag = next_tag();
         statements_.stage_close(tag, segment_, name);
         statements_.resolve(tag, pool::change_outcome::succeeded);
         protocol::write_command_complete(out, "DEALLOCATE");
@@ -102,14 +102,14 @@ bool relay::deallocate_portal(const text_facts& facts) {
     }
     const std::string& name = facts.deallocates.front();
     if (statements_.find(name) == nullptr) return false;
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     statements_.stage_close(tag, segment_, name);
     push(request_kind::execute, reply_action::make_here, tag);
     return true;
 }
 
 // What is prepared later in the same pipeline stays: only what there is by now is staged to go.
-void relay::stage_deallocate(const text_facts& facts, std::uint32_t tag) {
+void relay::stage_deallocate(const text_facts& facts, change_tag tag) {
     auto& on_server = server_->session().statements;
     for (const auto& name : facts.deallocates) {
         const auto* const known = statements_.find(name);

@@ -176,7 +176,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             if (!ours) on_command_complete(verdict.request, body);
             break;
         case 'E':
-            if (applying_settings_ && verdict.request.kind == request_kind::query && ours) {
+            if (effects_.is_applying() && verdict.request.kind == request_kind::query && ours) {
                 settings_failed(body);
                 return false;
             }
@@ -225,14 +225,8 @@ void relay::resolve_ended(const protocol::reply_verdict& verdict) {
 // Everything up to this ReadyForQuery is known now; the client gets it in one send, then the server
 // may go.
 bool relay::after_ready(bool ours) {
-    if (ours && !restoring_settings_) return after_own_query();
-    if (ours) {
-        settings_applied();
-        cancel_is_held_ = false;  // it was meant for the RESET, which has ended
-        protocol::write_ready_for_query(
-            session_->output().writable(), server_->pipeline().transaction_status()
-        );
-    }
+    if (ours && !effects_.is_restoring()) return after_own_query();
+    if (ours) settings_restored();
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
     const bool idle = server_->pipeline().is_idle();
     if (idle) {
@@ -261,9 +255,29 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
         statements_.deallocate_all();
         server_->session().statements.deallocate_all();
     }
-    if (request.tag != 0 && !effects_.empty() && effects_.front().tag == request.tag) {
-        on_effect(request, complete.tag);
+    // What is on its way behind a DISCARD ALL was noted when it was sent and must not be wiped with
+    // it.
+    if (effects_.on_command_complete(request.tag, complete.tag) && is_last(request)) {
+        effects_.wiped();
+        server_->session().ran_unknown_code = false;
+        server_->session().read_otherwise = false;
     }
+}
+
+// Whether nothing but Sync was sent behind the request that is being answered.
+bool relay::is_last(const protocol::owed& request) const {
+    const auto& pipeline = server_->pipeline();
+    // A query stays at the head up to its ReadyForQuery; an Execute has left with its tag.
+    for (std::size_t i = request.kind == request_kind::query ? 1 : 0; i < pipeline.size(); ++i) {
+        if (pipeline.at(i).kind != request_kind::sync) return false;
+    }
+    return true;
+}
+
+bool relay::tells_parameter(std::string_view body) {
+    protocol::parameter_status report;
+    if (protocol::decode(body, report)) return true;
+    return effects_.tells(report, server_->session().settings);
 }
 
 // An error that names a statement as the server knows it: the client gets the name that it gave.
@@ -289,9 +303,8 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     const std::string_view code = protocol::find_sqlstate(body);
     home().counters().error_sent(code, insight::error_origin::server);
     account_.on_error(code);
-    settings_.on_error();
+    effects_.on_error();
     if (cache_) cache_->on_error(is_before_execution(body));
-    pins_.on_error();
     // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
     if (names_statement(verdict.request) &&
         (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name)) {
@@ -302,9 +315,7 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
 }
 
 void relay::on_ready_for_query(char status) {
-    settings_.on_ready(status, server_->session().settings);
-    pins_.on_ready(status);
-    trust_settings();
+    effects_.on_ready(status, server_->session().settings, server_->pipeline().is_idle());
     while (!refusals_.empty() && server_->pipeline().empty())
         refusals_.pop_front();  // of requests that were dropped
     if (status == 'I') named_portals_.clear();
@@ -313,8 +324,8 @@ void relay::on_ready_for_query(char status) {
     // What a statement has set is reported before its ReadyForQuery.
     if (nothing_owed) texts_in_doubt_ = false;
     if (cache_) {
-        if (!(settings_.current() == cached_settings_) ||
-            settings_.is_uncertain() != cached_uncertain_) {
+        if (!(effects_.settings().current() == cached_settings_) ||
+            effects_.settings().is_uncertain() != cached_uncertain_) {
             refresh_cache_settings();
             cache_->set_application(application());
         }

@@ -66,7 +66,7 @@ void relay::process() {
             maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
-        if (facts_ticket_ != 0 || is_held() || state_ == state::waiting) break;
+        if (facts_ticket_ != 0 || effects_.is_held() || state_ == state::waiting) break;
         if (session_->is_write_blocked()) break;  // who does not read gets no more answers made
         last = take_request();
     }
@@ -203,12 +203,11 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
             push(request_kind::sync, reply_action::forward, tag_none);
             account_.complete();
             if (cache_) cache_->end_of_cycle();
-            hold_for_reset_ = awaits_reset_;
+            effects_.on_cycle_sent();
             break;
         case 'F':
             ++segment_;
-            note_effects({}, tag_none);
-            doubt_settings({});
+            effects_.on_sent({}, tag_none);
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
             account_.complete();
@@ -250,16 +249,15 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
         request.text = query.text;
     }
     ++segment_;
-    const std::uint32_t tag = next_tag();
-    note_effects(facts, tag);
-    doubt_settings(facts);
-    const std::size_t own = applying_settings_ ? 1 : 0;
+    const change_tag tag = next_tag();
+    effects_.on_sent(facts, tag);
+    const std::size_t own = effects_.is_applying() ? 1 : 0;
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;
     statements_.stage_query(tag, segment_);
     stage_deallocate(facts, tag);
     push(request_kind::query, reply_action::forward, tag);
-    hold_for_reset_ = awaits_reset_;
+    effects_.on_cycle_sent();
     ++segment_;  // its error takes nothing with it that is sent behind it
     account_.note_statement(facts);
     account_.complete();
@@ -275,8 +273,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         if (header.size() <= longest_named_parse) return need_whole(header);
         // Too long to be kept: good for one use under no name, on this server.
         if (bytes.size() > protocol::frame_header_size && bytes[protocol::frame_header_size] == 0) {
-            note_effects({}, tag_none);
-            doubt_settings({});
+            effects_.on_sent({}, tag_none);
             begin_cached(unknown_extended(), {}, bypass_reason::too_complex);
             // Known on this server alone: its Bind may follow before the server is given away, not
             // after.
@@ -315,7 +312,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         where = presence::stale;
     }
     if (where == presence::stale) close_on_server(wanted->id);
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     if (is_transaction_mode() || parse.name.empty()) {
         if (const auto error =
                 statements_.stage_parse(tag, segment_, parse.name, std::move(statement))) {
@@ -456,7 +453,7 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
         look_up(*known->statement) == presence::present) {
         close_on_server(known->statement->id);  // no other client may use it
     }
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     statements_.stage_close(tag, segment_, close.name);
     const bool servers_own = close.name.empty() || !is_transaction_mode();
     if (servers_own) {
@@ -492,11 +489,10 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
         session_->input().consume(header.size());
         return step::done;
     }
-    std::uint32_t tag = tag_none;
+    change_tag tag = tag_none;
     if (facts.statement) {
         tag = next_tag();
-        note_effects(facts, tag);
-        doubt_settings(facts);
+        effects_.on_sent(facts, tag);
         stage_deallocate(facts, tag);
     }
     if (again) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);

@@ -110,7 +110,7 @@ void relay::link(pool::server_ptr server) {
     if (!greeting) state_ = state::linked;
     server_->link(*this);
     send_settings();
-    if (greeting && session_ != nullptr && !applying_settings_) send_greeting();
+    if (greeting && session_ != nullptr && !effects_.is_applying()) send_greeting();
 }
 
 void relay::send_own_query(std::string_view sql) {
@@ -123,64 +123,46 @@ void relay::send_own_query(std::string_view sql) {
 
 void relay::send_settings() {
     std::string sql;
-    const auto gap = settings_.difference(server_->session().settings, sql);
-    if (gap == pool::settings_gap::none) {
-        settings_.applied(server_->session().settings);
-        return;
-    }
+    const bool greets = state_ == state::greeting;
+    if (!effects_.begin_lease(server_->session().settings, greets, sql)) return;
     send_own_query(sql);
-    applying_settings_ = true;
-    hold_for_settings_ = gap == pool::settings_gap::wait || state_ == state::greeting;
-    if (hold_for_settings_) server_->flush();
-}
-
-// After RESET and DISCARD ALL, when the server stays, or when the client has to hear of it: in the
-// same transaction, so that they are undone together.
-bool relay::restore_settings() {
-    const char status = server_->pipeline().transaction_status();
-    const auto& startup = settings_.startup();
-    const bool tells =
-        std::any_of(withheld_.begin(), withheld_.end(), [&](const withheld_report& one) {
-            const auto* const value = startup.find(one.name);
-            return value != nullptr && value->value != one.told;
-        });
-    const bool stays = status == 'T' || !is_transaction_mode() || is_pinned();
-    std::string sql;
-    if (status != 'E' && (stays || tells)) settings_.restore(sql);
-    if (sql.empty()) {
-        withheld_.clear();
-        return false;
-    }
-    send_own_query(sql);
-    applying_settings_ = true;
-    restoring_settings_ = true;
-    hold_for_settings_ = true;
-    server_->flush();
-    return true;
+    if (effects_.is_applying_alone()) server_->flush();
 }
 
 void relay::settings_applied() {
-    applying_settings_ = false;
-    hold_for_settings_ = false;
-    if (std::exchange(restoring_settings_, false)) {
-        const char status = server_->pipeline().transaction_status();
-        settings_.on_restored(status, server_->session().settings);
-        tell_withheld();
-        if (cache_ && status == 'I') check_looks();
-        return;
-    }
-    const bool greeting = state_ == state::greeting;
-    const pool::settings asked = greeting ? settings_.current() : pool::settings{};
-    settings_.applied(server_->session().settings);
-    if (!greeting) return;
-    pool_->accepted().add(asked, settings_.current());
+    const bool greets = state_ == state::greeting;
+    const pool::settings asked = greets ? effects_.settings().current() : pool::settings{};
+    effects_.on_applied(server_->session().settings);
+    if (!greets) return;
+    pool_->accepted().add(asked, effects_.settings().current());
     send_greeting();
+}
+
+// ReadyForQuery behind a RESET: it waits until the start-up values are back.
+bool relay::restores_first(const protocol::reply_verdict& verdict) {
+    auto& pipeline = server_->pipeline();
+    if (!effects_.awaits_restoring() || !pipeline.empty()) return false;
+    const std::string sql = effects_.restore(pipeline.transaction_status(), !is_transaction_mode());
+    if (sql.empty()) return false;
+    send_own_query(sql);
+    server_->flush();
+    resolve_ended(verdict);
+    return true;
+}
+
+void relay::settings_restored() {
+    const char status = server_->pipeline().transaction_status();
+    std::string& out = session_->output().writable();
+    effects_.on_restored(status, server_->session().settings, out);
+    if (cache_ && status == 'I') check_looks();
+    cancel_is_held_ = false;  // it was meant for the RESET, which has ended
+    protocol::write_ready_for_query(out, status);
 }
 
 // A query of our own was answered. False: the server is somebody else's or gone.
 bool relay::after_own_query() {
-    const bool was_held = hold_for_settings_;
-    if (applying_settings_) settings_applied();
+    const bool was_held = effects_.is_applying_alone();
+    if (effects_.is_applying()) settings_applied();
     if (session_ == nullptr) return false;
     const bool is_canceled = std::exchange(cancel_is_held_, false);
     if (is_canceled && !was_held) on_cancel();
@@ -255,8 +237,8 @@ void relay::fail_statement(const client_error& error) {
 
 void relay::maybe_release() {
     if (!server_ || state_ != state::linked || !is_transaction_mode()) return;
-    if (!server_->pipeline().is_idle() || applying_settings_ || request_rest_ > 0) return;
-    if (is_pinned()) return;
+    if (!server_->pipeline().is_idle() || effects_.is_applying() || request_rest_ > 0) return;
+    if (effects_.is_pinned()) return;
     // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
     if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
         return;
@@ -279,13 +261,10 @@ void relay::release() {
                            server->pipeline().awaits_sync() || reply_rest_ > 0 || request_rest_ > 0;
     facts.always_reset = !is_transaction_mode();
     facts.cancels_in_flight = server->cancels().in_flight();
-    facts.left = pins() | dirt_;
-    settings_.end_lease(server->session().settings);
+    facts.left = effects_.left();
+    effects_.end_lease(server->session().settings);
     // A notice among our own replies may be a view into the server's buffer still.
     if (session_ != nullptr) session_->output().settle();
-    pins_.clear();
-    dirt_ = pool::left_behind::nothing;
-    own_settings_ = 0;
     if (state_ == state::linked) state_ = state::idle;
     server->unlink();
     pool_->release(std::move(server), pool::reusable(facts), now);

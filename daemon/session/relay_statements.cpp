@@ -4,7 +4,6 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
 #include "pool/errc.hpp"
-#include "pool/parse_settings.hpp"
 #include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
 
@@ -20,11 +19,6 @@ namespace sql = querycache::sql;
 using protocol::reply_action;
 using protocol::request_kind;
 using presence = pool::server_statements::presence;
-
-// Tags wrap.
-bool is_not_after(std::uint32_t a, std::uint32_t b) {
-    return static_cast<std::int32_t>(b - a) >= 0;
-}
 
 }  // namespace
 
@@ -71,7 +65,7 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
 // The server must fail, too, so that its transaction is in the state that the client is told: it
 // gets a Bind that cannot succeed, and its error is replaced by ours.
 void relay::refuse_in_stream(const client_error& error, bool is_parse) {
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     refusals_.push_back({tag, error, is_parse});
     const char nothing[6] = {0, 0, 0, 0, 0, 0};
     protocol::write_bind(
@@ -82,7 +76,7 @@ void relay::refuse_in_stream(const client_error& error, bool is_parse) {
 
 // The same for a simple Query: it may be in a transaction, or behind extended messages.
 void relay::refuse_query(const client_error& error) {
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     refusals_.push_back({tag, error, false});
     protocol::write_query(server_->output().writable(), "DEALLOCATE pgweir_refused");
     server_->session().unnamed_statement = 0;
@@ -104,7 +98,7 @@ client_error relay::unknown_statement(std::string_view name) {
 }
 
 // Older ones are of requests that were dropped.
-std::optional<client_error> relay::take_refusal(std::uint32_t tag) {
+std::optional<client_error> relay::take_refusal(change_tag tag) {
     while (!refusals_.empty() && is_not_after(refusals_.front().tag, tag)) {
         replaced_error found = std::move(refusals_.front());
         refusals_.pop_front();
@@ -141,7 +135,7 @@ void relay::close_surplus() {
 }
 
 bool relay::close_on_server(std::uint64_t id) {
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     protocol::write_close(
         server_->output().writable(), 'S', std::string{server_name_prefix} + std::to_string(id)
     );
@@ -151,55 +145,16 @@ bool relay::close_on_server(std::uint64_t id) {
 
 // The settings that a Parse runs under when it is sent now.
 pool::settings_signature relay::settings_now() const {
-    if (own_settings_ != 0) return own_settings_;
-    // Ours that are under way come first.
-    const bool are_told = server_ && !applying_settings_;
-    const auto& known = are_told ? server_->session().settings.current() : settings_.current();
-    return known.parse_signature();
-}
-
-// From such a statement up to the end of its transaction, what is prepared is this client's alone.
-void relay::doubt_settings(const text_facts& facts) {
-    using enum sql::session_effect;
-    constexpr auto of_one = sql::effect_bit(set) | sql::effect_bit(set_local) |
-                            sql::effect_bit(reset) | sql::effect_bit(set_role);
-    constexpr auto of_any = sql::effect_bit(reset_all) | sql::effect_bit(discard_all) |
-                            sql::effect_bit(set_bound) | sql::effect_bit(set_config) |
-                            sql::effect_bit(opaque) | sql::effect_bit(load);
-    const auto matters = [&](const sql::session_step& did) {
-        if ((did.effects & of_any) != 0) return true;
-        if ((did.effects & of_one) == 0) return false;
-        const std::string& name = did.setting.name;
-        if (!name.empty()) return pool::matters_to_parse(name);
-        // SET TRANSACTION, else set_config(.., true) of a name that is not looked at.
-        return facts.statement->statements != 1 ||
-               facts.statement->kind != sql::statement_class::session;
-    };
-    if (facts.statement && (facts.statement->effects & sql::effect_bit(opaque)) == 0) {
-        const auto& steps = facts.statement->steps;
-        if (facts.bound ? !matters(*facts.bound)
-                        : std::none_of(steps.begin(), steps.end(), matters)) {
-            return;
-        }
-    }
-    own_settings_ = pool::next_own_signature();
-}
-
-// At a ReadyForQuery: what was changed is settled unless more of it is under way.
-void relay::trust_settings() {
-    using pool::left_behind;
-    if (own_settings_ == 0 || !server_->pipeline().is_idle() || settings_.is_uncertain()) return;
-    constexpr auto doubtful = left_behind::settings_uncertain | left_behind::unknown;
-    if (((pins() | dirt_) & doubtful) != left_behind::nothing) return;
-    own_settings_ = 0;
+    return effects_.signature(server_ ? &server_->session().settings : nullptr);
 }
 
 pool::statement_ptr relay::statement_of_now(
     std::string_view text, std::string_view parameter_types
 ) {
     auto& registry = home().shared().statements;
-    return own_settings_ != 0 ? registry.make_own(text, parameter_types, own_settings_)
-                              : registry.intern(text, parameter_types, settings_now());
+    const auto own = effects_.own_signature();
+    return own != 0 ? registry.make_own(text, parameter_types, own)
+                    : registry.intern(text, parameter_types, settings_now());
 }
 
 presence relay::look_up(const pool::shared_statement& statement) {
@@ -207,7 +162,7 @@ presence relay::look_up(const pool::shared_statement& statement) {
 }
 
 void relay::parse_on_server(
-    const pool::shared_statement& statement, std::uint32_t tag, reply_action action
+    const pool::shared_statement& statement, change_tag tag, reply_action action
 ) {
     protocol::parse_message parse;
     parse.text = statement.text;
@@ -246,7 +201,7 @@ bool relay::prepare_on_server(std::string_view name, const pool::client_statemen
 bool relay::prepare_unnamed(const pool::client_statement& statement) {
     pool::server_session& session = server_->session();
     if (session.unnamed_statement == unnamed_serial_ && unnamed_serial_ != 0) return true;
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     protocol::parse_message parse;
     parse.text = statement.statement->text;
     parse.parameter_types = statement.statement->parameter_types;
@@ -286,7 +241,7 @@ void relay::close_foreign_unnamed() {
 }
 
 void relay::drop_unnamed() {
-    const std::uint32_t tag = next_tag();
+    const change_tag tag = next_tag();
     statements_.stage_close(tag, segment_, "");
     statements_.resolve(tag, pool::change_outcome::succeeded);
 }
@@ -323,7 +278,7 @@ void relay::begin_bound(
 }
 
 // False: it will never be answered, and what was noted for it is undone.
-bool relay::push(request_kind kind, reply_action action, std::uint32_t tag) {
+bool relay::push(request_kind kind, reply_action action, change_tag tag) {
     const protocol::owed request{kind, action, tag};
     if (!server_->pipeline().push(request)) {
         resolve(request, pool::change_outcome::dropped);
@@ -368,15 +323,7 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
             server_->session().unnamed_statement = 0;
         }
     }
-    // Also older ones: what was dropped is not always told in the order of tags.
-    while (!effects_.empty() && is_not_after(effects_.front().tag, request.tag)) {
-        const pending_effect& one = effects_.front();
-        const bool has_failed = outcome == pool::change_outcome::failed;
-        const bool has_run =
-            has_failed || (outcome == pool::change_outcome::succeeded && one.next == 0);
-        if (one.tag == request.tag && has_run) note_unfinished(one, has_failed);
-        effects_.pop_front();
-    }
+    effects_.resolve(request.tag, outcome);
 }
 
 }  // namespace weir::daemon

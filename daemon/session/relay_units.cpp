@@ -183,7 +183,7 @@ bool relay::answer_locally(const batch& whole) {
         protocol::name_message close;
         if (protocol::decode(whole.bodies[i], close)) return false;
         if (close.kind == 'S') {
-            const std::uint32_t tag = next_tag();
+            const change_tag tag = next_tag();
             statements_.stage_close(tag, segment_, close.name);
             statements_.resolve(tag, pool::change_outcome::succeeded);
         }

@@ -1,0 +1,280 @@
+#include "daemon/session/session_effects.hpp"
+
+#include "querycache/sql/lexed_statement.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+namespace weir::daemon {
+namespace {
+
+using pool::change_outcome;
+using pool::left_behind;
+
+// A client whose start-up packet asks for a time zone, and one server that knows nothing of it.
+class session_effects_events : public testing::Test {
+protected:
+    session_effects_events() {
+        server_.on_parameter_status("TimeZone", "UTC");
+        server_.on_parameter_status("application_name", "");
+        server_.on_login_done();
+    }
+
+    static text_facts facts(std::string_view text) {
+        text_facts made;
+        made.statement = querycache::sql::lex_statement(text);
+        return made;
+    }
+    /// Leased, with nothing of ours under way.
+    void lease() {
+        std::string sql;
+        if (session_.begin_lease(server_, false, sql)) session_.on_applied(server_);
+    }
+    change_tag send(std::string_view text) {
+        last_tag_ = next_after(last_tag_);
+        session_.on_sent(facts(text), last_tag_);
+        session_.on_cycle_sent();
+        return last_tag_;
+    }
+    void ready(char status = 'I') { session_.on_ready(status, server_, true); }
+    /// A simple Query with one statement, answered by this tag.
+    void run(std::string_view text, std::string_view command_tag, char status = 'I') {
+        const change_tag tag = send(text);
+        (void)session_.on_command_complete(tag, command_tag);
+        ready(status);
+        session_.resolve(tag, change_outcome::succeeded);
+    }
+    void fail(std::string_view text, char status = 'I') {
+        const change_tag tag = send(text);
+        session_.on_error();
+        session_.resolve(tag, change_outcome::failed);
+        ready(status);
+    }
+    /// The value that the client's next server gets.
+    std::string value(std::string_view name) const {
+        const auto* const found = session_.settings().current().find(name);
+        return found == nullptr ? "" : found->value;
+    }
+    bool report(std::string_view name, std::string_view value) {
+        return session_.tells({name, value}, server_);
+    }
+
+    session_effects session_;
+    pool::server_settings server_;
+    change_tag last_tag_ = tag_none;
+};
+
+TEST_F(session_effects_events, ASettingIsKeptOnceItsStatementHasSucceeded) {
+    lease();
+    const change_tag tag = send("SET work_mem TO '8MB'");
+    EXPECT_EQ(value("work_mem"), "");
+    (void)session_.on_command_complete(tag, "SET");
+    ready();
+    session_.resolve(tag, change_outcome::succeeded);
+    EXPECT_EQ(value("work_mem"), "8MB");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, ASettingThatFailedOrWasSkippedIsNone) {
+    lease();
+    fail("SET work_mem TO 'x'");
+    EXPECT_EQ(value("work_mem"), "");
+    session_.resolve(send("SET work_mem TO '8MB'"), change_outcome::dropped);
+    ready();
+    EXPECT_EQ(value("work_mem"), "");
+}
+
+TEST_F(session_effects_events, ARolledBackTransactionTakesItsSettingsWithIt) {
+    lease();
+    run("BEGIN", "BEGIN", 'T');
+    run("SET work_mem TO '8MB'", "SET", 'T');
+    run("COMMIT", "ROLLBACK");  // of a failed transaction
+    EXPECT_EQ(value("work_mem"), "");
+}
+
+TEST_F(session_effects_events, TheNextServerGetsTheDifference) {
+    lease();
+    run("SET work_mem TO '8MB'", "SET");
+    session_.end_lease(server_);
+    pool::server_settings other;
+    other.on_login_done();
+    std::string sql;
+    EXPECT_TRUE(session_.begin_lease(other, false, sql));
+    EXPECT_NE(sql.find("work_mem"), std::string::npos);
+    EXPECT_TRUE(session_.is_applying());
+    session_.on_applied(other);
+    EXPECT_FALSE(session_.is_applying());
+    EXPECT_FALSE(session_.is_held());
+}
+
+TEST_F(session_effects_events, NothingFollowsSettingsThatMayBeRefused) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    std::string sql;
+    ASSERT_TRUE(session_.begin_lease(server_, false, sql));  // no server has taken it yet
+    EXPECT_TRUE(session_.is_held());
+    session_.on_applied(server_);
+    EXPECT_FALSE(session_.is_held());
+}
+
+TEST_F(session_effects_events, WhatOurOwnStatementChangesIsNotTold) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    std::string sql;
+    ASSERT_TRUE(session_.begin_lease(server_, false, sql));
+    EXPECT_FALSE(report("TimeZone", "Asia/Tokyo"));
+    session_.on_applied(server_);
+    EXPECT_TRUE(report("TimeZone", "Europe/Rome"));
+    EXPECT_EQ(*server_.reported("timezone"), "Europe/Rome");
+}
+
+TEST_F(session_effects_events, ListenPinsUntilUnlisten) {
+    lease();
+    const change_tag tag = send("LISTEN news");
+    EXPECT_TRUE(session_.may_pin());
+    EXPECT_FALSE(session_.is_pinned());
+    (void)session_.on_command_complete(tag, "LISTEN");
+    ready();
+    session_.resolve(tag, change_outcome::succeeded);
+    EXPECT_FALSE(session_.may_pin());
+    EXPECT_EQ(session_.pins(), left_behind::listen);
+    run("UNLISTEN news", "UNLISTEN");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, AnAdvisoryLockOutlivesTheFailureOfItsStatement) {
+    lease();
+    fail("SELECT pg_advisory_lock(1), 1/0");
+    EXPECT_EQ(session_.pins(), left_behind::advisory_lock);
+}
+
+TEST_F(session_effects_events, ASuspendedPortalMayHaveRun) {
+    lease();
+    session_.resolve(send("SELECT pg_advisory_lock(1)"), change_outcome::succeeded);
+    EXPECT_EQ(session_.pins(), left_behind::advisory_lock);
+}
+
+TEST_F(session_effects_events, WhatIsNotUnderstoodLeavesTheUnknown) {
+    lease();
+    EXPECT_FALSE(session_.is_dirty());
+    run("DO $$ BEGIN END $$", "DO");
+    EXPECT_TRUE(session_.is_dirty());
+    EXPECT_FALSE(session_.is_pinned());
+    EXPECT_EQ(session_.left(), left_behind::unknown);
+    session_.end_lease(server_);
+    EXPECT_EQ(session_.left(), left_behind::nothing);
+    lease();
+    session_.on_sent({}, tag_none);  // too long to be looked at
+    EXPECT_EQ(session_.left(), left_behind::unknown);
+}
+
+TEST_F(session_effects_events, DiscardAllIsToldOnce) {
+    lease();
+    run("LISTEN news", "LISTEN");
+    session_.leave_unknown();
+    const change_tag tag = send("DISCARD ALL");
+    EXPECT_TRUE(session_.on_command_complete(tag, "DISCARD ALL"));
+    EXPECT_FALSE(session_.on_command_complete(tag + 1, "SELECT 1"));
+    EXPECT_FALSE(session_.is_pinned());
+    EXPECT_TRUE(session_.is_dirty());  // more may be on its way
+    session_.wiped();
+    EXPECT_FALSE(session_.is_dirty());
+}
+
+TEST_F(session_effects_events, WhileASettingIsInDoubtStatementsAreTheClientsOwn) {
+    lease();
+    EXPECT_EQ(session_.own_signature(), 0U);
+    const change_tag tag = send("SET search_path TO other");
+    EXPECT_NE(session_.own_signature(), 0U);
+    EXPECT_EQ(session_.signature(&server_), session_.own_signature());
+    (void)session_.on_command_complete(tag, "SET");
+    session_.on_ready('I', server_, false);
+    EXPECT_NE(session_.own_signature(), 0U);  // more is under way
+    ready();
+    EXPECT_EQ(session_.own_signature(), 0U);
+    EXPECT_EQ(session_.signature(&server_), server_.current().parse_signature());
+}
+
+TEST_F(session_effects_events, ASettingThatChangesNoMeaningLeavesNoDoubt) {
+    lease();
+    (void)send("SET work_mem TO '8MB'");
+    EXPECT_EQ(session_.own_signature(), 0U);
+}
+
+TEST_F(session_effects_events, ResetHoldsTheClientUntilItsStartUpValueIsBack) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    lease();
+    (void)report("TimeZone", "Asia/Tokyo");
+    session_.on_sent(facts("RESET timezone"), ++last_tag_);
+    EXPECT_TRUE(session_.awaits_restoring());
+    EXPECT_FALSE(session_.is_held());  // more of the same cycle may come
+    session_.on_cycle_sent();
+    EXPECT_TRUE(session_.is_held());
+    EXPECT_FALSE(report("TimeZone", "UTC"));  // the server's default
+    (void)session_.on_command_complete(last_tag_, "RESET");
+    ready();
+    session_.resolve(last_tag_, change_outcome::succeeded);
+    const std::string sql = session_.restore('I', true);
+    EXPECT_NE(sql.find("Asia/Tokyo"), std::string::npos);
+    EXPECT_TRUE(session_.is_restoring());
+    EXPECT_TRUE(session_.is_held());
+    EXPECT_FALSE(report("TimeZone", "Asia/Tokyo"));
+    std::string out;
+    session_.on_restored('I', server_, out);
+    EXPECT_EQ(out, "");  // the client has that value all the time
+    EXPECT_FALSE(session_.is_held());
+    EXPECT_EQ(value("timezone"), "Asia/Tokyo");
+}
+
+TEST_F(session_effects_events, TheClientHearsOfAStartUpValueThatItHadLeft) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    lease();
+    EXPECT_TRUE(report("TimeZone", "Europe/Rome"));  // by a SET of its own
+    const change_tag tag = send("RESET timezone");
+    EXPECT_FALSE(report("TimeZone", "UTC"));
+    (void)session_.on_command_complete(tag, "RESET");
+    ready();
+    session_.resolve(tag, change_outcome::succeeded);
+    EXPECT_NE(session_.restore('I', false), "");
+    (void)report("TimeZone", "Asia/Tokyo");
+    std::string out;
+    session_.on_restored('I', server_, out);
+    std::string told;
+    protocol::write_parameter_status(told, "TimeZone", "Asia/Tokyo");
+    EXPECT_EQ(out, told);
+}
+
+TEST_F(session_effects_events, AServerThatGoesNeedsNoStartUpValues) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    lease();
+    (void)report("TimeZone", "Asia/Tokyo");
+    const change_tag tag = send("RESET timezone");
+    EXPECT_FALSE(report("TimeZone", "UTC"));
+    (void)session_.on_command_complete(tag, "RESET");
+    ready();
+    session_.resolve(tag, change_outcome::succeeded);
+    EXPECT_EQ(session_.restore('I', false), "");
+    EXPECT_FALSE(session_.is_held());
+    EXPECT_FALSE(session_.is_applying());
+}
+
+TEST_F(session_effects_events, WhatWasDroppedIsForgottenWithALaterReply) {
+    lease();
+    (void)send("LISTEN news");
+    const change_tag later = send("SELECT 1");
+    session_.resolve(later, change_outcome::succeeded);
+    EXPECT_FALSE(session_.may_pin());
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST(RequestTag, GrowsOverTheEndOfItsNumbers) {
+    EXPECT_EQ(next_after(tag_none), 1U);
+    EXPECT_EQ(next_after(0xffffffffU), 1U);
+    EXPECT_TRUE(is_not_after(1, 1));
+    EXPECT_TRUE(is_not_after(1, 2));
+    EXPECT_FALSE(is_not_after(2, 1));
+    EXPECT_TRUE(is_not_after(0xfffffffeU, 2));
+}
+
+}  // namespace
+}  // namespace weir::daemon
