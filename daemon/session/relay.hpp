@@ -18,6 +18,7 @@
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/in_order.hpp"
 #include "daemon/session/query_account.hpp"
+#include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
 #include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
@@ -32,7 +33,6 @@
 #include "protocol/startup.hpp"
 #include "querycache/session.hpp"
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -110,9 +110,6 @@ private:
     // A statement up to this size is looked at as a whole; a longer one passes as one that may do
     // anything.
     static constexpr std::size_t longest_query = 1U << 20U;
-    // The client's extended messages are collected up to Sync or Flush as long as they are no more
-    // than this.
-    static constexpr std::size_t longest_batch = 64U << 10U;
     static constexpr std::string_view server_name_prefix = "pgweir_";
 
     /// What is told in place of the error of the request `tag`.
@@ -131,17 +128,6 @@ private:
     /// Of a unit that was refused: what is dropped before its one ReadyForQuery. As in PostgreSQL,
     /// an error of the extended protocol swallows everything up to Sync, other queries included.
     enum class skipping : std::uint8_t { nothing, one_message, up_to_sync };
-    /// Extended messages at the front of the input, up to one that makes the server answer.
-    struct batch {
-        std::array<char, 6> types{};  // of the first ones, which is all that matters
-        std::array<std::string_view, 6> bodies{};
-        std::size_t count = 0;
-        std::size_t size = 0;   // bytes of all of them
-        bool is_short = false;  // complete, and no more than what fits here
-
-        std::string_view shape() const { return {types.data(), count}; }  // while is_short
-    };
-
     // --- relay.cpp ---
     worker& home() const { return session_->home(); }
     void greet();
@@ -186,8 +172,7 @@ private:
     void note_prepared(std::string_view text);
     bool may_change_texts(const text_facts& facts) const;
     bool serve_query_from_cache(std::string_view text);
-    void match_cached_unit(const batch& whole);
-    bool serve_batch_from_cache(const batch& whole);
+    bool serve_batch_from_cache(const request_batch& whole);
     bool leaves_traces() const;
     bool may_answer_linked() const;
     void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);
@@ -214,8 +199,8 @@ private:
     step begin_query(const protocol::frame_header& header);
     step begin_batch();
     std::optional<step> answer_linked_batch();
-    step read_batch(batch& out);
-    bool answer_locally(const batch& whole);
+    bool read_batch(request_batch& out);
+    bool answer_locally(const request_batch& whole);
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
     step forward_one(const protocol::frame_header& header);

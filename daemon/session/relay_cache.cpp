@@ -188,48 +188,20 @@ bool relay::serve_query_from_cache(std::string_view text) {
     return true;
 }
 
-// [Parse] Bind [Describe portal] Execute Sync, all of the unnamed portal: the one shape that memory
-// may answer.
-void relay::match_cached_unit(const batch& whole) {
-    const std::string_view types = whole.shape();
-    const auto& messages = whole.bodies;
-    std::size_t at = types.front() == 'P' ? 1 : 0;
-    const std::string_view rest = types.substr(at);
-    const bool described = rest == "BDES";
-    if (!described && rest != "BES") return;
-    protocol::bind_message bind;
-    protocol::execute_message execute;
-    if (protocol::decode(messages[at++], bind) || !bind.portal.empty()) return;
-    if (described) {
-        protocol::name_message describe;
-        if (protocol::decode(messages[at++], describe) || describe.kind != 'P' ||
-            !describe.name.empty()) {
-            return;
-        }
-    }
-    if (protocol::decode(messages[at], execute) || !execute.portal.empty() ||
-        execute.max_rows > 0) {
-        return;
-    }
-    unit_shape_ =
-        described ? querycache::reply_shape::extended_described : querycache::reply_shape::extended;
-}
-
 // Answers the batch, or notes in unit_shape_ that its answer may be kept.
-bool relay::serve_batch_from_cache(const batch& whole) {
+bool relay::serve_batch_from_cache(const request_batch& whole) {
     if (!cache_) return false;
-    match_cached_unit(whole);
+    unit_shape_ = whole.reply_shape();
     if (!unit_shape_ || !cache_->may_hit()) return false;
-    const auto& messages = whole.bodies;
-    const bool parses = whole.types[0] == 'P';
+    const bool parses = whole.first() == 'P';
     protocol::parse_message parse;
     protocol::bind_message bind;
-    if (protocol::decode(messages[parses ? 1 : 0], bind)) return false;
+    if (protocol::decode(whole.body(parses ? 1 : 0), bind)) return false;
     querycache::request request;
     request.shape = *unit_shape_;
     request.bind_tail = bind.tail;
     if (parses) {
-        if (protocol::decode(messages[0], parse) || parse.name != bind.statement) return false;
+        if (protocol::decode(whole.body(0), parse) || parse.name != bind.statement) return false;
         // In session mode the names are the server's own, so it must see each Parse of one. An
         // unnamed statement that it has not seen is made up for at the next Bind.
         if (!parse.name.empty() &&
@@ -265,7 +237,7 @@ bool relay::serve_batch_from_cache(const batch& whole) {
     tell_hit(hit, request.text, before);
     if (session_ == nullptr) return true;
     ++segment_;
-    session_->input().consume(whole.size);
+    session_->input().consume(whole.size());
     unit_shape_.reset();
     return true;
 }

@@ -354,7 +354,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     protocol::bind_message bind;
     if (whole) {
         if (protocol::decode(body, bind)) return bad_message(header);
-    } else if (header.size() <= longest_batch) {
+    } else if (header.size() <= request_batch::longest) {
         return need_whole(header);
     } else if (!protocol::decode_bind_names(body, bind)) {
         if (body.size() < protocol::small_message_limit)

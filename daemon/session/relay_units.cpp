@@ -109,49 +109,25 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
     return acquire();
 }
 
-// The messages at the front up to the one that makes the server answer. `more`: not all of them
-// have come.
-relay::step relay::read_batch(batch& out) {
-    const std::string_view bytes = session_->input().unread();
-    bool ends = false;
-    while (!ends) {
-        protocol::frame_header header;
-        const auto parsed = protocol::parse_frontend_header(bytes.substr(out.size), false, header);
-        if (parsed == protocol::header_result::malformed) break;  // met again when its turn comes
-        if (parsed == protocol::header_result::incomplete ||
-            bytes.size() - out.size < header.size()) {
-            const std::size_t need =
-                parsed == protocol::header_result::incomplete ? 1024 : header.size();
-            if (out.size + need > longest_batch) break;
-            header.length = static_cast<std::uint32_t>(out.size + need);
-            return need_whole(header);
-        }
-        if (out.count < out.types.size()) {
-            out.types[out.count] = header.type;
-            out.bodies[out.count] =
-                bytes.substr(out.size + protocol::frame_header_size, header.body_size());
-        }
-        ++out.count;
-        out.size += header.size();
-        ends = header.type == 'S' || header.type == 'H' || header.type == 'Q' ||
-               header.type == 'F' || header.type == 'X';
-    }
-    out.is_short = ends && out.count <= out.types.size();
-    return step::done;
+// False: not all of it has come.
+bool relay::read_batch(request_batch& out) {
+    const std::size_t wanted = out.read(session_->input().unread());
+    if (wanted > 0) session_->input().want(wanted);
+    return wanted == 0;
 }
 
 relay::step relay::begin_batch() {
-    batch whole;
-    if (read_batch(whole) == step::more) return step::more;
+    request_batch whole;
+    if (!read_batch(whole)) return step::more;
     unit_shape_.reset();
-    if (whole.is_short) {
+    if (whole.is_short()) {
         if (answer_locally(whole)) return step::done;
         if (serve_batch_from_cache(whole)) return session_ == nullptr ? step::ended : step::done;
     }
-    if (cache_ && whole.types[0] == 'P') {
+    if (cache_ && whole.first() == 'P') {
         protocol::parse_message parse;
         text_facts facts;
-        if (!protocol::decode(whole.bodies[0], parse) && !find_facts(parse.text, facts)) {
+        if (!protocol::decode(whole.body(0), parse) && !find_facts(parse.text, facts)) {
             return step::blocked;
         }
     }
@@ -160,10 +136,10 @@ relay::step relay::begin_batch() {
 
 // A batch of a client that keeps its server. Nothing: it is the server's, message by message.
 std::optional<relay::step> relay::answer_linked_batch() {
-    batch whole;
-    if (read_batch(whole) == step::more) return step::more;
+    request_batch whole;
+    if (!read_batch(whole)) return step::more;
     unit_shape_.reset();
-    if (whole.is_short && serve_batch_from_cache(whole)) {
+    if (whole.is_short() && serve_batch_from_cache(whole)) {
         return session_ == nullptr ? step::ended : step::done;
     }
     if (facts_ticket_ != 0) return step::blocked;
@@ -171,17 +147,12 @@ std::optional<relay::step> relay::answer_linked_batch() {
 }
 
 // Close of statements and nothing else: known here, and nobody else needs to know.
-bool relay::answer_locally(const batch& whole) {
-    const std::string_view types = whole.shape();
-    if (types.back() != 'S' || !is_transaction_mode()) return false;
-    for (std::size_t i = 0; i + 1 < types.size(); ++i) {
-        protocol::name_message close;
-        if (types[i] != 'C' || protocol::decode(whole.bodies[i], close)) return false;
-    }
+bool relay::answer_locally(const request_batch& whole) {
+    if (!is_transaction_mode() || !whole.only_closes()) return false;
     std::string& out = session_->output().writable();
-    for (std::size_t i = 0; i + 1 < types.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < whole.count(); ++i) {
         protocol::name_message close;
-        if (protocol::decode(whole.bodies[i], close)) return false;
+        if (protocol::decode(whole.body(i), close)) return false;
         if (close.kind == 'S') {
             const change_tag tag = next_tag();
             statements_.stage_close(tag, segment_, close.name);
@@ -192,7 +163,7 @@ bool relay::answer_locally(const batch& whole) {
     ++segment_;
     account_.drop();
     protocol::write_ready_for_query(out, 'I');
-    session_->input().consume(whole.size);
+    session_->input().consume(whole.size());
     return true;
 }
 
