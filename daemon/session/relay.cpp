@@ -300,9 +300,9 @@ void relay::on_server_writable(pool::server_connection&) {
 }
 
 void relay::on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) {
-    if (session_ == nullptr || ticket != facts_ticket_) return;
-    facts_ticket_ = 0;
-    facts_arrived_ = std::static_pointer_cast<const querycache::sql::statement>(facts);
+    if (session_ == nullptr) return;
+    auto answer = std::static_pointer_cast<const querycache::sql::statement>(facts);
+    if (!question_.on_answer(ticket, std::move(answer))) return;
     process();
     if (session_ != nullptr) session_->resume_reading();
 }

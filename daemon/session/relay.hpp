@@ -17,6 +17,7 @@
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/in_order.hpp"
+#include "daemon/session/parser_question.hpp"
 #include "daemon/session/query_account.hpp"
 #include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
@@ -309,10 +310,7 @@ private:
     std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     in_order<replaced_error> refusals_;                  // for replace_error
-    querycache::sql::hash128 asked_hash_;  // of the skeleton that the parser was asked about
-    std::uint64_t facts_ticket_ = 0;       // of the parse that is awaited; 0 = none
-    std::shared_ptr<const querycache::sql::statement> facts_arrived_;
-    std::uint64_t last_facts_ticket_ = 0;
+    parser_question question_;
 
     std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
     std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come

@@ -66,7 +66,7 @@ void relay::process() {
             maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
-        if (facts_ticket_ != 0 || effects_.is_held() || state_ == state::waiting) break;
+        if (question_.is_open() || effects_.is_held() || state_ == state::waiting) break;
         if (session_->is_write_blocked()) break;  // who does not read gets no more answers made
         last = take_request();
     }

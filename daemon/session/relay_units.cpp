@@ -142,7 +142,7 @@ std::optional<relay::step> relay::answer_linked_batch() {
     if (whole.is_short() && serve_batch_from_cache(whole)) {
         return session_ == nullptr ? step::ended : step::done;
     }
-    if (facts_ticket_ != 0) return step::blocked;
+    if (question_.is_open()) return step::blocked;
     return std::nullopt;
 }
 
@@ -172,8 +172,8 @@ bool relay::find_facts(std::string_view text, text_facts& out) {
     const sql::lexed& lexed = here.lexer().run(text);
     const std::string_view skeleton = here.lexer().skeleton();
     const sql::hash128 hash = sql::keyed_hash(skeleton, here.memo_key());
-    if (facts_arrived_ && hash == asked_hash_) {
-        out.statement = std::exchange(facts_arrived_, nullptr);
+    if (auto answer = question_.take(hash)) {
+        out.statement = std::move(answer);
         // A full parser queue answers with facts that hold for this time only.
         if (out.statement->parsed) here.memo().keep(skeleton, hash, out.statement);
     } else {
@@ -236,15 +236,12 @@ void relay::note_waiting() {
 }
 
 void relay::ask_parser(std::string_view text, sql::hash128 hash) {
-    facts_arrived_.reset();
-    asked_hash_ = hash;
-    facts_ticket_ = ++last_facts_ticket_;
     // Values only: the answer comes on a parser's thread and finds the session by its number.
     home().shared().parsers.submit(
         std::string{text},
         [where = &home(),
          id = session_->id(),
-         ticket = facts_ticket_](std::shared_ptr<const sql::statement> facts) {
+         ticket = question_.ask(hash)](std::shared_ptr<const sql::statement> facts) {
             where->with_session(id, [ticket, facts = std::move(facts)](client_session& session) {
                 if (const client_phase_ptr phase = session.phase()) phase->on_facts(ticket, facts);
             });
