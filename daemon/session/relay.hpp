@@ -7,6 +7,7 @@
 //   relay_units.cpp      a client without a server begins something; facts
 //   relay_cache.cpp      what memory answers, and what it is told
 //   relay_requests.cpp   client -> server
+//   relay_extended.cpp   the same: Parse, Bind, Describe, Execute, Close
 //   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
 //   relay_replies.cpp    server -> client
@@ -16,13 +17,15 @@
 #include "daemon/error_reply.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
-#include "daemon/session/in_order.hpp"
+#include "daemon/session/open_portals.hpp"
 #include "daemon/session/parser_question.hpp"
 #include "daemon/session/query_account.hpp"
+#include "daemon/session/replaced_errors.hpp"
 #include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
 #include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
+#include "daemon/session/statement_names.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
@@ -41,7 +44,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <unordered_map>
 #include <vector>
 
 namespace weir::daemon {
@@ -105,20 +107,13 @@ public:
     time_point started_at() const { return account_.started(); }
     const std::shared_ptr<pool::pool>& owner() const { return pool_; }
     pool::pool_mode mode() const { return mode_; }
-    std::size_t prepared_count() const { return statements_.size(); }
+    std::size_t prepared_count() const { return names_.size(); }
 
 private:
     // A statement up to this size is looked at as a whole; a longer one passes as one that may do
     // anything.
     static constexpr std::size_t longest_query = 1U << 20U;
-    static constexpr std::string_view server_name_prefix = "pgweir_";
 
-    /// What is told in place of the error of the request `tag`.
-    struct replaced_error {
-        change_tag tag = tag_none;
-        client_error error;
-        bool is_parse = false;
-    };
     /// What became of one message of the client.
     enum class step : std::uint8_t {
         done,     ///< taken; the next one, please
@@ -215,6 +210,7 @@ private:
     void stage_deallocate(const text_facts& facts, change_tag tag);
     bool deallocate_portal(const text_facts& facts);
     step forward_parse(const protocol::frame_header& header);
+    step forward_long_parse(const protocol::frame_header& header);
     step forward_bind(const protocol::frame_header& header);
     step forward_describe(const protocol::frame_header& header);
     step forward_close(const protocol::frame_header& header);
@@ -222,15 +218,12 @@ private:
     step forward_plain(const protocol::frame_header& header);
     step refuse_unknown(std::string_view name, const protocol::frame_header& header);
     void close_foreign_unnamed();
-    void drop_unnamed();
-    static std::uint64_t next_unnamed_serial();
     bool owes_ready() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error, bool is_parse);
     void refuse_query(const client_error& error);
     static client_error unknown_statement(std::string_view name);
-    std::optional<client_error> take_refusal(change_tag tag);
     void close_surplus();
     bool prepare_on_server(std::string_view name, const pool::client_statement& statement);
     bool prepare_unnamed(const pool::client_statement& statement);
@@ -263,7 +256,6 @@ private:
     void emit_made_here();
     void resolve_dropped();
     void resolve(const protocol::owed& request, pool::change_outcome outcome);
-    change_tag next_tag() { return last_tag_ = next_after(last_tag_); }
 
     // --- relay_replies.cpp ---
     void take_replies();
@@ -301,15 +293,10 @@ private:
     std::uint64_t counted_to_server_ = 0;  // in this lease
     pool::cancel_registry::registration key_;
     session_effects effects_;
-    pool::client_statements statements_;
-
-    change_tag last_tag_ = tag_none;
-    std::uint64_t segment_ = 0;
-    std::uint64_t unnamed_serial_ = 0;        // of the client's last unnamed Parse
-    std::optional<text_facts> portal_facts_;  // of the unnamed portal, until it is executed
-    std::unordered_map<std::string, text_facts> named_portals_;  // until the transaction ends
+    statement_names names_;
+    open_portals portals_;
+    replaced_errors refusals_;
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
-    in_order<replaced_error> refusals_;                  // for replace_error
     parser_question question_;
 
     std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server

@@ -204,14 +204,13 @@ bool relay::serve_batch_from_cache(const request_batch& whole) {
         if (protocol::decode(whole.body(0), parse) || parse.name != bind.statement) return false;
         // In session mode the names are the server's own, so it must see each Parse of one. An
         // unnamed statement that it has not seen is made up for at the next Bind.
-        if (!parse.name.empty() &&
-            (!is_transaction_mode() || statements_.find(parse.name) != nullptr)) {
+        if (!parse.name.empty() && (!is_transaction_mode() || names_.find(parse.name) != nullptr)) {
             return false;
         }
         request.text = parse.text;
         request.parameter_types = parse.parameter_types;
     } else {
-        const auto* const known = statements_.find(bind.statement);
+        const auto* const known = names_.find(bind.statement);
         if (known == nullptr || known->statement->settings != settings_now()) return false;
         request.text = known->statement->text;
         request.parameter_types = known->statement->parameter_types;
@@ -224,19 +223,13 @@ bool relay::serve_batch_from_cache(const request_batch& whole) {
         // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
         // first, it asks.
         if (!find_facts(parse.text, facts)) return false;
-        const change_tag tag = next_tag();
-        if (statements_.stage_parse(
-                tag, segment_, parse.name, make_client_statement(parse, std::move(facts))
-            )) {
-            return false;
-        }
-        statements_.resolve(tag, pool::change_outcome::succeeded);
-        if (parse.name.empty()) unnamed_serial_ = next_unnamed_serial();
+        auto statement = make_client_statement(parse, std::move(facts));
+        if (names_.parse_here(parse.name, std::move(statement))) return false;
         protocol::write_parse_complete(before);
     }
     tell_hit(hit, request.text, before);
     if (session_ == nullptr) return true;
-    ++segment_;
+    names_.end_segment();
     session_->input().consume(whole.size());
     unit_shape_.reset();
     return true;

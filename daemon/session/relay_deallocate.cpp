@@ -38,7 +38,7 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
         refuse_query(unknown_statement(name));
         return step::done;
     }
-    const auto is_known = [this](const std::string& name) { return statements_.find(name); };
+    const auto is_known = [this](const std::string& name) { return names_.find(name); };
     const auto& names = facts.deallocates;
     if (std::none_of(names.begin(), names.end(), is_known)) return std::nullopt;
     const bool succeeds = std::all_of(names.begin(), names.end(), is_known) &&
@@ -54,10 +54,8 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
 void relay::deallocate_here(const std::vector<std::string>& names) {
     std::string& out = session_->output().writable();
     for (const auto& name : names) {
-        ++segment_;
-        const change_tag tag = next_tag();
-        statements_.stage_close(tag, segment_, name);
-        statements_.resolve(tag, pool::change_outcome::succeeded);
+        names_.end_segment();
+        names_.close_here(name);
         protocol::write_command_complete(out, "DEALLOCATE");
     }
     protocol::write_ready_for_query(out, server_->pipeline().transaction_status());
@@ -73,10 +71,10 @@ std::optional<relay::step> relay::write_deallocate(
     for (const auto& name : names) {
         std::string_view written = name;
         // The second time it is unknown, and the error says so by this name.
-        const auto* known = is_repeated(names, name) ? nullptr : statements_.find(name);
+        const auto* known = is_repeated(names, name) ? nullptr : names_.find(name);
         if (known != nullptr) {
             if (!prepare_on_server(name, *known)) return step::blocked;
-            written = statements_.find(name)->statement->server_name;
+            written = names_.find(name)->statement->server_name;
         }
         instead += "DEALLOCATE ";
         pool::append_quoted_identifier(instead, written);
@@ -88,7 +86,7 @@ std::optional<relay::step> relay::write_deallocate(
 // A name of ours that this client has not given to a statement of its own.
 std::string_view relay::foreign_name(const text_facts& facts) const {
     for (const auto& name : facts.deallocates) {
-        if (name.starts_with(server_name_prefix) && statements_.find(name) == nullptr) return name;
+        if (names_.is_foreign(name)) return name;
     }
     return {};
 }
@@ -101,9 +99,9 @@ bool relay::deallocate_portal(const text_facts& facts) {
         return true;
     }
     const std::string& name = facts.deallocates.front();
-    if (statements_.find(name) == nullptr) return false;
-    const change_tag tag = next_tag();
-    statements_.stage_close(tag, segment_, name);
+    if (names_.find(name) == nullptr) return false;
+    const change_tag tag = names_.next_tag();
+    names_.close(tag, name);
     push(request_kind::execute, reply_action::make_here, tag);
     return true;
 }
@@ -112,14 +110,14 @@ bool relay::deallocate_portal(const text_facts& facts) {
 void relay::stage_deallocate(const text_facts& facts, change_tag tag) {
     auto& on_server = server_->session().statements;
     for (const auto& name : facts.deallocates) {
-        const auto* const known = statements_.find(name);
+        const auto* const known = names_.find(name);
         if (known == nullptr) continue;
         if (is_transaction_mode()) {
             const auto id = known->statement->id;
             on_server.distrust(id);  // of several, one that fails does not bring back the others
-            on_server.stage_close(tag, segment_, id);
+            on_server.stage_close(tag, names_.segment(), id);
         }
-        statements_.stage_close(tag, segment_, name);
+        names_.close(tag, name);
     }
     if (!facts.statement) return;
     const auto effects = facts.statement->effects;
@@ -130,8 +128,8 @@ void relay::stage_deallocate(const text_facts& facts, change_tag tag) {
     if (facts.statement->statements != 1) return;
     if (has(effects, sql::session_effect::deallocate_all) ||
         has(effects, sql::session_effect::discard_all)) {
-        statements_.stage_deallocate_all(tag, segment_);
-        on_server.stage_deallocate_all(tag, segment_);
+        names_.deallocate_all(tag);
+        on_server.stage_deallocate_all(tag, names_.segment());
     }
 }
 

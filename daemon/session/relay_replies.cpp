@@ -182,7 +182,8 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             }
             on_error_response(verdict, body);
             if (verdict.action == reply_action::replace_error) {
-                if (const auto told = take_refusal(verdict.request.tag)) {
+                const bool has_failed = pipeline.transaction_status() == 'E';
+                if (const auto told = refusals_.take(verdict.request.tag, has_failed)) {
                     write_error(session_->output().writable(), *told);
                     emit_made_here();
                     return true;
@@ -252,7 +253,7 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     account_.add_rows(complete.rows.value_or(0));
     if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
         // Also when it was one of several statements and could not be staged.
-        statements_.deallocate_all();
+        names_.deallocate_all();
         server_->session().statements.deallocate_all();
     }
     // What is on its way behind a DISCARD ALL was noted when it was sent and must not be wiped with
@@ -284,13 +285,14 @@ bool relay::tells_parameter(std::string_view body) {
 bool relay::tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error) {
     if (!verdict.failure || !names_statement(verdict.request)) return false;
     const std::uint32_t id = verdict.request.tag;
-    const std::string ours = '"' + std::string{server_name_prefix} + std::to_string(id) + '"';
+    const std::string ours =
+        '"' + std::string{statement_names::server_prefix} + std::to_string(id) + '"';
     if (error.find(ours) == std::string_view::npos) return false;
     protocol::error_fields fields;
     if (protocol::decode(error.substr(protocol::frame_header_size), fields)) return false;
     const std::size_t at = fields.message.find(ours);
     if (at == std::string::npos) return false;
-    fields.message.replace(at, ours.size(), '"' + statements_.name_of(id) + '"');
+    fields.message.replace(at, ours.size(), '"' + names_.name_of(id) + '"');
     std::string told;
     protocol::write_error_response(told, fields);
     session_->output().add_copy(told);
@@ -316,9 +318,8 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
 
 void relay::on_ready_for_query(char status) {
     effects_.on_ready(status, server_->session().settings, server_->pipeline().is_idle());
-    while (!refusals_.empty() && server_->pipeline().empty())
-        refusals_.pop_front();  // of requests that were dropped
-    if (status == 'I') named_portals_.clear();
+    if (server_->pipeline().empty()) refusals_.clear();
+    if (status == 'I') portals_.on_transaction_end();
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
     // What a statement has set is reported before its ReadyForQuery.

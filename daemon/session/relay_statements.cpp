@@ -8,7 +8,6 @@
 #include "protocol/sqlstate.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 namespace weir::daemon {
 
@@ -28,9 +27,9 @@ pool::client_statement relay::make_client_statement(
     const auto now = settings_now();
     pool::client_statement made;
     if (parse.name.empty() || !is_transaction_mode()) {
-        const auto* const same =
-            parse.name.empty() ? statements_.unnamed_like(parse.text, parse.parameter_types, now)
-                               : nullptr;
+        const auto* const same = parse.name.empty()
+                                     ? names_.unnamed_like(parse.text, parse.parameter_types, now)
+                                     : nullptr;
         if (same != nullptr && same->facts) return *same;
         made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types, now);
     } else {
@@ -55,7 +54,7 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
             {severity::error,
              sqlstate::configuration_limit_exceeded,
              error.message(),
-             "This client holds " + std::to_string(statements_.size()) + " prepared statements.",
+             "This client holds " + std::to_string(names_.size()) + " prepared statements.",
              "Close statements that are no longer used, or let the driver cache fewer."},
             true
         );
@@ -65,8 +64,8 @@ void relay::refuse_parse(std::error_code error, std::string_view name) {
 // The server must fail, too, so that its transaction is in the state that the client is told: it
 // gets a Bind that cannot succeed, and its error is replaced by ours.
 void relay::refuse_in_stream(const client_error& error, bool is_parse) {
-    const change_tag tag = next_tag();
-    refusals_.push_back({tag, error, is_parse});
+    const change_tag tag = names_.next_tag();
+    refusals_.add(tag, error, is_parse);
     const char nothing[6] = {0, 0, 0, 0, 0, 0};
     protocol::write_bind(
         server_->output().writable(), "", "pgweir_refused", std::string_view{nothing, 6}
@@ -76,15 +75,15 @@ void relay::refuse_in_stream(const client_error& error, bool is_parse) {
 
 // The same for a simple Query: it may be in a transaction, or behind extended messages.
 void relay::refuse_query(const client_error& error) {
-    const change_tag tag = next_tag();
-    refusals_.push_back({tag, error, false});
+    const change_tag tag = names_.next_tag();
+    refusals_.add(tag, error, false);
     protocol::write_query(server_->output().writable(), "DEALLOCATE pgweir_refused");
     server_->session().unnamed_statement = 0;
-    ++segment_;
-    statements_.stage_query(tag, segment_);
+    names_.end_segment();
+    names_.query(tag);
     push(request_kind::query, reply_action::replace_error, tag);
     account_.complete();
-    ++segment_;
+    names_.end_segment();
 }
 
 client_error relay::unknown_statement(std::string_view name) {
@@ -93,27 +92,8 @@ client_error relay::unknown_statement(std::string_view name) {
         sqlstate::invalid_sql_statement_name,
         "prepared statement \"" + std::string{name} + "\" does not exist",
         "",
-        "Names that begin with \"" + std::string{server_name_prefix} +
+        "Names that begin with \"" + std::string{statement_names::server_prefix} +
             "\" are the daemon's own: prepare the statement under another one."};
-}
-
-// Older ones are of requests that were dropped.
-std::optional<client_error> relay::take_refusal(change_tag tag) {
-    while (!refusals_.empty() && is_not_after(refusals_.front().tag, tag)) {
-        replaced_error found = std::move(refusals_.front());
-        refusals_.pop_front();
-        if (found.tag != tag) continue;
-        // PostgreSQL looks at the transaction before it looks at the name.
-        if (found.is_parse && server_ && server_->pipeline().transaction_status() == 'E') {
-            found.error.sqlstate = sqlstate::in_failed_sql_transaction;
-            found.error.message =
-                "current transaction is aborted, commands ignored until end of transaction block";
-            found.error.detail.clear();
-            found.error.hint.clear();
-        }
-        return std::move(found.error);
-    }
-    return std::nullopt;
 }
 
 // As PostgreSQL says it. Big messages are not buffered: the rest of one that is refused is dropped
@@ -135,11 +115,13 @@ void relay::close_surplus() {
 }
 
 bool relay::close_on_server(std::uint64_t id) {
-    const change_tag tag = next_tag();
+    const change_tag tag = names_.next_tag();
     protocol::write_close(
-        server_->output().writable(), 'S', std::string{server_name_prefix} + std::to_string(id)
+        server_->output().writable(),
+        'S',
+        std::string{statement_names::server_prefix} + std::to_string(id)
     );
-    server_->session().statements.stage_close(tag, segment_, id);
+    server_->session().statements.stage_close(tag, names_.segment(), id);
     return push(request_kind::close, reply_action::swallow, tag);
 }
 
@@ -158,7 +140,7 @@ pool::statement_ptr relay::statement_of_now(
 }
 
 presence relay::look_up(const pool::shared_statement& statement) {
-    return server_->session().statements.use(statement, settings_now(), segment_);
+    return server_->session().statements.use(statement, settings_now(), names_.segment());
 }
 
 void relay::parse_on_server(
@@ -169,7 +151,7 @@ void relay::parse_on_server(
     parse.parameter_types = statement.parameter_types;
     note_prepared(parse.text);
     protocol::write_parse(server_->output().writable(), statement.server_name, parse);
-    server_->session().statements.stage_parse(tag, segment_, statement);
+    server_->session().statements.stage_parse(tag, names_.segment(), statement);
     push(request_kind::parse, action, tag);
     counters_.server_parsed();
     close_surplus();
@@ -188,27 +170,26 @@ bool relay::prepare_on_server(std::string_view name, const pool::client_statemen
     pool::statement_ptr wanted = statement.statement;
     if (!wanted->is_own && wanted->settings != settings_now()) {
         wanted = statement_of_now(wanted->text, wanted->parameter_types);
-        statements_.replace(name, wanted);
+        names_.replace(name, wanted);
         where = look_up(*wanted);
         if (where == presence::present) return true;
         if (where == presence::in_doubt) return false;
     }
     if (where == presence::stale) close_on_server(wanted->id);
-    parse_on_server(*wanted, next_tag(), reply_action::swallow);
+    parse_on_server(*wanted, names_.next_tag(), reply_action::swallow);
     return true;
 }
 
 bool relay::prepare_unnamed(const pool::client_statement& statement) {
     pool::server_session& session = server_->session();
-    if (session.unnamed_statement == unnamed_serial_ && unnamed_serial_ != 0) return true;
-    const change_tag tag = next_tag();
+    if (names_.is_unnamed(session.unnamed_statement)) return true;
+    const change_tag tag = names_.next_tag();
     protocol::parse_message parse;
     parse.text = statement.statement->text;
     parse.parameter_types = statement.statement->parameter_types;
     note_prepared(parse.text);
     protocol::write_parse(server_->output().writable(), "", parse);
-    if (unnamed_serial_ == 0) unnamed_serial_ = next_unnamed_serial();
-    session.unnamed_statement = unnamed_serial_;
+    session.unnamed_statement = names_.number_unnamed();
     push(request_kind::parse, reply_action::swallow, tag);
     counters_.server_parsed();
     return true;
@@ -222,28 +203,14 @@ bool relay::known_facts(const pool::client_statement& known, text_facts& facts) 
     return find_facts(known.statement->text, facts);
 }
 
-std::uint64_t relay::next_unnamed_serial() {
-    static std::atomic<std::uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
 // A client that has no unnamed statement must not meet another client's: with it gone, PostgreSQL
 // itself says 26000.
 void relay::close_foreign_unnamed() {
     pool::server_session& session = server_->session();
-    if (!is_transaction_mode() ||
-        (unnamed_serial_ != 0 && session.unnamed_statement == unnamed_serial_)) {
-        return;
-    }
+    if (!is_transaction_mode() || names_.is_unnamed(session.unnamed_statement)) return;
     protocol::write_close(server_->output().writable(), 'S', "");
     session.unnamed_statement = 0;
     push(request_kind::close, reply_action::swallow, tag_none);
-}
-
-void relay::drop_unnamed() {
-    const change_tag tag = next_tag();
-    statements_.stage_close(tag, segment_, "");
-    statements_.resolve(tag, pool::change_outcome::succeeded);
 }
 
 // What is known about the statement, for the Execute that follows, and the cache's word on it.
@@ -270,11 +237,7 @@ void relay::begin_bound(
     if (facts.statement && has(facts.statement->effects, sql::session_effect::set_bound) && whole) {
         facts.bound = bound_step(facts.statement->steps.front().setting, bind.tail);
     }
-    if (bind.portal.empty()) {
-        portal_facts_ = std::move(facts);
-    } else {
-        named_portals_[std::string{bind.portal}] = std::move(facts);
-    }
+    portals_.bind(bind.portal, std::move(facts));
 }
 
 // False: it will never be answered, and what was noted for it is undone.
@@ -316,7 +279,7 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
     // One that failed is told by take_message(), which forgets the older ones, too.
     const bool is_query = request.kind == request_kind::query;
     if (request.action == reply_action::replace_error && !is_query) return;
-    statements_.resolve(request.tag, outcome);
+    names_.resolve(request.tag, outcome);
     if (server_) {
         server_->session().statements.resolve(request.tag, outcome);
         if (request.kind == request_kind::parse && outcome != pool::change_outcome::succeeded) {

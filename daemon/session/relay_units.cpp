@@ -36,7 +36,7 @@ relay::step relay::begin_unit(const protocol::frame_header& header) {
         case 'C':
             return begin_batch();
         case 'S':
-            ++segment_;
+            names_.end_segment();
             input.consume(header.size());
             account_.drop();
             protocol::write_ready_for_query(session_->output().writable(), 'I');
@@ -78,7 +78,7 @@ relay::step relay::skip_refused(const protocol::frame_header& header) {
     if (skip_ == skipping::one_message || header.type == 'S') {
         skip_ = skipping::nothing;
         account_.drop();
-        ++segment_;
+        names_.end_segment();
         protocol::write_ready_for_query(session_->output().writable(), 'I');
     }
     return step::done;
@@ -98,7 +98,7 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
         if (serve_query_from_cache(query.text)) {
             if (session_ == nullptr) return step::ended;
             input.consume(header.size());
-            ++segment_;
+            names_.end_segment();
             return step::done;
         }
         // The parser is asked before a server is taken: nobody holds a server while he waits for
@@ -153,14 +153,10 @@ bool relay::answer_locally(const request_batch& whole) {
     for (std::size_t i = 0; i + 1 < whole.count(); ++i) {
         protocol::name_message close;
         if (protocol::decode(whole.body(i), close)) return false;
-        if (close.kind == 'S') {
-            const change_tag tag = next_tag();
-            statements_.stage_close(tag, segment_, close.name);
-            statements_.resolve(tag, pool::change_outcome::succeeded);
-        }
+        if (close.kind == 'S') names_.close_here(close.name);
         protocol::write_close_complete(out);
     }
-    ++segment_;
+    names_.end_segment();
     account_.drop();
     protocol::write_ready_for_query(out, 'I');
     session_->input().consume(whole.size());
@@ -227,7 +223,7 @@ void relay::note_waiting() {
         } else if (header.type == 'P' && !protocol::decode(body, parse)) {
             note_text(parse.text);
         } else if (header.type == 'B' && !protocol::decode(body, bind)) {
-            const auto* const known = statements_.find(bind.statement);
+            const auto* const known = names_.find(bind.statement);
             if (known != nullptr) note_text(known->statement->text);
         }
         if (header.type == 'Q' || header.type == 'S') return;
