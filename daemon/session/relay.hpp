@@ -15,6 +15,7 @@
 #pragma once
 
 #include "daemon/error_reply.hpp"
+#include "daemon/session/cache_settings.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
 #include "daemon/session/open_portals.hpp"
@@ -26,6 +27,7 @@
 #include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/session/statement_names.hpp"
+#include "daemon/session/text_trust.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
@@ -166,7 +168,6 @@ private:
     void settle(const querycache::settlement& settlement);
     bool is_read_alike(std::string_view text) const;
     void note_prepared(std::string_view text);
-    bool may_change_texts(const text_facts& facts) const;
     bool serve_query_from_cache(std::string_view text);
     bool serve_batch_from_cache(const request_batch& whole);
     bool leaves_traces() const;
@@ -310,13 +311,9 @@ private:
     bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
     skipping skip_ = skipping::nothing;
 
-    pool::settings cached_settings_;  // those that the cache was told
-    bool cached_uncertain_ = false;
+    text_trust texts_;
     bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
-    std::string cached_looks_;     // in the key; as server_settings::looks()
-    // Something is under way that may change by which rules the server reads what follows.
-    bool texts_in_doubt_ = false;
-    bool had_other_texts_ = false;  // the server read by other rules than ours since it was linked
+    cache_settings cached_;        // those that cache_ was told
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
     query_account account_;

@@ -7,10 +7,8 @@
 #include "pool/text_rules.hpp"
 #include "protocol/ascii.hpp"
 #include "querycache/cache.hpp"
-#include "querycache/sql/utf8.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 
 namespace weir::daemon {
@@ -81,95 +79,32 @@ std::string_view relay::look_of(std::string_view name, std::string& buffer) cons
 
 void relay::refresh_cache_settings() {
     if (!cache_) return;
-    cached_settings_ = effects_.settings().current();
-    cached_uncertain_ = effects_.settings().is_uncertain();
-    // What the server has by default counts as much as what the client has set: a configuration may
-    // change, and have another default for another role.
-    cached_looks_.clear();
-    std::string buffer;
-    for (const auto name : pool::look_names) {
-        cached_looks_ += look_of(name, buffer);
-        cached_looks_.push_back('\0');
-    }
-    std::string signature = cached_looks_;
-    auto others = cached_settings_;
-    for (const auto name : pool::look_names)
-        others.erase(name);
-    others.append_canonical(signature);
-    // As whom a statement runs is not keyed: such sessions are not served. Under any search_path a
-    // name means one relation or none, and that path is in the key.
-    bool understood = !effects_.settings().is_uncertain();
-    for (const auto& one : effects_.settings().current().all()) {
-        if (one.name == "role" || one.name == "session_authorization" ||
-            one.name == "row_security" || one.name == "transform_null_equals") {
-            understood = false;
-        }
-    }
-    cache_->set_settings(signature, understood);
+    const auto key =
+        cached_.adopt(effects_.settings(), [this](std::string_view name, std::string& buffer) {
+            return look_of(name, buffer);
+        });
+    cache_->set_settings(key.signature, key.is_understood);
 }
 
 // Before a reply is kept: the server must have written it as the key says. It may have another
 // default since its configuration was loaded again, and tells with the reply.
 void relay::check_looks() {
-    const std::string& now = server_->session().settings.looks();
-    if (now == cached_looks_) return;
+    if (server_->session().settings.looks() == cached_.looks()) return;
     capture_.reset();
     refresh_cache_settings();
 }
 
-// Whether the server surely takes the text apart as our lexer does. If not, a write may hide in
-// what looks like a constant. Without a backslash and in ASCII a text reads the same under all
-// settings.
 bool relay::is_read_alike(std::string_view text) const {
-    auto rules = server_->session().settings.texts();
-    if (effects_.is_applying()) {
-        rules = std::max(rules, pool::rules_of(effects_.settings().current()));
-    }
-    if (texts_in_doubt_) rules = pool::text_rules::other;
-    if (rules == pool::text_rules::plain) return true;
-    if (!querycache::sql::is_ascii(text)) return false;
-    return rules == pool::text_rules::plain_if_ascii || text.find('\\') == std::string_view::npos;
+    const bool is_applying = effects_.is_applying();
+    return texts_.reads_alike(
+        text, server_->session().settings, is_applying ? &effects_.settings().current() : nullptr
+    );
 }
 
 // What a server has prepared it does not read again, so its Bind cannot be judged by the settings
 // of that time.
 void relay::note_prepared(std::string_view text) {
     if (!is_read_alike(text)) server_->session().read_otherwise = true;
-}
-
-// Whether what is sent behind the statement, before its outcome is known, may be read by other
-// rules. (Its own text was read as a whole before.)
-bool relay::may_change_texts(const text_facts& facts) const {
-    using querycache::sql::effect_bit;
-    using querycache::sql::transaction_control;
-    using enum querycache::sql::session_effect;
-    if (!facts.statement) return true;
-    const auto& statement = *facts.statement;
-    constexpr auto of_any = effect_bit(reset_all) | effect_bit(discard_all) |
-                            effect_bit(set_config) | effect_bit(set_bound) | effect_bit(opaque) |
-                            effect_bit(load);
-    constexpr auto of_one = effect_bit(set) | effect_bit(set_local) | effect_bit(reset);
-    if ((statement.effects & of_any) != 0) return true;
-    if ((statement.effects & of_one) != 0) {
-        const auto& name = statement.steps.front().setting.name;
-        // set_config(.., true) of a name that is not looked at.
-        const bool is_any =
-            name.empty() && statement.kind != querycache::sql::statement_class::session;
-        if (statement.statements != 1 || is_any || name == "standard_conforming_strings" ||
-            name == "client_encoding") {
-            return true;
-        }
-    }
-    // A cursor's query runs when it is fetched from.
-    constexpr auto cursor = querycache::sql::reason_bit(querycache::sql::text_reason::cursor);
-    if ((statement.reasons & cursor) != 0) return true;
-    if (statement.writes_unknown && !statement.calls_decide) return true;
-    // The end of a transaction may take a setting back or run deferred triggers.
-    const bool ends = statement.transaction != transaction_control::none &&
-                      statement.transaction != transaction_control::begin &&
-                      statement.transaction != transaction_control::savepoint;
-    const auto& session = server_->session();
-    return ends && (session.ran_unknown_code || had_other_texts_);
 }
 
 void relay::settle(const querycache::settlement& settlement) {
@@ -299,14 +234,14 @@ void relay::begin_cached(
     std::optional<bypass_reason> refused
 ) {
     const auto& session = server_->session();
-    had_other_texts_ |= session.settings.texts() != pool::text_rules::plain;
+    texts_.meet(session.settings);
     const bool is_query = request.shape == querycache::reply_shape::simple;
     if (is_query ? !is_read_alike(request.text) : session.read_otherwise) {
         if (cache_) effects_.leave_unknown();
-        texts_in_doubt_ = true;
+        texts_.doubt();
         return begin_known(request, {}, refused);
     }
-    texts_in_doubt_ |= may_change_texts(facts);
+    texts_.on_sent(facts, session.ran_unknown_code);
     begin_known(request, facts, refused);
 }
 
@@ -329,7 +264,7 @@ void relay::begin_known(
     if (is_tainted && !decision.rule.empty()) effects_.leave_unknown();
     if (decision.runs_unknown_code) {
         is_tainted = true;
-        texts_in_doubt_ = true;
+        texts_.doubt();
         if (!is_transaction_mode()) effects_.leave_unknown();
     }
     account_.note_rule(decision.rule);

@@ -322,11 +322,9 @@ void relay::on_ready_for_query(char status) {
     if (status == 'I') portals_.on_transaction_end();
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
-    // What a statement has set is reported before its ReadyForQuery.
-    if (nothing_owed) texts_in_doubt_ = false;
+    if (nothing_owed) texts_.on_nothing_owed();
     if (cache_) {
-        if (!(effects_.settings().current() == cached_settings_) ||
-            effects_.settings().is_uncertain() != cached_uncertain_) {
+        if (!cached_.are(effects_.settings())) {
             refresh_cache_settings();
             cache_->set_application(application());
         }

@@ -97,8 +97,7 @@ void relay::on_put_back(pool::waiting_ticket ticket) {
 
 void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
-    texts_in_doubt_ = false;
-    had_other_texts_ = false;
+    texts_.begin_lease();
     cancel_is_held_ = false;
     counters_.server_assigned();
     counted_to_server_ = server_->output().added();

@@ -1,0 +1,28 @@
+#include "daemon/session/cache_settings.hpp"
+
+#include <algorithm>
+
+namespace weir::daemon {
+
+namespace {
+
+// As whom a statement runs is not keyed: such sessions are not served. Under any search_path a name
+// means one relation or none, and that path is in the key.
+bool is_keyed(const pool::setting& one) {
+    return one.name != "role" && one.name != "session_authorization" &&
+           one.name != "row_security" && one.name != "transform_null_equals";
+}
+
+}  // namespace
+
+cache_settings::key_part cache_settings::key() const {
+    const auto& all = current_.all();
+    key_part made{looks_, !is_uncertain_ && std::all_of(all.begin(), all.end(), is_keyed)};
+    auto others = current_;
+    for (const auto name : pool::look_names)
+        others.erase(name);
+    others.append_canonical(made.signature);
+    return made;
+}
+
+}  // namespace weir::daemon
