@@ -38,12 +38,12 @@ relay::relay(
 )
     : session_{&session},
       pool_{std::move(pool)},
-      mode_{pool_->mode()},
-      place_{std::move(place)},
       counters_{session.home().counters().pool(database, user)},
+      place_{std::move(place)},
       user_{std::move(user)},
       database_{std::move(database)},
-      parameters_{std::move(parameters)} {}
+      parameters_{std::move(parameters)},
+      mode_{pool_->mode()} {}
 
 relay::~relay() = default;
 

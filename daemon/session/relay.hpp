@@ -1,7 +1,18 @@
 // A logged-in client of a pool: takes its messages to a server and the replies back, and gives the
 // server away again as soon as the pool's rule allows. The hot path of the daemon. Who a reply
 // belongs to is the pipeline's knowledge, what may be answered from memory the cache's, what may be
-// reused reusable()'s; here the pieces meet.
+// reused reusable()'s; here the pieces meet. What has to be remembered between messages is kept by
+// classes of their own, which do not know the relay:
+//   query_account    what was asked and answered, for statistics and the slow log
+//   session_effects  settings, pins and other traces of statements; our own SETs under way
+//   statement_names  what a name of a prepared statement means
+//   open_portals     what a portal will run
+//   replaced_errors  what is told in place of a server's error
+//   parser_question  the text that a parser's thread is looking at
+//   text_trust       whether the server reads a text as our lexer does
+//   cache_settings   the settings under which the cache knows the session
+//   request_batch    what the front of the input asks for
+// The relay's own functions are in
 //   relay.cpp            greeting, query groups, cancel, end
 //   relay_servers.cpp    link, settings, release
 //   relay_units.cpp      a client without a server begins something; facts
@@ -276,47 +287,53 @@ private:
 
     client_session* session_;  // null once it is closed
     std::shared_ptr<pool::pool> pool_;
-    // For as long as the client lives, whatever a reload says: its statements are named by it.
-    const pool::pool_mode mode_;
-    user_places::place place_;
     insight::pool_counters& counters_;
+    user_places::place place_;
     std::string user_;
     std::string database_;
     protocol::startup_parameters parameters_;  // until the greeting
-    state state_ = state::greeting;
+    pool::cancel_registry::registration key_;
 
+    // Where the client is.
+    // For as long as it lives, whatever a reload says: its statements are named by it.
+    const pool::pool_mode mode_;
+    state state_ = state::greeting;
+    skipping skip_ = skipping::nothing;
+    bool is_ticking_ = false;
+    bool in_process_ = false;
+    bool leaving_ = false;         // drain: close at the end of the unit
+    bool told_fatal_ = false;      // PostgreSQL's own FATAL went to the client
+    bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that
+    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
+    // The large message that is under way in either direction.
+    bool drops_rest_ = false;  // of a refused request: nobody gets the rest
+    bool reply_forwards_ = false;
+    bool rows_forward_ = false;     // the last message was a DataRow that was forwarded
+    std::size_t request_rest_ = 0;  // bytes that still go to the server
+    std::size_t reply_rest_ = 0;    // bytes that are still to come
+
+    // Its server.
     pool::server_ptr server_;
     pool::waiting_ticket ticket_ = 0;   // 0: not in the queue
     pool::waiting_ticket noticed_ = 0;  // of the wait that the client was told about
-    bool is_ticking_ = false;
     std::uint64_t lease_ = 0;
     std::uint64_t counted_to_client_ = 0;
     std::uint64_t counted_to_server_ = 0;  // in this lease
-    pool::cancel_registry::registration key_;
+
+    // What it has said.
+    query_account account_;
     session_effects effects_;
     statement_names names_;
     open_portals portals_;
     replaced_errors refusals_;
-    std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     parser_question question_;
-
-    std::size_t request_rest_ = 0;  // bytes of a large message that still go to the server
-    std::size_t reply_rest_ = 0;    // bytes of a large reply that are still to come
-    bool reply_forwards_ = false;
-    bool rows_forward_ = false;    // the last message was a DataRow that was forwarded
-    bool drops_rest_ = false;      // of a refused message: nobody gets the rest
-    bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that
-    bool in_process_ = false;
-    bool leaving_ = false;     // drain: close at the end of the unit
-    bool told_fatal_ = false;  // PostgreSQL's own FATAL went to the client
-    skipping skip_ = skipping::nothing;
-
     text_trust texts_;
-    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
-    cache_settings cached_;        // those that cache_ was told
+
+    // What memory knows of it.
+    std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
+    cache_settings cached_;                              // those that cache_ was told
     std::optional<querycache::cache_session> cache_;
     std::unique_ptr<querycache::capture> capture_;
-    query_account account_;
 };
 
 }  // namespace weir::daemon
