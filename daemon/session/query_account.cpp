@@ -24,18 +24,6 @@ void query_account::note_statement(const text_facts& facts) {
     here.tags = facts.tags;
 }
 
-insight::query_event query_account::event(time_point now) const {
-    insight::query_event made;
-    made.kind = group_.statement ? group_.statement->kind : insight::query_kind::unknown;
-    made.cache = group_.cache;
-    made.total = now - started_;
-    made.wait = wait_;
-    if (is_sent()) made.server = now - sent_;
-    made.rows = rows_;
-    made.bytes = reply_bytes_;
-    return made;
-}
-
 insight::slow_query_texts query_account::texts(slow_strings& own) {
     insight::slow_query_texts texts;
     texts.client = own.who.client;
@@ -57,20 +45,6 @@ insight::slow_query_texts query_account::texts(slow_strings& own) {
         texts.request_id = own.request_id;
     }
     return texts;
-}
-
-void query_account::clear() noexcept {
-    wait_ = {};
-    sent_ = {};
-    is_open_ = false;
-    group_.is_complete = false;
-    group_.statement.reset();
-    group_.tags.reset();
-    group_.cache = insight::cache_outcome::none;
-    group_.rule.clear();
-    reply_bytes_ = 0;
-    rows_ = 0;
-    sqlstate_.clear();
 }
 
 void query_account::begin_next(time_point now, bool is_owed) {

@@ -164,9 +164,31 @@ private:
     }
     /// The group that the client's messages belong to now.
     group& asked() { return behind_.empty() ? group_ : behind_.back(); }
-    insight::query_event event(time_point now) const;
+    insight::query_event event(time_point now) const {
+        insight::query_event made;
+        made.kind = group_.statement ? group_.statement->kind : insight::query_kind::unknown;
+        made.cache = group_.cache;
+        made.total = now - started_;
+        made.wait = wait_;
+        if (is_sent()) made.server = now - sent_;
+        made.rows = rows_;
+        made.bytes = reply_bytes_;
+        return made;
+    }
     insight::slow_query_texts texts(slow_strings& own);
-    void clear() noexcept;
+    void clear() noexcept {
+        wait_ = {};
+        sent_ = {};
+        is_open_ = false;
+        group_.is_complete = false;
+        group_.statement.reset();
+        group_.tags.reset();
+        group_.cache = insight::cache_outcome::none;
+        group_.rule.clear();
+        reply_bytes_ = 0;
+        rows_ = 0;
+        sqlstate_.clear();
+    }
     void begin_next(time_point now, bool is_owed);
 
     bool is_open_ = false;

@@ -144,8 +144,8 @@ void session_effects::doubt_signature(const text_facts& facts) {
 
 // --- what the server answers ---
 
-bool session_effects::on_command_complete(change_tag tag, std::string_view command_tag) {
-    if (tag == tag_none || pending_.empty() || pending_.front().tag != tag) return false;
+bool session_effects::apply(change_tag tag, std::string_view command_tag) {
+    if (tag == tag_none || pending_.front().tag != tag) return false;
     pending& effect = pending_.front();
     const sql::statement& statement = *effect.statement;
     const std::size_t at = effect.next++;
@@ -256,7 +256,7 @@ void session_effects::on_error() noexcept {
     pins_.on_error();
 }
 
-void session_effects::resolve(change_tag tag, pool::change_outcome outcome) {
+void session_effects::settle(change_tag tag, pool::change_outcome outcome) {
     // Also older ones: what was dropped is not always told in the order of tags.
     while (!pending_.empty() && is_not_after(pending_.front().tag, tag)) {
         const pending& one = pending_.front();
@@ -268,17 +268,9 @@ void session_effects::resolve(change_tag tag, pool::change_outcome outcome) {
     }
 }
 
-void session_effects::on_ready(
-    char transaction_status, pool::server_settings& server, bool is_idle
-) {
-    settings_.on_ready(transaction_status, server);
-    pins_.on_ready(transaction_status);
-    if (is_idle) trust_signature();
-}
-
 // What was changed is settled.
 void session_effects::trust_signature() {
-    if (own_signature_ == 0 || settings_.is_uncertain()) return;
+    if (settings_.is_uncertain()) return;
     constexpr auto doubtful = left_behind::settings_uncertain | left_behind::unknown;
     if ((left() & doubtful) != left_behind::nothing) return;
     own_signature_ = 0;

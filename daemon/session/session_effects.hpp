@@ -66,15 +66,23 @@ public:
         const protocol::parameter_status& report, pool::server_settings& server
     );
     /// CommandComplete of what was sent under `tag`. True: of DISCARD ALL.
-    [[nodiscard]] bool on_command_complete(change_tag tag, std::string_view command_tag);
+    [[nodiscard]] bool on_command_complete(change_tag tag, std::string_view command_tag) {
+        return !pending_.empty() && apply(tag, command_tag);
+    }
     /// Nothing was sent behind a DISCARD ALL that has succeeded: the server is as new.
     void wiped() noexcept { dirt_ = pool::left_behind::nothing; }
     void on_error() noexcept;
     /// It is known what became of `tag`, and of all before it. A query's last CommandComplete comes
     /// before.
-    void resolve(change_tag tag, pool::change_outcome outcome);
+    void resolve(change_tag tag, pool::change_outcome outcome) {
+        if (!pending_.empty()) settle(tag, outcome);
+    }
     /// ReadyForQuery. `is_idle`: nothing more is under way.
-    void on_ready(char transaction_status, pool::server_settings& server, bool is_idle);
+    void on_ready(char transaction_status, pool::server_settings& server, bool is_idle) {
+        settings_.on_ready(transaction_status, server);
+        pins_.on_ready(transaction_status);
+        if (own_signature_ != 0 && is_idle) trust_signature();
+    }
 
     // --- start-up values after RESET and DISCARD ALL ---
 
@@ -155,6 +163,8 @@ private:
     void doubt_signature(const text_facts& facts);
     void trust_signature();
     bool takes_startup_values(const text_facts& facts) const;
+    bool apply(change_tag tag, std::string_view command_tag);
+    void settle(change_tag tag, pool::change_outcome outcome);
     void apply_transaction(const querycache::sql::session_step& did, std::string_view command_tag);
     void apply_setting(const querycache::sql::session_step& did, std::string_view command_tag);
     void apply_pins(const querycache::sql::session_step& did);
