@@ -182,26 +182,12 @@ void server_connection::unlink() {
     reading_paused_ = false;  // for its client's sake, who has gone
 }
 
-output_queue::result server_connection::flush() {
-    std::error_code error;
-    const auto result = socket_.flush(error);
-    if (result == output_queue::result::failed) lost(error.message());
-    return result;
-}
-
-output_queue::result server_connection::flush_soon() {
-    std::error_code error;
-    const auto result = socket_.flush_soon(error);
-    if (result == output_queue::result::failed) lost(error.message());
-    return result;
-}
-
 void server_connection::on_drained() {
     if (!is_closed() && user_ != nullptr) user_->on_server_writable(*this);
 }
 
 void server_connection::on_send_failed(const std::error_code& error) {
-    if (!is_closed()) lost(error.message());
+    lost(error.message());
 }
 
 void server_connection::lost(std::string_view reason) {
@@ -239,7 +225,7 @@ void server_connection::close(std::string_view reason) {
         // Terminate: PostgreSQL then logs no "unexpected EOF".
         output().add_view(std::string_view{"X\0\0\0\4", 5});
         std::error_code ignored;
-        (void)socket_.flush(ignored);
+        (void)output().flush(socket_.native_handle(), ignored);
     }
     owner_->on_closed(*this, reason);  // sets the state to closing
     connecting_.reset();

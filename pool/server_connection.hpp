@@ -105,9 +105,9 @@ public:
     server_session& session() { return *session_; }
     cancel_gate& cancels() { return cancels_; }
     /// Sends what is in output(); when the socket is full, on_server_writable() follows later.
-    output_queue::result flush();
+    output_queue::result flush() { return socket_.flush(); }
     /// The same, with what the other connections of the loop send in this turn.
-    output_queue::result flush_soon();
+    output_queue::result flush_soon() { return socket_.flush_soon(); }
     bool is_write_blocked() const { return socket_.is_blocked(); }
     /// Stops reading until resume_reading(): back-pressure of a slow client.
     void pause_reading() { reading_paused_ = true; }

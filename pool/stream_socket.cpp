@@ -176,22 +176,25 @@ void stream_socket::receive(std::span<char> space) {
     reactor_.start_op(reactor::read_op, descriptor_, data_, &receive_, true, true);
 }
 
-output_queue::result stream_socket::flush(std::error_code& error) {
+output_queue::result stream_socket::flush() {
     if (is_blocked_) {
         output_.settle();
         return output_queue::result::blocked;
     }
+    std::error_code error;
     const auto result = output_.flush(descriptor_, error);
     if (result == output_queue::result::blocked) wait_for_room();
+    // Last: the owner may let this object die.
+    if (result == output_queue::result::failed) owner_.on_send_failed(error);
     return result;
 }
 
-output_queue::result stream_socket::flush_soon(std::error_code& error) {
+output_queue::result stream_socket::flush_soon() {
     const std::size_t size = output_.size();
     if (size == 0 && !is_blocked_) return output_queue::result::done;
-    if (is_blocked_ || size > longest_in_batch) return flush(error);
+    if (is_blocked_ || size > longest_in_batch) return flush();
     if (!is_in_batch_) {
-        if (!loop_.sends().take(*this)) return flush(error);
+        if (!loop_.sends().take(*this)) return flush();
         is_in_batch_ = true;
         owner_.keep();
     }
@@ -220,9 +223,7 @@ void stream_socket::tell_if_failed(int result) {
 
 void stream_socket::send_due() {
     is_in_batch_ = false;
-    if (!is_open() || is_blocked_) return;
-    std::error_code error;
-    if (flush(error) == output_queue::result::failed) owner_.on_send_failed(error);
+    if (is_open() && !is_blocked_) flush();
 }
 
 void stream_socket::leave_batch() {
@@ -246,18 +247,7 @@ void stream_socket::wait_for_room() {
 // Also when the wait was given up: by now there may be another connection in here.
 void stream_socket::on_room() {
     is_blocked_ = false;
-    if (!is_open()) return;
-    std::error_code failed;
-    switch (flush(failed)) {
-        case output_queue::result::done:
-            owner_.on_drained();
-            break;
-        case output_queue::result::blocked:
-            break;
-        case output_queue::result::failed:
-            owner_.on_send_failed(failed);
-            break;
-    }
+    if (is_open() && flush() == output_queue::result::done) owner_.on_drained();
 }
 
 }  // namespace weir::pool

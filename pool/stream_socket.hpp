@@ -35,7 +35,7 @@ public:
         virtual void on_received(const boost::system::error_code& error, std::size_t count) = 0;
         /// What the kernel had not taken at once is sent.
         virtual void on_drained() = 0;
-        /// A send has failed for which nobody waits in flush().
+        /// A send has failed, in flush() or later.
         virtual void on_send_failed(const std::error_code& error) = 0;
         virtual void keep() = 0;
         virtual void let_go() = 0;
@@ -70,11 +70,10 @@ public:
     output_queue& output() { return output_; }
     const output_queue& output() const { return output_; }
     /// Sends what is in output() now. `blocked`: the rest follows when there is room, then
-    /// on_drained(). All views may die afterwards.
-    output_queue::result flush(std::error_code& error);
-    /// The same, but short messages may go at the end of the turn: `done` then says that they will,
-    /// and a failure is told by on_send_failed().
-    output_queue::result flush_soon(std::error_code& error);
+    /// on_drained(). `failed`: on_send_failed() has been called. All views may die afterwards.
+    output_queue::result flush();
+    /// The same, but short messages may go at the end of the turn: `done` then says that they will.
+    output_queue::result flush_soon();
     /// The peer does not read: more bytes would only pile up here.
     bool is_blocked() const { return is_blocked_; }
 

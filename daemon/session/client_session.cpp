@@ -83,33 +83,18 @@ void client_session::on_received(const boost::system::error_code& error, std::si
 }
 
 bool client_session::flush() {
-    if (closed_) return false;
-    std::error_code error;
-    const auto result = socket_.flush(error);
-    return sent(result, error);
+    const client_ptr keep{this};  // close() may drop the last reference
+    if (!closed_ && socket_.flush() == pool::output_queue::result::done && closing_) {
+        close(close_reason_);
+    }
+    return !closed_;
 }
 
 bool client_session::flush_soon() {
     if (closing_) return flush();
-    if (closed_) return false;
-    std::error_code error;
-    const auto result = socket_.flush_soon(error);
-    return sent(result, error);
-}
-
-bool client_session::sent(pool::output_queue::result result, const std::error_code& error) {
-    const client_ptr keep{this};  // close() may drop the last reference
-    switch (result) {
-        case pool::output_queue::result::done:
-            if (closing_) close(close_reason_);
-            return !closed_;
-        case pool::output_queue::result::blocked:
-            return true;
-        case pool::output_queue::result::failed:
-            close(error.message());
-            return false;
-    }
-    return false;
+    const client_ptr keep{this};
+    if (!closed_) socket_.flush_soon();
+    return !closed_;
 }
 
 void client_session::on_drained() {

@@ -77,7 +77,6 @@ private:
     void on_received(const boost::system::error_code& error, std::size_t count) override;
     void on_drained() override;
     void on_send_failed(const std::error_code& error) override;
-    bool sent(pool::output_queue::result result, const std::error_code& error);
     void keep() override { intrusive_ptr_add_ref(this); }
     void let_go() override { intrusive_ptr_release(this); }
 
