@@ -3,11 +3,14 @@
 // thread: who runs it decides that.
 #pragma once
 
+#include "pool/buffer_shelf.hpp"
 #include "pool/send_batch.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cstddef>
+#include <deque>
 #include <utility>
 
 namespace weir::pool {
@@ -24,6 +27,13 @@ public:
     boost::asio::io_context& context() { return context_; }
     unsigned index() const { return index_; }
     send_batch& sends() { return sends_; }
+    /// Lives as long as the loop. For the few sizes that connections begin with.
+    buffer_shelf& buffers_of(std::size_t size) {
+        for (buffer_shelf& one : buffers_) {
+            if (one.size() == size) return one;
+        }
+        return buffers_.emplace_back(size);
+    }
 
     /// Runs `work` on the loop's thread, never inside the call.
     template<class Work>
@@ -32,6 +42,8 @@ public:
     }
 
 private:
+    // Outlives the connections that the context may still hold at its end.
+    std::deque<buffer_shelf> buffers_;
     boost::asio::io_context context_;
     const unsigned index_;
     send_batch sends_;

@@ -2,55 +2,77 @@
 // Belongs to one connection, hence one thread.
 #pragma once
 
+#include "pool/buffer_shelf.hpp"
+
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string_view>
 
 namespace weir::pool {
 
-/// A receive buffer with two sizes: a small one that is always there, so that an idle connection
-/// costs little, and a large one that is attached while data flows (one system call then moves
-/// much). Views into it die with the next prepare(), the only call that moves bytes: a receive may
-/// be under way at any other time.
+/// In bytes.
+struct buffer_sizes {
+    std::size_t small;
+    std::size_t large;
+};
+
+/// A receive buffer that is there only while it holds something: from the moment when bytes have
+/// come until all of them are used. So an idle connection costs nothing for it, whatever it has
+/// received before. It has two sizes, and the large one is attached while data flows: one system
+/// call then moves much. Views into it die with the next prepare() or rest(), the only calls that
+/// move bytes.
 class input_buffer {
 public:
-    /// Sizes in bytes. `small` is allocated at once, `large` only when a read filled the small one.
-    input_buffer(std::size_t small, std::size_t large);
+    /// Where its two sizes come from. Both live longer than this.
+    input_buffer(buffer_shelf& small, buffer_shelf& large);
+    ~input_buffer();
+    input_buffer(const input_buffer&) = delete;
+    input_buffer& operator=(const input_buffer&) = delete;
 
-    std::string_view unread() const { return {data_ + begin_, end_ - begin_}; }
+    std::string_view unread() const { return {storage_.get() + begin_, end_ - begin_}; }
     bool empty() const { return begin_ == end_; }
 
     /// Marks the first `count` unread bytes as used. Requires count <= unread().size().
-    void consume(std::size_t count);
+    void consume(std::size_t count) { begin_ += count; }
 
-    /// Space to receive into; never empty unless `unread()` fills the buffer. Moves unread bytes to
-    /// the front when that is needed, attaches the large buffer after a full read and detaches it
-    /// once nothing is unread.
+    /// Whether prepare() would find space. False: somebody has to use bytes, or want() more.
+    bool has_room() const { return empty() || end_ - begin_ < next_capacity(); }
+
+    /// Space to receive into, never empty when has_room(). Moves unread bytes to the front when
+    /// that is needed, attaches the large buffer after a full read and lets go of it once nothing
+    /// is unread.
     std::span<char> prepare();
 
     /// Counts `count` received bytes, at most what prepare() returned.
     void commit(std::size_t count);
 
+    /// Lets go of the buffer if nothing is unread. Not between a receive into it and its commit().
+    void rest() {
+        if (empty() && storage_) let_go();
+    }
+
     /// Asks for room for `count` unread bytes in all, for a message that must be seen whole; the
     /// next prepare() makes it.
     void want(std::size_t count) { wanted_ = count; }
 
+    /// What is held at the moment, in bytes.
     std::size_t capacity() const { return capacity_; }
 
 private:
-    void move_to(std::unique_ptr<char[]> storage, std::size_t capacity);
+    std::size_t next_capacity() const;
+    void move_to(std::size_t capacity);
+    void let_go();
 
-    const std::size_t small_;
-    const std::size_t large_;
-    std::unique_ptr<char[]> storage_;
-    char* data_;
-    std::size_t capacity_;
+    buffer_shelf& small_;
+    buffer_shelf& large_;
+    buffer_shelf::buffer storage_;
+    buffer_shelf* shelf_ = nullptr;  // that storage_ belongs to; null: of a size for one message
+    std::size_t capacity_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t wanted_ = 0;
-    bool was_full_ = false;  // the last read filled all that was offered: more is likely waiting
     std::size_t last_read_ = 0;
+    bool was_full_ = false;  // the last read filled all that was offered: more is likely waiting
 };
 
 }  // namespace weir::pool

@@ -116,7 +116,7 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     boost::system::error_code ignored;
     connecting_->socket.close(ignored);
     socket_.close();
-    input_.consume(input_.unread().size());
+    input().consume(input().unread().size());
     if (++connecting_->address < target_->addresses.size()) {
         // From the loop, so that a list of dead addresses does not nest calls.
         loop_.post([self = server_ptr{this}] {
@@ -149,10 +149,10 @@ void server_connection::start_login() {
 }
 
 void server_connection::feed_login() {
-    std::string_view bytes = input_.unread();
+    std::string_view bytes = input().unread();
     const std::size_t before = bytes.size();
     const auto action = connecting_->login->feed(bytes);
-    input_.consume(before - bytes.size());
+    input().consume(before - bytes.size());
     perform(action);
 }
 
@@ -163,7 +163,7 @@ void server_connection::perform(server_login::action action) {
         case server_login::action::send:
             output().add_copy(connecting_->login->output());
             if (flush() == output_queue::result::failed) return;
-            if (!input_.empty()) feed_login();
+            if (!input().empty()) feed_login();
             return;
         case server_login::action::derive_scram:
             derive_keys();

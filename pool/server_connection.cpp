@@ -15,8 +15,7 @@ namespace weir::pool {
 
 namespace {
 
-constexpr std::size_t small_buffer = 8 * 1024;
-constexpr std::size_t large_buffer = 256 * 1024;
+constexpr buffer_sizes input_sizes{8 * 1024, 256 * 1024};
 constexpr std::uint32_t max_unlinked_message = 1U << 20U;
 // A backend that was asked to cancel and to go has this long before its place in the pool is given
 // to another.
@@ -36,8 +35,7 @@ server_connection::server_connection(
       owner_{std::move(owner)},
       target_{std::move(target)},
       session_{std::make_unique<server_session>()},
-      socket_{loop, *this},
-      input_{small_buffer, large_buffer},
+      socket_{loop, *this, input_sizes},
       state_{server_state::login} {
     session_->target = target_;
     session_->id = next_server_id();
@@ -50,9 +48,7 @@ server_connection::~server_connection() {
 
 void server_connection::start_reading() {
     if (reading_ || reading_paused_ || !socket_.is_open()) return;
-    reading_ = true;
-    const auto space = input_.prepare();
-    socket_.receive(space);
+    reading_ = socket_.receive();
 }
 
 void server_connection::resume_reading() {
@@ -60,14 +56,13 @@ void server_connection::resume_reading() {
     start_reading();
 }
 
-void server_connection::on_received(const boost::system::error_code& error, std::size_t count) {
+void server_connection::on_received(const boost::system::error_code& error) {
     reading_ = false;
     if (abandoned_) {
         if (error) {
             close("PostgreSQL has ended it");
         } else {
-            input_.commit(count);
-            input_.consume(input_.unread().size());
+            input().consume(input().unread().size());
             start_reading();
         }
         return;
@@ -77,7 +72,6 @@ void server_connection::on_received(const boost::system::error_code& error, std:
         lost(error.message());
         return;
     }
-    input_.commit(count);
     if (connecting_) {
         feed_login();
     } else if (user_ != nullptr) {
@@ -93,7 +87,7 @@ void server_connection::on_received(const boost::system::error_code& error, std:
 void server_connection::read_unlinked() {
     const bool testing = state_ == server_state::tested;
     for (;;) {
-        const std::string_view bytes = input_.unread();
+        const std::string_view bytes = input().unread();
         protocol::frame_header header;
         const auto parsed = protocol::parse_frame_header(bytes, max_unlinked_message, header);
         if (parsed == protocol::header_result::incomplete) break;
@@ -102,7 +96,7 @@ void server_connection::read_unlinked() {
             return;
         }
         if (bytes.size() < header.size()) {
-            input_.want(header.size());
+            input().want(header.size());
             break;
         }
         const std::string_view body = bytes.substr(5, header.size() - 5);
@@ -124,7 +118,7 @@ void server_connection::read_unlinked() {
             lost("unexpected message on an idle connection");
             return;
         }
-        input_.consume(header.size());
+        input().consume(header.size());
         if (testing && pipeline_.is_idle()) {
             deadline_ = time_point::max();
             if (!test_failed_ && tested_with_reset_) {

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "pool/cancel_registry.hpp"
-#include "pool/input_buffer.hpp"
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/prepared_statements.hpp"
@@ -99,7 +98,7 @@ public:
     void link(server_user& user);
     /// Ends the link. The server is not in its pool yet: pool::release() does that.
     void unlink();
-    input_buffer& input() { return input_; }
+    input_buffer& input() { return socket_.input(); }
     output_queue& output() { return socket_.output(); }
     protocol::pipeline& pipeline() { return pipeline_; }
     server_session& session() { return *session_; }
@@ -146,7 +145,7 @@ public:
     /// Starts watching an idle server for bytes or its end.
     void start_reading();
     /// Bytes, or the end of the connection, have arrived that nobody has looked at.
-    bool has_input() const { return !input_.empty() || socket_.has_received(); }
+    bool has_input() const { return !socket_.input().empty() || socket_.has_received(); }
 
     /// Ends a login or a test that takes longer than connect_timeout. Called from time to time.
     void check_deadline(time_point now);
@@ -161,7 +160,7 @@ private:
     void derive_keys();
     void finish_login();
     void login_failed();
-    void on_received(const boost::system::error_code& error, std::size_t count) override;
+    void on_received(const boost::system::error_code& error) override;
     void on_drained() override;
     void on_send_failed(const std::error_code& error) override;
     void keep() override { intrusive_ptr_add_ref(this); }
@@ -175,7 +174,6 @@ private:
     connect_target_ptr target_;
     std::unique_ptr<server_session> session_;
     stream_socket socket_;
-    input_buffer input_;
     protocol::pipeline pipeline_;
     cancel_gate cancels_;
     server_user* user_ = nullptr;

@@ -44,7 +44,8 @@ void stream_socket::operation::prepare() {
 // new.
 stream_socket::operation::status stream_socket::operation::perform_receive(reactor_op* base) {
     auto& self = *static_cast<operation*>(base);
-    iovec piece{self.data, self.size};
+    const auto space = self.socket.input_.prepare();
+    iovec piece{space.data(), space.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
     msghdr message{};
     message.msg_iov = &piece;
@@ -58,7 +59,10 @@ stream_socket::operation::status stream_socket::operation::perform_receive(react
         got = ::recvmsg(self.socket.descriptor_, &message, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return not_done;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            self.socket.input_.rest();
+            return not_done;
+        }
         self.ec_.assign(errno, boost::system::system_category());
         return done_and_exhausted;
     }
@@ -93,7 +97,9 @@ void stream_socket::operation::complete(
     self.prepare();
     if (loop != nullptr) {
         if (self.is_receive) {
-            told.on_received(error, count);
+            if (count > 0) self.socket.input_.commit(count);
+            told.on_received(error);
+            self.socket.rest();
         } else {
             self.socket.on_room();
         }
@@ -101,10 +107,11 @@ void stream_socket::operation::complete(
     told.let_go();
 }
 
-stream_socket::stream_socket(event_loop& loop, owner& told)
+stream_socket::stream_socket(event_loop& loop, owner& told, buffer_sizes input)
     : loop_{loop},
       reactor_{boost::asio::use_service<reactor>(loop.context())},
       owner_{told},
+      input_{loop.buffers_of(input.small), loop.buffers_of(input.large)},
       receive_{*this, true},
       room_{*this, false} {
     reactor_.init_task();
@@ -168,12 +175,17 @@ stream_socket::endpoint_type stream_socket::remote_endpoint() const {
     return ask_endpoint(descriptor_, ::getpeername);
 }
 
-void stream_socket::receive(std::span<char> space) {
+bool stream_socket::receive() {
+    if (!input_.has_room()) return false;
     receive_.prepare();
-    receive_.data = space.data();
-    receive_.size = space.size();
     owner_.keep();
     reactor_.start_op(reactor::read_op, descriptor_, data_, &receive_, true, true);
+    return true;
+}
+
+// Not while bytes are in the buffer that are not counted as unread yet.
+void stream_socket::rest() {
+    if (!has_received()) input_.rest();
 }
 
 output_queue::result stream_socket::flush() {

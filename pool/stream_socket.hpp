@@ -1,16 +1,18 @@
-// A connected stream socket on an event loop, with the bytes that its peer is still to receive: one
-// receive at a time, told to its owner by a call; sends are made at once or with those of the other
-// connections of the turn, and what the kernel does not take waits for room. One thread: that of
-// the loop.
+// A connected stream socket on an event loop, with the bytes from its peer that are not used yet
+// and those that its peer is still to receive: one receive at a time, told to its owner by a call;
+// sends are made at once or with those of the other connections of the turn, and what the kernel
+// does not take waits for room. One thread: that of the loop.
 //
 // It speaks to Asio's reactor directly instead of through a socket class. Asio's own receive tries
 // again after every short read, which costs a system call a message in each direction (a fourth of
 // all of them in a small transaction); here Linux says with the data whether more is there
 // (TCP_INQ), also that the peer has closed, so the second try is made only when it will find
-// something. This file alone depends on boost::asio::detail of Boost 1.81.
+// something. And a receive that waits needs no buffer: one is attached when there are bytes. This
+// file alone depends on boost::asio::detail of Boost 1.81.
 #pragma once
 
 #include "pool/event_loop.hpp"
+#include "pool/input_buffer.hpp"
 #include "pool/output_queue.hpp"
 
 #include <boost/asio/detail/reactor.hpp>
@@ -18,7 +20,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 
 #include <cstddef>
-#include <span>
+#include <string_view>
 #include <system_error>
 
 namespace weir::pool {
@@ -30,9 +32,9 @@ public:
     /// Who is told. Kept alive by the socket while an operation is under way.
     class owner {
     public:
-        /// The receive has ended: `count` bytes, or an error; the peer's end is
-        /// boost::asio::error::eof.
-        virtual void on_received(const boost::system::error_code& error, std::size_t count) = 0;
+        /// The receive has ended: there are new bytes in input(), or an error; the peer's end is
+        /// boost::asio::error::eof. Views into input() die with the call.
+        virtual void on_received(const boost::system::error_code& error) = 0;
         /// What the kernel had not taken at once is sent.
         virtual void on_drained() = 0;
         /// A send has failed, in flush() or later.
@@ -44,7 +46,8 @@ public:
         ~owner() = default;
     };
 
-    stream_socket(event_loop& loop, owner& told);
+    /// `input`: the sizes of its buffer.
+    stream_socket(event_loop& loop, owner& told, buffer_sizes input);
     ~stream_socket();
     stream_socket(const stream_socket&) = delete;
     stream_socket& operator=(const stream_socket&) = delete;
@@ -63,9 +66,13 @@ public:
     endpoint_type local_endpoint() const;
     endpoint_type remote_endpoint() const;
 
-    /// Receives what is there, at most `space`. Requires that no receive is under way and `space`
-    /// is not empty.
-    void receive(std::span<char> space);
+    input_buffer& input() { return input_; }
+    const input_buffer& input() const { return input_; }
+    /// Receives into input() what is there or comes. Requires that no receive is under way. False:
+    /// none is now either, as input() has no room.
+    bool receive();
+    /// Lets go of the input's buffer if all in it is used. Views into it die.
+    void rest();
 
     output_queue& output() { return output_; }
     const output_queue& output() const { return output_; }
@@ -98,8 +105,6 @@ private:
     public:
         stream_socket& socket;
         bool is_receive;
-        char* data = nullptr;
-        std::size_t size = 0;
 
         operation(stream_socket& of, bool receives);
         void prepare();
@@ -124,6 +129,7 @@ private:
     bool tells_more_ = false;  // TCP_INQ is on
     bool is_blocked_ = false;  // and waits for room
     bool is_in_batch_ = false;
+    input_buffer input_;
     output_queue output_;
     operation receive_;
     operation room_;

@@ -99,7 +99,7 @@ void worker::adopt(accepted_socket accepted) {
         client_count_.store(clients_.size(), std::memory_order_relaxed);
         counters_.client_connected();
         client->enter(client_phase_ptr{new login_phase(*client)});
-        client->start();
+        client->resume_reading();
     });
 }
 

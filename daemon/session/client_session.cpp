@@ -11,22 +11,21 @@
 namespace weir::daemon {
 
 namespace {
-// An idle client costs this much for its buffer; the large one is attached while data flows.
-constexpr std::size_t small_buffer = 1024;
-constexpr std::size_t large_buffer = 64 * 1024;
+// A client that waits for a server holds the small one at least.
+constexpr pool::buffer_sizes input_sizes{1024, 64 * 1024};
 }  // namespace
 
 client_session::client_session(worker& home, accepted_socket accepted, std::uint64_t id)
     : worker_{home},
       id_{id},
-      socket_{home.loop(), *this},
+      socket_{home.loop(), *this, input_sizes},
       address_{std::move(accepted.address)},
       port_{accepted.port},
       is_unix_{accepted.is_unix},
       is_surplus_{accepted.is_surplus},
-      input_{small_buffer, large_buffer},
       connected_at_{std::chrono::steady_clock::now()} {
-    // A descriptor that cannot be watched is closed by the socket; start() then finds it so.
+    // A descriptor that cannot be watched is closed by the socket; resume_reading() then finds it
+    // so.
     (void)socket_.assign(accepted.descriptor);
 }
 
@@ -44,10 +43,6 @@ bool client_session::peer_is_same_user() {
            who.uid == ::geteuid();
 }
 
-void client_session::start() {
-    start_reading();
-}
-
 void client_session::enter(client_phase_ptr next) {
     phase_ = std::move(next);
     worker_.loop().post([self = client_ptr{this}, phase = phase_] {
@@ -55,31 +50,26 @@ void client_session::enter(client_phase_ptr next) {
     });
 }
 
-void client_session::start_reading() {
-    if (reading_ || closed_ || closing_ || !phase_->wants_input()) return;
-    const auto space = input_.prepare();
-    if (space.empty())
-        return;  // the phase sees no whole message in a full buffer: it will grow it or close
-    reading_ = true;
-    socket_.receive(space);
-}
-
 void client_session::resume_reading() {
-    start_reading();
+    if (reading_) {
+        socket_.rest();
+    } else if (!closed_ && !closing_ && phase_->wants_input()) {
+        // No room: the phase sees no whole message in a full buffer, it will want more or close.
+        reading_ = socket_.receive();
+    }
 }
 
-void client_session::on_received(const boost::system::error_code& error, std::size_t count) {
+void client_session::on_received(const boost::system::error_code& error) {
     reading_ = false;
     if (closed_) return;
     if (error) {
         close("the client closed the connection");
         return;
     }
-    input_.commit(count);
     if (closing_) return;
     const client_phase_ptr phase = phase_;  // it may end the session, and with it itself
     phase->on_input();
-    start_reading();
+    resume_reading();
 }
 
 bool client_session::flush() {

@@ -5,7 +5,6 @@
 
 #include "daemon/net/listener.hpp"
 #include "daemon/session/client_phase.hpp"
-#include "pool/input_buffer.hpp"
 #include "pool/stream_socket.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -29,9 +28,6 @@ public:
     client_session(worker& home, accepted_socket accepted, std::uint64_t id);
     ~client_session();
 
-    /// Starts with the login phase.
-    void start();
-
     worker& home() { return worker_; }
     std::uint64_t id() const { return id_; }
     const std::string& address() const { return address_; }
@@ -44,7 +40,7 @@ public:
     time_point connected_at() const { return connected_at_; }
     std::string endpoint_text() const;
 
-    pool::input_buffer& input() { return input_; }
+    pool::input_buffer& input() { return socket_.input(); }
     pool::output_queue& output() { return socket_.output(); }
 
     /// Sends what is in output(); when the socket is full the phase's on_writable() follows later.
@@ -54,7 +50,8 @@ public:
     bool flush_soon();
     bool is_write_blocked() const { return socket_.is_blocked(); }
 
-    /// Reads more unless the phase wants none; called by phases when they want input again.
+    /// Reads more unless the phase wants none; called by phases when they want input again, and
+    /// when they have used some. Views into input() die.
     void resume_reading();
 
     /// The next phase takes over; it is started from the loop, not inside this call.
@@ -73,8 +70,7 @@ public:
     bool is_ending() const { return closed_ || closing_; }
 
 private:
-    void start_reading();
-    void on_received(const boost::system::error_code& error, std::size_t count) override;
+    void on_received(const boost::system::error_code& error) override;
     void on_drained() override;
     void on_send_failed(const std::error_code& error) override;
     void keep() override { intrusive_ptr_add_ref(this); }
@@ -90,7 +86,6 @@ private:
     bool reading_ = false;
     bool closing_ = false;  // close_after_flush() was called
     bool closed_ = false;
-    pool::input_buffer input_;
     client_phase_ptr phase_;
     time_point connected_at_;
     std::string close_reason_;

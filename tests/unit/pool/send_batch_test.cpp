@@ -18,7 +18,7 @@ namespace {
 // One of our connections with its peer, counting what it is told.
 class connection : private stream_socket::owner {
 public:
-    explicit connection(event_loop& loop) : socket{loop, *this} {
+    explicit connection(event_loop& loop) : socket{loop, *this, sizes} {
         EXPECT_FALSE(socket.assign(peer.take()));
     }
     ~connection() { EXPECT_EQ(kept, 0); }
@@ -37,7 +37,9 @@ public:
     std::function<void()> when_failed = [] {};
 
 private:
-    void on_received(const boost::system::error_code&, std::size_t) override {}
+    static constexpr buffer_sizes sizes{64, 4096};
+
+    void on_received(const boost::system::error_code&) override {}
     void on_drained() override { ++drained; }
     void on_send_failed(const std::error_code& why) override {
         ++failed;
