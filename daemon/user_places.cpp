@@ -7,7 +7,7 @@ namespace weir::daemon {
 user_places::place& user_places::place::operator=(place&& other) noexcept {
     reset();
     table_ = std::move(other.table_);
-    user_ = std::move(other.user_);
+    user_ = other.user_;
     return *this;
 }
 
@@ -15,8 +15,7 @@ void user_places::place::reset() noexcept {
     if (!table_) return;
     {
         const std::lock_guard guard{table_->lock};
-        const auto found = table_->clients.find(user_);
-        if (--found->second == 0) table_->clients.erase(found);
+        if (--user_->second == 0) table_->clients.erase(user_);
     }
     table_.reset();
 }
@@ -25,12 +24,12 @@ user_places::user_places() : table_{std::make_shared<table>()} {}
 
 user_places::place user_places::take(std::string_view user, int limit) {
     place made;
-    made.user_ = user;
     const std::lock_guard guard{table_->lock};
-    int& clients = table_->clients[made.user_];
-    if (limit > 0 && clients >= limit) return made;
-    ++clients;
+    const auto found = table_->clients.try_emplace(std::string{user}, 0).first;
+    if (limit > 0 && found->second >= limit) return made;
+    ++found->second;
     made.table_ = table_;
+    made.user_ = found;
     return made;
 }
 

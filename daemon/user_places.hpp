@@ -12,6 +12,7 @@
 namespace weir::daemon {
 
 class user_places {
+    using counts = std::map<std::string, int, std::less<>>;
     struct table;
 
 public:
@@ -31,7 +32,7 @@ public:
     private:
         friend user_places;
         std::shared_ptr<table> table_;
-        std::string user_;
+        counts::iterator user_;  // while table_ is set; the count is not 0 then, so it stays
     };
 
     user_places();
@@ -45,7 +46,7 @@ public:
 private:
     struct table {
         mutable std::mutex lock;
-        std::map<std::string, int, std::less<>> clients;  // guarded by lock; no user with none
+        counts clients;  // guarded by lock; no user with none
     };
     std::shared_ptr<table> table_;
 };

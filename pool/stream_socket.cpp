@@ -112,8 +112,7 @@ stream_socket::stream_socket(event_loop& loop, owner& told, buffer_sizes input)
       reactor_{boost::asio::use_service<reactor>(loop.context())},
       owner_{told},
       input_{loop.buffers_of(input.small), loop.buffers_of(input.large)},
-      receive_{*this, true},
-      room_{*this, false} {
+      receive_{*this, true} {
     reactor_.init_task();
 }
 
@@ -251,9 +250,10 @@ void stream_socket::keep_word() {
 
 void stream_socket::wait_for_room() {
     is_blocked_ = true;
-    room_.prepare();
+    if (!room_) room_ = std::make_unique<operation>(*this, false);
+    room_->prepare();
     owner_.keep();
-    reactor_.start_op(reactor::write_op, descriptor_, data_, &room_, true, false);
+    reactor_.start_op(reactor::write_op, descriptor_, data_, room_.get(), true, false);
 }
 
 // Also when the wait was given up: by now there may be another connection in here.

@@ -20,6 +20,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -132,7 +133,7 @@ private:
     input_buffer input_;
     output_queue output_;
     operation receive_;
-    operation room_;
+    std::unique_ptr<operation> room_;  // once the peer has been slow: most never are
 };
 
 }  // namespace weir::pool
