@@ -7,6 +7,7 @@
 // end and a lost connection wake it.
 #pragma once
 
+#include "daemon/upstream/loader_wakeup.hpp"
 #include "pool/pool_options.hpp"
 
 #include <atomic>
@@ -30,33 +31,6 @@ struct database_identity;
 namespace weir::daemon {
 
 class control_connection;
-
-/// Wakes a thread out of poll(2), and out of libpq's blocking calls when it is to end. Thread-safe.
-class loader_wakeup {
-public:
-    loader_wakeup();
-    ~loader_wakeup();
-    loader_wakeup(const loader_wakeup&) = delete;
-    loader_wakeup& operator=(const loader_wakeup&) = delete;
-
-    void notify();
-    /// From now on is_ending() holds, and the watched socket is shut down.
-    void end();
-    [[nodiscard]] bool is_ending() const { return ending_.load(); }
-
-    /// The socket on which the thread may block in a query; -1 for none any more, before it is
-    /// closed.
-    void watch(int socket);
-    /// The thread's own: sleeps until notify(), until `socket` (-1: none) has `events`, or `until`.
-    /// Returns whether the socket has something.
-    bool wait(int socket, short events, std::chrono::steady_clock::time_point until);
-
-private:
-    std::atomic<bool> ending_{false};
-    int event_;
-    std::mutex lock_;
-    int socket_ = -1;  // guarded by lock_
-};
 
 class catalog_loader {
 public:

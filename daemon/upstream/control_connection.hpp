@@ -1,0 +1,71 @@
+// A libpqxx connection of the cache's own to one address of one database, and the questions that
+// are asked over it. It can be interrupted from another thread through its loader_wakeup at every
+// step but one: libpq resolves a host name in a blocking call. One thread: the loader's.
+#pragma once
+
+#include "daemon/upstream/loader_wakeup.hpp"
+#include "pool/pool_options.hpp"
+#include "querycache/catalog.hpp"
+#include "querycache/key.hpp"
+
+#include <pqxx/connection_base>
+#include <pqxx/connectionpolicy>
+
+#include <string>
+
+namespace weir::daemon {
+
+/// "HOST:PORT", or the socket's path, for people.
+std::string shown(const pool::upstream_address& address);
+
+/// A secret that proves itself only in its own exchange: PostgreSQL's stored forms, "md5..." and
+/// "SCRAM-SHA-256$...". No control connection can log in with it.
+bool is_stored_secret(const std::string& secret);
+
+/// What a server says about itself.
+struct server_facts {
+    bool is_in_recovery = false;
+    querycache::database_identity identity;
+    std::string name;  ///< pg_database.datname
+};
+
+/// libpqxx's way to put a foreign connect in: libpq's polled one, which ends when the wake-up ends.
+class interruptible_connect : public pqxx::connectionpolicy {
+public:
+    interruptible_connect(const std::string& options, loader_wakeup& wakeup)
+        : connectionpolicy(options), wakeup_(wakeup) {}
+
+    /// Throws pqxx::broken_connection with libpq's reason. A connection that was lost is not made
+    /// again silently: what is behind it may have changed.
+    handle do_startconnect(handle existing) override;
+
+private:
+    loader_wakeup& wakeup_;
+    bool is_used_ = false;
+};
+
+class control_connection : public pqxx::connection_base {
+public:
+    /// Connects. Throws pqxx::failure.
+    control_connection(
+        const pool::connect_target& target,
+        const pool::upstream_address& address,
+        loader_wakeup& wakeup
+    );
+    ~control_connection() noexcept;
+
+    /// All of these throw pqxx::failure when the server refuses or is gone.
+    [[nodiscard]] server_facts ask_facts();
+    [[nodiscard]] querycache::catalog_rows read_catalog();
+    /// Takes in what the server has sent by itself. False: the connection is lost.
+    [[nodiscard]] bool is_alive();
+
+    [[nodiscard]] const std::string& address() const { return address_; }
+
+private:
+    const std::string address_;
+    loader_wakeup& wakeup_;
+    interruptible_connect policy_;
+};
+
+}  // namespace weir::daemon
