@@ -25,10 +25,15 @@ http::readiness running_daemon::readiness() const {
     for (const auto& one : pools_->all()) {
         const auto figures = one->figures(now);
         const bool has_server = figures.active + figures.idle > 0;
+        const bool has_trouble = !has_server && (figures.failed_lately || figures.unreachable);
+        if (has_trouble && figures.unreachable) one->try_again();
         facts.pools.push_back(
             {one->database() + "/" + one->user(),
              figures.paused,
-             has_server || !figures.failing ? std::string{} : one->last_error()}
+             has_trouble ? one->last_error() : std::string{},
+             has_server,
+             has_trouble && figures.unreachable,
+             pool::to_string(one->target()->addresses)}
         );
     }
     return http::judge_readiness(facts);

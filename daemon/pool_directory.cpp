@@ -219,7 +219,7 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
     }
     if (!one.unused_since) one.unused_since = now;
     // The failure is kept as long as it is news: clients that try again find the back-off.
-    if (!one.pool->greeting()) return !one.pool->figures(now).failing;
+    if (!one.pool->greeting()) return !one.pool->figures(now).failed_lately;
     return now - *one.unused_since >= unused_for;
 }
 

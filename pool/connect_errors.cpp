@@ -9,8 +9,7 @@ namespace weir::pool {
 namespace {
 
 std::string postgres_at(const upstream_address& address) {
-    return "PostgreSQL at " + address.host + (address.is_unix() ? "/.s.PGSQL." : ":") +
-           std::to_string(address.port);
+    return "PostgreSQL at " + to_string(address);
 }
 
 bool is_class(std::string_view sqlstate, std::string_view two) {
@@ -82,6 +81,19 @@ lease_error login_failed(
     why.message = "cannot log in to " + postgres_at(address) + " as user \"" + target.user + "\"";
     why.hint = whose_login(target, client_user);
     return why;
+}
+
+bool is_for_all(const lease_error& error) noexcept {
+    if (is_class(error.server_sqlstate, "57")) return true;  // it starts or shuts down
+    for (const errc code :
+         {errc::host_unresolved,
+          errc::connection_refused,
+          errc::connect_failed,
+          errc::connect_timeout,
+          errc::server_lost}) {
+        if (error.cause == code) return true;
+    }
+    return false;
 }
 
 bool is_lasting(const lease_error& error) noexcept {

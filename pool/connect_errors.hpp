@@ -34,6 +34,10 @@ namespace weir::pool {
     std::string_view client_user
 );
 
+/// Whether any attempt at the same addresses would fail now, whoever makes it: PostgreSQL cannot be
+/// reached, or it starts or shuts down.
+[[nodiscard]] bool is_for_all(const lease_error& error) noexcept;
+
 /// Whether the same attempt will most likely fail again until somebody has changed something: wrong
 /// credentials, no such database, no more connections.
 [[nodiscard]] bool is_lasting(const lease_error& error) noexcept;

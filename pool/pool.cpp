@@ -60,7 +60,10 @@ unsigned pool::claim_connects(time_point now) {
     if (paused_ || shut_down_ || now < next_connect()) return 0;
     // After a failure one finds out for all whether PostgreSQL is back.
     const unsigned parallel = outage_.failures > 0 ? 1 : max_parallel_connects;
-    const unsigned claimed = connections_to_open(numbers(), parallel);
+    unsigned claimed = connections_to_open(numbers(), parallel);
+    if (std::exchange(is_asked_about_, false) && counts_.open() == 0) {
+        claimed = std::max(claimed, 1U);
+    }
     for (unsigned i = 0; i < claimed; ++i) {
         server_state fresh{};
         counts_.enter(fresh);
@@ -365,6 +368,7 @@ void pool::on_connect_failed(server_ptr server, const lease_error& why) {
         const auto longest = is_lasting(why) ? longest_refused_pause : longest_connect_pause;
         connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest);
         failed_at_ = std::chrono::steady_clock::now();
+        failed_for_all_ = is_for_all(why);
         // Another login that is under way may still bring what the waiters need.
         const bool nobody_left =
             counts_.in(server_state::login) <= 1 &&

@@ -66,7 +66,10 @@ struct pool_figures {
     bool paused = false;
     /// The last attempt to connect failed, and not so long ago that it says nothing any more: a
     /// pool whose clients have gone makes no further one.
-    bool failing = false;
+    bool failed_lately = false;
+    /// The last attempt to connect failed as every attempt would that leads there: true until one
+    /// succeeds. try_again() finds out.
+    bool unreachable = false;
 };
 
 /// A client's place in the queue.
@@ -140,6 +143,10 @@ public:
     /// Ends waits that are overdue, closes servers that are too old or idle for too long, connects
     /// again after a failure. Several times a second, on each loop.
     void tick(event_loop& loop, time_point now);
+
+    /// Somebody asks whether the pool would serve: after a failure it connects again although no
+    /// client waits, once, when the pause after the last attempt is over. Any thread.
+    void try_again();
 
     /// New numbers and place, from a reload. Servers of another place retire. Any thread.
     void reconfigure(pool_options options, connect_target_ptr target);
@@ -220,10 +227,12 @@ private:
     state_counts counts_;                        // guarded by lock_
     std::uint64_t retire_generation_ = 0;        // guarded by lock_
     bool paused_ = false;                        // guarded by lock_
+    bool is_asked_about_ = false;                // guarded by lock_; see try_again()
     std::optional<lease_error> shut_down_;       // guarded by lock_
     std::string last_error_;                     // guarded by lock_
     outage outage_;                              // guarded by lock_
     time_point failed_at_{};                     // guarded by lock_; the last connect that failed
+    bool failed_for_all_ = false;                // guarded by lock_; as is_for_all() said of it
     std::chrono::milliseconds connect_pause_{};  // guarded by lock_; back-off after it
     time_point last_lifetime_close_{};           // guarded by lock_
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting_;  // ditto

@@ -37,6 +37,10 @@ struct upstream_address {
     friend bool operator==(const upstream_address&, const upstream_address&) = default;
 };
 
+/// For people: "HOST:PORT", or the path of the unix socket; of several "A, B".
+std::string to_string(const upstream_address& address);
+std::string to_string(const std::vector<upstream_address>& addresses);
+
 /// Where to connect and as whom. Immutable and shared; a changed one makes existing servers retire.
 struct connect_target {
     std::vector<upstream_address> addresses;  // tried in order, never empty

@@ -121,6 +121,11 @@ void pool::tick(event_loop& loop, time_point now) {
     }
 }
 
+void pool::try_again() {
+    std::lock_guard guard{lock_};
+    is_asked_about_ = outage_.failures > 0;
+}
+
 void pool::reconfigure(pool_options options, connect_target_ptr target) {
     {
         std::lock_guard guard{lock_};
@@ -190,7 +195,8 @@ pool_figures pool::figures(time_point now) const {
         f.max_wait = duration_cast<std::chrono::microseconds>(now - *oldest);
     }
     f.paused = paused_;
-    f.failing = outage_.failures > 0 && now < failed_at_ + connect_pause_ + failure_is_news;
+    f.failed_lately = outage_.failures > 0 && now < failed_at_ + connect_pause_ + failure_is_news;
+    f.unreachable = outage_.failures > 0 && failed_for_all_;
     return f;
 }
 

@@ -250,6 +250,11 @@ private:
     void cache() {
         get(out_.cache.memory_bytes, "cache.memory");
         get(out_.cache.max_result_bytes, "cache.max_result");
+        if (from_.find("cache.max_result") == nullptr && out_.cache.memory_bytes > 0) {
+            // The default of a smaller cache.
+            out_.cache.max_result_bytes =
+                std::min(out_.cache.max_result_bytes, out_.cache.memory_bytes);
+        }
         get(out_.cache.consistency, "cache.consistency");
         get(out_.cache.external_writers, "cache.external_writers");
         get(out_.cache.redis, "cache.redis");

@@ -1,5 +1,6 @@
 #include "daemon/config/cache_rules.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -42,6 +43,8 @@ querycache::cache_limits make_cache_limits(
     querycache::cache_limits limits;
     limits.memory = configuration.cache.memory_bytes;
     limits.max_result = configuration.cache.max_result_bytes;
+    for (const auto& rule : configuration.cache.rules)
+        limits.max_result = std::max(limits.max_result, rule.max_result_bytes);
     limits.mode = configuration.cache.consistency == config::cache_consistency::linearizable
                       ? querycache::consistency::linearizable
                       : querycache::consistency::after_commit;

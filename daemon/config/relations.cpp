@@ -452,11 +452,7 @@ void check_relations(const config& built, const document& from, report& to) {
     check_rules(built, from, to);
     check_compiled_rules(built, from, to);
     if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
-        const bool has_own = from.find("cache.max_result") != nullptr;
-        to.error(
-            from.place_of(has_own ? "cache.max_result" : "cache.memory"),
-            "cache.max_result: is more than cache.memory"
-        );
+        to.error(from.place_of("cache.max_result"), "cache.max_result: is more than cache.memory");
     }
     check_folder_of("slow_log.file", built.slow_log.file, from, to);
     check_folder_of("log.file", built.log.file, from, to);

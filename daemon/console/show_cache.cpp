@@ -22,6 +22,17 @@ value decimal(double v) {
     return std::string{shown.data(), written.ptr};
 }
 
+/// The one database that the configuration names, "*" aside; empty when there is none or several.
+std::string only_database(const config::config& configuration) {
+    std::string only;
+    for (const auto& [name, database] : configuration.databases) {
+        if (name == "*") continue;
+        if (!only.empty()) return {};
+        only = name;
+    }
+    return only;
+}
+
 std::string hexadecimal(std::uint64_t v) {
     char shown[17];
     std::snprintf(shown, sizeof shown, "%016llx", static_cast<unsigned long long>(v));
@@ -238,16 +249,15 @@ std::variant<explain_request, client_error> parse_explain(
         request.sql.erase(0, request.sql.find_first_not_of(white_space));
     }
 
-    const auto& databases = configuration.databases;
     if (request.database.empty()) {
-        if (databases.size() != 1 || databases.begin()->first == "*") {
+        request.database = only_database(configuration);
+        if (request.database.empty()) {
             return make_error(
                 sqlstate::syntax_error,
-                "EXPLAIN CACHE needs a database, since not exactly one is configured",
+                "EXPLAIN CACHE needs a database, since the configuration does not name exactly one",
                 std::string{form}
             );
         }
-        request.database = databases.begin()->first;
     }
     const auto* const entry = configuration.find_database(request.database);
     if (entry == nullptr) return unknown_database(request.database, configuration);

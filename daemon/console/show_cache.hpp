@@ -42,7 +42,8 @@ struct explain_request {
     std::string sql;
 };
 /// `asking_user`: whose console it is, for when no USER is given. Errors: the right syntax when no
-/// database is given and not exactly one is configured; 3D000 for a database that is not.
+/// database is given and the configuration names not exactly one, "*" aside; 3D000 for a database
+/// that is not there.
 [[nodiscard]] std::variant<explain_request, client_error> parse_explain(
     const command& what, const config::config& configuration, const std::string& asking_user
 );

@@ -1,6 +1,28 @@
 #include "daemon/http/readiness.hpp"
 
+#include <map>
+
 namespace weir::daemon::http {
+
+namespace {
+
+using errors_by_addresses = std::map<std::string, std::string>;
+
+errors_by_addresses find_unreachable(const readiness_facts& facts) {
+    errors_by_addresses found;
+    for (const auto& pool : facts.pools) {
+        if (pool.is_unreachable) found.emplace(pool.addresses, pool.error);
+    }
+    return found;
+}
+
+std::string error_of(const pool_condition& pool, const errors_by_addresses& unreachable) {
+    if (!pool.error.empty() || pool.has_server) return pool.error;
+    const auto found = unreachable.find(pool.addresses);
+    return found == unreachable.end() ? std::string{} : found->second;
+}
+
+}  // namespace
 
 readiness judge_readiness(const readiness_facts& facts) {
     readiness found;
@@ -10,12 +32,13 @@ readiness judge_readiness(const readiness_facts& facts) {
             "listen.max_clients is reached: " + std::to_string(facts.max_clients)
         );
     }
+    const auto unreachable = find_unreachable(facts);
     std::vector<std::string> troubles;
     for (const auto& pool : facts.pools) {
         if (pool.is_paused) {
             troubles.push_back("pool " + pool.name + " is paused");
-        } else if (!pool.error.empty()) {
-            troubles.push_back("pool " + pool.name + " has no server: " + pool.error);
+        } else if (const auto error = error_of(pool, unreachable); !error.empty()) {
+            troubles.push_back("pool " + pool.name + " has no server: " + error);
         }
     }
     const bool serves_nobody = !troubles.empty() && troubles.size() == facts.pools.size();

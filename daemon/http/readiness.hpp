@@ -12,6 +12,10 @@ struct pool_condition {
     std::string name;  ///< DATABASE/USER
     bool is_paused = false;
     std::string error;  ///< of its last attempt to connect, while it has no server; else empty
+    bool has_server = false;
+    /// With `error`: PostgreSQL could not be reached at all.
+    bool is_unreachable = false;
+    std::string addresses;  ///< where it leads
 };
 
 struct readiness_facts {
@@ -28,7 +32,9 @@ struct readiness {
 };
 
 /// A pool in trouble is its own clients' trouble: taking the whole instance out of a balancer for
-/// it would hurt the others. Only when all pools there are have trouble is nobody served.
+/// it would hurt the others. Only when all pools there are have trouble is nobody served. A pool
+/// that has no server and has not tried lately shares the trouble of one that could not reach
+/// PostgreSQL at the same addresses.
 [[nodiscard]] readiness judge_readiness(const readiness_facts& facts);
 
 }  // namespace weir::daemon::http

@@ -9,19 +9,16 @@ namespace weir::daemon::insight {
 
 std::string slow_log_line(const slow_statement& statement) {
     json_writer json;
-    const auto unless_empty = [&json](std::string_view name, std::string_view value) {
-        if (!value.empty()) json.key(name).text(value);
-    };
     json.begin_object();
     json.key("ts").text(rfc3339(statement.at));
     json.key("level").text("warning");
     json.key("event").text("slow_query");
-    unless_empty("request_id", statement.request_id);
-    unless_empty("trace_id", statement.trace_id);
-    unless_empty("client", statement.client);
-    unless_empty("database", statement.database);
-    unless_empty("user", statement.user);
-    unless_empty("application", statement.application);
+    json.key("request_id").text(statement.request_id);
+    json.key("trace_id").text(statement.trace_id);
+    json.key("client").text(statement.client);
+    json.key("database").text(statement.database);
+    json.key("user").text(statement.user);
+    json.key("application").text(statement.application);
     json.key("fingerprint").text(fmt::format("{:016x}", statement.fingerprint));
     json.key("query").text(printable_text(statement.query, slow_text_limit));
     json.key("duration_ms").milliseconds(statement.total);
@@ -29,9 +26,9 @@ std::string slow_log_line(const slow_statement& statement) {
     json.key("server_ms").milliseconds(statement.server);
     json.key("rows").number(statement.rows);
     json.key("bytes").number(statement.bytes);
-    unless_empty("cache", statement.cache);
-    unless_empty("rule", statement.rule);
-    unless_empty("sqlstate", statement.sqlstate);
+    json.key("cache").text(statement.cache);
+    json.key("rule").text(statement.rule);
+    json.key("sqlstate").text(statement.sqlstate);
     json.end_object();
     return json.take();
 }

@@ -58,10 +58,7 @@ void catalog_loader::offer(const pool::connect_target_ptr& target) {
 }
 
 std::string catalog_loader::shown_addresses() const {
-    std::string all;
-    for (const auto& address : addresses_)
-        all += (all.empty() ? "" : ", ") + shown(address);
-    return all;
+    return pool::to_string(addresses_);
 }
 
 std::string catalog_loader::problem() {

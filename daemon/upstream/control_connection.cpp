@@ -151,10 +151,6 @@ public:
 
 }  // namespace
 
-std::string shown(const pool::upstream_address& address) {
-    return address.host + (address.is_unix() ? "/.s.PGSQL." : ":") + std::to_string(address.port);
-}
-
 bool is_stored_secret(const std::string& secret) {
     const bool is_md5 = secret.size() == 35 && secret.starts_with("md5") &&
                         secret.find_first_not_of("0123456789abcdef", 3) == std::string::npos;
@@ -194,7 +190,7 @@ control_connection::control_connection(
     const pool::connect_target& target, const pool::upstream_address& address, loader_wakeup& wakeup
 )
     : connection_base(policy_),
-      address_(shown(address)),
+      address_(pool::to_string(address)),
       wakeup_(wakeup),
       policy_(conninfo(target, address), wakeup) {
     init();

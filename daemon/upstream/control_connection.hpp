@@ -15,9 +15,6 @@
 
 namespace weir::daemon {
 
-/// "HOST:PORT", or the socket's path, for people.
-std::string shown(const pool::upstream_address& address);
-
 /// A secret that proves itself only in its own exchange: PostgreSQL's stored forms, "md5..." and
 /// "SCRAM-SHA-256$...". No control connection can log in with it.
 bool is_stored_secret(const std::string& secret);

@@ -103,5 +103,18 @@ TEST(Lasting, IsWhatWaitingDoesNotMend) {
     EXPECT_FALSE(is_lasting(unreachable(address, "connection refused")));
 }
 
+TEST(ForAll, IsWhatNoOtherUserOrDatabaseWouldMend) {
+    auto refused = unreachable(address, "connection refused");
+    refused.cause = errc::connection_refused;
+    EXPECT_TRUE(is_for_all(refused));
+    EXPECT_TRUE(is_for_all(refusal("57P03", "the database system is starting up")));
+    for (const auto* code : {"28P01", "3D000", "53300", "42501"}) {
+        EXPECT_FALSE(is_for_all(refusal(code, ""))) << code;
+    }
+    EXPECT_FALSE(
+        is_for_all(login_failed(errc::password_missing, address, target_of("clerk"), "clerk"))
+    );
+}
+
 }  // namespace
 }  // namespace weir::pool

@@ -179,13 +179,57 @@ TEST_F(pool_outage, NobodyListensIsACauseOfItsOwn) {
 TEST_F(pool_outage, AnOldFailureSaysNothingAboutNow) {
     pool_world world{numbers(1)};
     world.ask();
-    EXPECT_FALSE(world.figures().failing);
+    EXPECT_FALSE(world.figures().failed_lately);
     refuse(world);
     world.now = std::chrono::steady_clock::now();
-    EXPECT_TRUE(world.figures().failing);
+    EXPECT_TRUE(world.figures().failed_lately);
+    EXPECT_FALSE(world.figures().unreachable) << "another user may be let in";
     world.pass(10s);
-    EXPECT_FALSE(world.figures().failing);
+    EXPECT_FALSE(world.figures().failed_lately);
     EXPECT_FALSE(world.servers->last_error().empty()) << "SHOW POOLS still tells it";
+}
+
+TEST_F(pool_outage, ThatNobodyCouldReachPostgresIsTrueUntilSomebodyCan) {
+    pool_world world{numbers(1)};
+    world.ask();
+    refuse(world, "57P03");
+    world.pass(1h);
+    EXPECT_FALSE(world.figures().failed_lately);
+    EXPECT_TRUE(world.figures().unreachable);
+    EXPECT_FALSE(world.is_connecting()) << "nobody has asked";
+
+    world.servers->try_again();
+    world.pass(0ms);
+    refuse(world, "57P03");
+    EXPECT_TRUE(world.figures().unreachable);
+    world.pass(1h);
+    EXPECT_FALSE(world.is_connecting()) << "asked once, tried once";
+
+    world.servers->try_again();
+    world.pass(1h);
+    const auto backend = world.let_in();
+    EXPECT_FALSE(world.figures().unreachable);
+    EXPECT_EQ(world.figures().idle, 1U);
+    world.servers->try_again();
+    world.pass(0ms);
+    EXPECT_FALSE(world.is_connecting()) << "it serves";
+}
+
+TEST_F(pool_outage, WhoAsksOftenDoesNotShortenThePause) {
+    pool_world world{numbers(1)};
+    world.ask();
+    refuse(world, "57P03");
+    for (int i = 0; i < 8; ++i) {
+        world.servers->try_again();
+        world.pass(1min);
+        refuse(world, "57P03");
+    }
+    world.now = std::chrono::steady_clock::now();
+    world.servers->try_again();
+    world.pass(0ms);
+    EXPECT_FALSE(world.is_connecting());
+    world.pass(2s);
+    EXPECT_TRUE(world.is_connecting());
 }
 
 // --- paused ---

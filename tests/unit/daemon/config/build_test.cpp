@@ -252,6 +252,21 @@ TEST(BuildConfig, ReadsRules) {
     EXPECT_EQ(second.pattern_at, (place{7, 26}));
 }
 
+TEST(BuildConfig, LimitsResultsToASmallCache) {
+    const auto built =
+        parse_with_database("cache: {memory: 64KiB, rules: [{name: a, tables: [x], ttl: 5s}]}\n")
+            .value;
+    ASSERT_NE(built, nullptr);
+    EXPECT_EQ(built->cache.max_result_bytes, 64U << 10U);
+    EXPECT_EQ(built->cache.rules.at(0).max_result_bytes, 64U << 10U);
+}
+
+TEST(BuildConfig, LeavesTheLimitOfResultsWhereTheCacheIsOff) {
+    const auto built = parse_with_database("cache: {memory: 0}\n").value;
+    ASSERT_NE(built, nullptr);
+    EXPECT_EQ(built->cache.max_result_bytes, 4U << 20U);
+}
+
 TEST(BuildConfig, ListensOnSeveralAddresses) {
     EXPECT_EQ(
         parse_with_database("listen: {host: [127.0.0.1, '::1']}").value->listen.hosts,

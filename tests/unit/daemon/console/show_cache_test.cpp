@@ -114,6 +114,12 @@ TEST(ParseExplain, KeepsTheCommentsBeforeTheStatement) {
     }
 }
 
+TEST(ParseExplain, TakesTheOneDatabaseThatHasAName) {
+    const auto parsed =
+        parse_explain(parse("EXPLAIN CACHE SELECT 1"), configuration_of({"*", "shop"}), "admin");
+    EXPECT_EQ(std::get<explain_request>(parsed).database, "shop");
+}
+
 TEST(ParseExplain, AsksForADatabaseWhenThereAreSeveral) {
     for (const auto& configuration :
          {configuration_of({"shop", "blog"}), configuration_of({"*"}), configuration_of({})}) {

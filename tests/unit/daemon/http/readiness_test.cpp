@@ -38,6 +38,31 @@ TEST(Readiness, EndsWhenEveryPoolIsInTrouble) {
     EXPECT_EQ(found.degraded, lines{});
 }
 
+pool_condition at(std::string addresses, pool_condition pool) {
+    pool.addresses = std::move(addresses);
+    return pool;
+}
+
+TEST(Readiness, EndsWhenOnePoolFindsThatNobodyCanReachPostgres) {
+    auto found_out = at("db:5432", {"shop/anna", false, "connection refused"});
+    found_out.is_unreachable = true;
+    const auto unaware = at("db:5432", {"shop/bert", false, ""});
+    EXPECT_EQ(
+        judge({found_out, unaware}).reasons,
+        (lines{
+            "pool shop/anna has no server: connection refused",
+            "pool shop/bert has no server: connection refused"})
+    );
+
+    auto served = unaware;
+    served.has_server = true;
+    EXPECT_EQ(judge({found_out, served}).reasons, lines{});
+    EXPECT_EQ(judge({found_out, at("other:5432", unaware)}).reasons, lines{});
+    auto refused = found_out;  // a wrong password is nobody else's trouble
+    refused.is_unreachable = false;
+    EXPECT_EQ(judge({refused, unaware}).reasons, lines{});
+}
+
 TEST(Readiness, EndsAtTheLimitOfClients) {
     EXPECT_EQ(judge_readiness({false, 9, 10, {healthy}}).reasons, lines{});
     EXPECT_EQ(
