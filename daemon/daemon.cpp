@@ -176,8 +176,7 @@ int running_daemon::run() {
     main_.run();
 
     ::sd_notify(0, "STOPPING=1");
-    for (const auto& one : listeners_)
-        one->close();
+    close_listeners();
     if (http_) http_->stop();
     cached_->stop();
     parsers_.stop();
@@ -267,6 +266,13 @@ void running_daemon::accepted(accepted_socket socket) {
     }
     const std::size_t turn = next_worker_.fetch_add(1, std::memory_order_relaxed);
     workers_[turn % workers_.size()]->adopt(std::move(socket));
+}
+
+// On their loop, which goes on until its worker stops and does this before.
+void running_daemon::close_listeners() {
+    auto& loop = workers_.front()->loop();
+    for (const auto& one : listeners_)
+        loop.post([one] { one->close(); });
 }
 
 // --- reload ---
@@ -414,9 +420,7 @@ void running_daemon::begin_drain(const std::string& asked_by) {
         clients_left()
     );
     ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
-    auto& loop = workers_.front()->loop();
-    for (const auto& one : listeners_)
-        loop.post([one] { one->close(); });
+    close_listeners();
     for (worker* one : worker_list_)
         one->drain();
     check_drained();

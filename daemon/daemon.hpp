@@ -76,6 +76,7 @@ private:
     ) override;
 
     void listen();
+    void close_listeners();
     void accepted(accepted_socket accepted);
     void start_http();
     http::reload_outcome reload_and_wait();

@@ -218,9 +218,13 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
         return false;
     }
     if (!one.unused_since) one.unused_since = now;
-    // The failure is kept as long as it is news: clients that try again find the back-off.
-    if (!one.pool->greeting()) return !one.pool->figures(now).failed_lately;
-    return now - *one.unused_since >= unused_for;
+    const auto unused = now - *one.unused_since;
+    // The failure is kept as long as it is news, for clients that try again to find the back-off;
+    // but not for as long as the pool itself tries again, for min_idle.
+    if (!one.pool->greeting()) {
+        return !one.pool->figures(now).failed_lately || unused >= useless_for;
+    }
+    return unused >= unused_for;
 }
 
 bool pool_directory::has_pool_of(const std::string& database) const {

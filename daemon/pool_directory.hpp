@@ -56,8 +56,9 @@ public:
     void resume(const std::string& database);
     pause_state paused() const;
 
-    /// Pools that the entry "*" has made and that nobody uses any more go: at once when they never
-    /// had a server, else after unused_for. `forget` is called, with the directory's lock held, for
+    /// Pools that the entry "*" has made and that nobody uses any more go: when they never
+    /// had a server as soon as the failure is no news any more, or after useless_for; else after
+    /// unused_for. `forget` is called, with the directory's lock held, for
     /// each database of which no pool is left: nobody holds anything of it then. To be called every
     /// second or so.
     void drop_unused(
@@ -66,6 +67,7 @@ public:
         const std::function<void(const std::string& database)>& forget
     );
     static constexpr std::chrono::seconds unused_for{3600};  // PgBouncer's autodb_idle_timeout
+    static constexpr std::chrono::seconds useless_for{30};   // without ever a server
 
     void tick(pool::event_loop& loop, time_point now);
     /// Closes all servers that live on `loop`; for the end. On the loop's thread.

@@ -3,7 +3,7 @@
 namespace weir::querycache {
 
 static_assert(
-    static_cast<int>(bypass_reason::too_complex) == static_cast<int>(sql::text_reason::too_complex),
+    static_cast<int>(bypass_reason::clock_word) == static_cast<int>(sql::text_reason::clock_word),
     "the text's reasons come first and in the same order"
 );
 
@@ -24,10 +24,11 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(function_source);
         WEIR_REASON(catalog_cast);
         WEIR_REASON(hint_nocache);
+        WEIR_REASON(hint_invalid);
         WEIR_REASON(parse_error);
         WEIR_REASON(too_complex);
-        WEIR_REASON(not_parsed);
         WEIR_REASON(clock_word);
+        WEIR_REASON(not_parsed);
         WEIR_REASON(in_transaction);
         WEIR_REASON(own_writes);
         WEIR_REASON(pinned);

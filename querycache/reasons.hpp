@@ -26,10 +26,11 @@ enum class bypass_reason : std::uint8_t {
     function_source,
     catalog_cast,
     hint_nocache,
+    hint_invalid,
     parse_error,
     too_complex,
-    not_parsed,  ///< only the lexer has seen it
     clock_word,  ///< 'now', 'today', ... in a string or a text parameter
+    not_parsed,  ///< only the lexer has seen it
     // The session, the protocol.
     in_transaction,
     own_writes,  ///< earlier statements of the session may have written and are not settled

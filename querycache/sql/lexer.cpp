@@ -68,6 +68,7 @@ const lexed& lexer::run(std::string_view text, std::vector<token>* tokens) {
 reason_set call_reasons(const lexed& facts) {
     reason_set reasons = 0;
     if (facts.hint_nocache) reasons |= reason_bit(text_reason::hint_nocache);
+    if (facts.hint_invalid) reasons |= reason_bit(text_reason::hint_invalid);
     if (facts.too_complex) reasons |= reason_bit(text_reason::too_complex);
     if (facts.malformed || facts.invalid_utf8) reasons |= reason_bit(text_reason::parse_error);
     if (facts.has_clock_word) reasons |= reason_bit(text_reason::clock_word);

@@ -84,7 +84,7 @@ private:
 };
 
 /// The reasons of this very call, to be added to those of the shared statement: hint_nocache,
-/// too_complex, parse_error for a malformed text, clock_word.
+/// hint_invalid, too_complex, parse_error for a malformed text, clock_word.
 reason_set call_reasons(const lexed& facts);
 
 /// Key of skeleton hashes, random once a process, so that colliding texts cannot be prepared.

@@ -59,6 +59,7 @@ enum class text_reason : std::uint8_t {
     function_source,  ///< xmltable, rows from(...) and other shapes that are not understood
     catalog_cast,     ///< reg* casts
     hint_nocache,     ///< /* pgweir: nocache */
+    hint_invalid,     ///< a pgweir comment that is not understood: it may have meant nocache
     parse_error,
     too_complex,  ///< over the parser's guards
     clock_word,   ///< a string with now, today, ...: only in lexer's call_reasons(), never shared

@@ -649,6 +649,10 @@ TEST_F(session_of_client, CallersReasonsAreCountedWithTheRule) {
     complex.call_reasons = sql::reason_bit(sql::text_reason::too_complex);
     EXPECT_EQ(b.session.begin_statement(r, complex, w.now).reason, bypass_reason::too_complex);
     (void)b.ready('I');
+    statement_context mistyped{read_t};
+    mistyped.call_reasons = sql::reason_bit(sql::text_reason::hint_invalid);
+    EXPECT_EQ(b.session.begin_statement(r, mistyped, w.now).reason, bypass_reason::hint_invalid);
+    (void)b.ready('I');
     EXPECT_EQ(w.face.show_cache()[0].totals.bypasses, 3U);
     EXPECT_EQ(w.face.show_reasons().size(), 3U);
     EXPECT_EQ(w.face.show_reasons()[0].last_query, "select from t");

@@ -122,6 +122,28 @@ TEST_F(directory, DropsAPoolOfTheStarThatNeverHadAServerWhenItsClientsAreGone) {
     EXPECT_EQ(forgotten, std::vector<std::string>{"no_such_database"});
 }
 
+TEST_F(directory, DropsAPoolOfTheStarThatTriesInVainForMinIdle) {
+    configuration.databases["*"].pool.min_idle = 1;
+    auto client = ask(make("no_such_database"));
+    { const auto refused = answer(pool::played_error("3D000", "no")); }
+    ASSERT_TRUE(client->failure);
+    client.reset();
+    turn();
+    const auto start = std::chrono::steady_clock::now();
+    auto now = start;
+    for (; now < start + 60s && !pools.all().empty(); now += 1s) {
+        pools.tick(loop, now);
+        turn();
+        while (auto backend = postgres.accept()) {
+            backend->send(pool::played_error("3D000", "no"));
+            turn();
+        }
+        drop_unused(now);
+    }
+    EXPECT_TRUE(pools.all().empty());
+    EXPECT_LE(now, start + 40s);
+}
+
 TEST_F(directory, KeepsAPoolWhoseClientIsThere) {
     const auto held = make("no_such_database");
     drop_unused(std::chrono::steady_clock::now() + 24h);

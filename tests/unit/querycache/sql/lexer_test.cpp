@@ -327,6 +327,10 @@ TEST(Lexer, ReasonsOfACallComeFromItsLiteralsAndComments) {
         call_reasons(facts_of("/* pgweir: nocache */ SELECT 1")),
         reason_bit(text_reason::hint_nocache)
     );
+    EXPECT_EQ(
+        call_reasons(facts_of("/* pgweir: nocahe */ SELECT 1")),
+        reason_bit(text_reason::hint_invalid)
+    );
     EXPECT_EQ(call_reasons(facts_of("SELECT 'now'")), reason_bit(text_reason::clock_word));
     EXPECT_EQ(call_reasons(facts_of("SELECT '")), reason_bit(text_reason::parse_error));
 }
