@@ -250,28 +250,23 @@ void check_server_logins(const config& built, const document& from, report& to) 
     }
 }
 
-/// Told where the file has one of the two numbers; a section that takes both from above is not
-/// where the mistake is. Whether it was told.
+/// Told where the file asks for the idle servers; a section that only makes a pool smaller keeps
+/// as many of those from above as it has room for. Whether it was told.
 bool check_min_idle(
     const std::string& key, const pool_options& pool, const document& from, report& to
 ) {
-    if (pool.min_idle <= pool.size) return false;
-    for (const char* const name : {".min_idle", ".size"}) {
-        if (from.find(key + name) == nullptr) continue;
-        to.error(
-            from.place_of(key + name),
-            fmt::format(
-                "{}{}: min_idle, {}, is more than size, {}; connections above size are for load "
-                "only",
-                key,
-                name,
-                pool.min_idle,
-                pool.size
-            )
-        );
-        return true;
-    }
-    return false;
+    const std::string option = key + ".min_idle";
+    if (pool.min_idle <= pool.size || from.find(option) == nullptr) return false;
+    to.error(
+        from.place_of(option),
+        fmt::format(
+            "{}: {}, is more than size, {}; connections above size are for load only",
+            option,
+            pool.min_idle,
+            pool.size
+        )
+    );
+    return true;
 }
 
 /// A user's numbers meet those of each database; one that does not fit is enough.

@@ -489,9 +489,8 @@ void login_phase::authenticated() {
     home.set_ticking(session, false);
     auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
     protocol::write_authentication_ok(session.output().writable());
-    session.enter(client_phase_ptr{new relay(
-        session, std::move(pool), std::move(place), user_, database_, std::move(parameters_)
-    )});
+    session.enter(client_phase_ptr{
+        new relay(session, std::move(pool), std::move(place), std::move(parameters_))});
 }
 
 void login_phase::refuse_credentials() {

@@ -32,16 +32,12 @@ relay::relay(
     client_session& session,
     std::shared_ptr<pool::pool> pool,
     user_places::place place,
-    std::string user,
-    std::string database,
     protocol::startup_parameters parameters
 )
     : session_{&session},
       pool_{std::move(pool)},
-      counters_{session.home().counters().pool(database, user)},
+      counters_{session.home().counters().pool(pool_->database(), pool_->user())},
       place_{std::move(place)},
-      user_{std::move(user)},
-      database_{std::move(database)},
       parameters_{std::move(parameters)},
       mode_{pool_->mode()} {}
 
@@ -63,7 +59,7 @@ void relay::on_start() {
             return;
         }
     }
-    parameters_ = {};
+    protocol::startup_parameters{}.swap(parameters_);  // an assignment would keep the memory
     greet();
 }
 
@@ -139,8 +135,8 @@ void relay::send_greeting() {
     log_debug(
         "client logged in: client={} user={} database={}",
         session_->endpoint_text(),
-        user_,
-        database_
+        user(),
+        database()
     );
     adopt_cache();
     if (server_) {
@@ -201,8 +197,8 @@ void relay::fatal(const client_error& error) {
     log_info(
         "client closed: client={} user={} database={}: {}{}{}",
         session_->endpoint_text(),
-        user_,
-        database_,
+        user(),
+        database(),
         error.message,
         error.detail.empty() ? "" : ": ",
         error.detail

@@ -78,8 +78,6 @@ public:
         client_session& session,
         std::shared_ptr<pool::pool> pool,
         user_places::place place,
-        std::string user,
-        std::string database,
         protocol::startup_parameters parameters
     );
     ~relay() override;
@@ -110,8 +108,8 @@ public:
     void adopt_cache();
 
     state current() const { return state_; }
-    const std::string& user() const { return user_; }
-    const std::string& database() const { return database_; }
+    const std::string& user() const { return pool_->user(); }
+    const std::string& database() const { return pool_->database(); }
     std::string_view application() const { return effects_.application_name(); }
     const pool::server_ptr& server() const { return server_; }
     /// What keeps the client on its server.
@@ -289,8 +287,6 @@ private:
     std::shared_ptr<pool::pool> pool_;
     insight::pool_counters& counters_;
     user_places::place place_;
-    std::string user_;
-    std::string database_;
     protocol::startup_parameters parameters_;  // until the greeting
     pool::cancel_registry::registration key_;
 
@@ -332,7 +328,7 @@ private:
     // What memory knows of it.
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer
     cache_settings cached_;                              // those that cache_ was told
-    std::optional<querycache::cache_session> cache_;
+    std::unique_ptr<querycache::cache_session> cache_;   // null: no rule concerns the client
     std::unique_ptr<querycache::capture> capture_;
 };
 

@@ -25,7 +25,7 @@ void relay::adopt_cache() {
     // What is still written there belongs to the old database's state; release() comes back here.
     if (cache_ && is_on_old_place()) return;
     services& shared = home().shared();
-    auto* const known = shared.cached.find(database_, *home().configuration(), pool_->target());
+    auto* const known = shared.cached.find(database(), *home().configuration(), pool_->target());
     if (cache_ && cache_->database() == known) return;
     if (cache_) {
         // The name leads to another database now (failover, DROP and CREATE): what is marked in the
@@ -36,10 +36,10 @@ void relay::adopt_cache() {
     }
     awaits_catalog_ =
         known == nullptr &&
-        !shared.cache.rules()->for_session(database_, user_, application()).rules.empty();
+        !shared.cache.rules()->for_session(database(), user(), application()).rules.empty();
     if (known == nullptr) return;
-    cache_.emplace(shared.cache, home().bindings());
-    cache_->set_identity(*known, database_, user_, application());
+    cache_ = std::make_unique<querycache::cache_session>(shared.cache, home().bindings());
+    cache_->set_identity(*known, database(), user(), application());
     refresh_cache_settings();
     if (server_ && !server_->pipeline().is_idle()) {
         // What this transaction has written before nobody watched is not known: it may be anything,
@@ -109,7 +109,7 @@ void relay::note_prepared(std::string_view text) {
 
 void relay::settle(const querycache::settlement& settlement) {
     if (settlement.catalog_changed || settlement.catalog_suspect) {
-        home().shared().cached.refresh(database_, settlement.catalog_changed);
+        home().shared().cached.refresh(database(), settlement.catalog_changed);
     }
 }
 

@@ -215,8 +215,8 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         log_info(
             "statement refused: client={} user={} database={}: {}",
             session_->endpoint_text(),
-            user_,
-            database_,
+            user(),
+            database(),
             error.message
         );
     }

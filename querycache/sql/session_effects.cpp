@@ -246,7 +246,8 @@ void effect_reader::restore(std::string name) {
     step_.setting.name = std::move(name);
 }
 
-// At AS. One mode: SET default_transaction_...; several: more than one setting, so opaque.
+// At AS. One mode: SET default_transaction_...; several, and DEFERRABLE: settings that are changed
+// in a way that is not understood.
 void effect_reader::read_characteristics(std::size_t at) {
     statement modes;
     const std::size_t count = read_transaction_modes(tokens_, first_ + at + 2, last_, modes);
@@ -260,7 +261,7 @@ void effect_reader::read_characteristics(std::size_t at) {
         step_.setting.name = "default_transaction_read_only";
         step_.setting.value_sql = only ? "on" : "off";
     } else {
-        add(session_effect::opaque);
+        add(session_effect::set_config);
     }
 }
 

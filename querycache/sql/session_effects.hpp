@@ -3,10 +3,10 @@
 // Forms that deserve a word: SET name TO DEFAULT counts as RESET name. SET TRANSACTION and SET of
 // transaction_isolation, transaction_read_only or transaction_deferrable end with the transaction,
 // so they have effect set_local. SET SESSION CHARACTERISTICS with one mode is a SET of the
-// default_transaction_* parameter; with several it is opaque. SET ROLE, also as SET role = x, has
-// effect set_role (LOCAL: set_local, with setting.name telling). SELECT set_config(...) with known
-// arguments counts as the SET that it is, and set_config(.., true) as set_local wherever it stands.
-// A temporary table that goes ON COMMIT leaves nothing.
+// default_transaction_* parameter; with several, effect set_config: it pins. SET ROLE, also as SET
+// role = x, has effect set_role (LOCAL: set_local, with setting.name telling). SELECT
+// set_config(...) with known arguments counts as the SET that it is, and set_config(.., true) as
+// set_local wherever it stands. A temporary table that goes ON COMMIT leaves nothing.
 #pragma once
 
 #include "querycache/sql/statement.hpp"
