@@ -22,11 +22,11 @@ http::readiness running_daemon::readiness() const {
     facts.clients = client_count_.load();
     facts.max_clients = configuration()->listen.max_clients;
     const auto now = steady_clock::now();
-    for (const auto& one : pools_->all()) {
+    const auto pools = pools_->all();
+    for (const auto& one : pools) {
         const auto figures = one->figures(now);
         const bool has_server = figures.active + figures.idle > 0;
         const bool has_trouble = !has_server && (figures.failed_lately || figures.unreachable);
-        if (has_trouble && figures.unreachable) one->try_again();
         facts.pools.push_back(
             {one->database() + "/" + one->user(),
              figures.paused,
@@ -36,7 +36,10 @@ http::readiness running_daemon::readiness() const {
              pool::to_string(one->target()->addresses)}
         );
     }
-    return http::judge_readiness(facts);
+    auto found = http::judge_readiness(facts);
+    for (const std::size_t i : found.worth_a_try)
+        pools[i]->try_again();
+    return found;
 }
 
 insight::gauge_snapshot running_daemon::gauges() const {

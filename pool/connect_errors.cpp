@@ -89,8 +89,7 @@ bool is_for_all(const lease_error& error) noexcept {
          {errc::host_unresolved,
           errc::connection_refused,
           errc::connect_failed,
-          errc::connect_timeout,
-          errc::server_lost}) {
+          errc::connect_timeout}) {
         if (error.cause == code) return true;
     }
     return false;

@@ -193,8 +193,7 @@ void pool::hand_over(server_ptr server, queue::waiter waiter) {
     event_loop& to = *loops_[waiter.worker];
     auto parts = std::make_shared<server_connection::detached>(server->detach());
     to.post([self = shared_from_this(), &to, parts, waiter = std::move(waiter)]() mutable {
-        auto server = server_connection::attach(to, self, std::move(*parts));
-        self->deliver(std::move(server), std::move(waiter));
+        self->deliver(server_connection::attach(to, self, std::move(*parts)), std::move(waiter));
     });
 }
 
@@ -234,6 +233,7 @@ bool pool::should_retire(server_connection& server) const {
 // As for idle ones in sizing: those that were opened together do not end together.
 bool pool::is_too_old(server_connection& server, time_point now) const {
     if (options_.lifetime.count() <= 0) return false;
+    if (outage_.failures > 0) return false;  // what would replace it may not come
     if (since(server.session().connected_at, now) < options_.lifetime) return false;
     return since(last_lifetime_close_, now) >= options_.lifetime / std::max(options_.size, 1);
 }
@@ -350,10 +350,12 @@ void pool::on_connected(server_ptr server, time_point now) {
         std::lock_guard guard{lock_};
         move(*server, server_event::logged_in);
         server->session().retire_generation = retire_generation_;
-        before = std::exchange(outage_, {});
-        last_error_.clear();
-        connect_pause_ = {};
-        greeting_ = server->session().greeting;
+        if (server->target() == target_) {
+            before = std::exchange(outage_, {});
+            last_error_.clear();
+            connect_pause_ = {};
+            greeting_ = server->session().greeting;
+        }
     }
     events_.server_connected(*this, server->loop().index(), now - server->started_at(), before);
     offer(std::move(server), now);
@@ -364,6 +366,7 @@ void pool::on_connect_failed(server_ptr server, const lease_error& why) {
     std::vector<queue::waiter> refused;
     {
         std::lock_guard guard{lock_};
+        if (server->target() != target_) return;  // a reload has led elsewhere since
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
         const auto longest = is_lasting(why) ? longest_refused_pause : longest_connect_pause;
         connect_pause_ = std::clamp(connect_pause_ * 2, first_connect_pause, longest);
@@ -403,6 +406,7 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
     event_loop& loop = server.loop();
     const bool was_up = server.session().process_id != 0;
     unsigned to_open = 0;
+    bool has_idle = false;
     const auto now = std::chrono::steady_clock::now();
     {
         std::lock_guard guard{lock_};
@@ -414,12 +418,18 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
         if (server.is_counted()) counts_.leave(server.state());
         server.set_state(server_state::closing);
         to_open = claim_connects(now);
+        // It may have been checked for a waiter.
+        has_idle = !paused_ && !waiting_.empty() && counts_.in(server_state::idle) > 0;
     }
     if (was_up) events_.server_closed(*this, loop.index(), reason);
-    if (to_open > 0) {
+    if (to_open > 0 || has_idle) {
         // Not from inside the failing server's call chain.
-        loop.post([self = shared_from_this(), &loop, to_open] {
-            self->launch(loop, to_open, std::chrono::steady_clock::now());
+        loop.post([self = server.owner(), &loop, to_open, has_idle] {
+            const auto later = std::chrono::steady_clock::now();
+            self->launch(loop, to_open, later);
+            if (!has_idle) return;
+            self->serve_waiters_here(loop, later);
+            self->serve_waiters_elsewhere(loop);
         });
     }
 }

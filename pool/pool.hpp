@@ -144,8 +144,8 @@ public:
     /// again after a failure. Several times a second, on each loop.
     void tick(event_loop& loop, time_point now);
 
-    /// Somebody asks whether the pool would serve: after a failure it connects again although no
-    /// client waits, once, when the pause after the last attempt is over. Any thread.
+    /// Somebody asks whether the pool would serve: without a server it connects although no client
+    /// waits, once, when the pause after a failed attempt is over. Any thread.
     void try_again();
 
     /// New numbers and place, from a reload. Servers of another place retire. Any thread.

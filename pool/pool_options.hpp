@@ -12,7 +12,8 @@ namespace weir::pool {
 
 enum class pool_mode : std::uint8_t { session, transaction };
 
-/// Numbers of one pool. Times of zero mean "never", for wait_timeout "wait for ever".
+/// Numbers of one pool. Times of zero mean "never", for wait_timeout "wait for ever", for
+/// check_after_idle "always".
 struct pool_options {
     pool_mode mode = pool_mode::transaction;
     int size = 5;

@@ -123,7 +123,7 @@ void pool::tick(event_loop& loop, time_point now) {
 
 void pool::try_again() {
     std::lock_guard guard{lock_};
-    is_asked_about_ = outage_.failures > 0;
+    is_asked_about_ = true;
 }
 
 void pool::reconfigure(pool_options options, connect_target_ptr target) {
@@ -136,6 +136,7 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
             accepted_.clear();
             current_target_.store(target_.get(), std::memory_order_release);
             connect_pause_ = {};  // what failed there says nothing about here
+            failed_for_all_ = false;
         }
     }
     close_idle_everywhere();

@@ -45,8 +45,8 @@ public:
         waiting_lane lane = waiting_lane::query
     );
 
-    /// A waiter that was popped and got nothing goes before all others of its lane, with its times
-    /// and under a new ticket.
+    /// A waiter that was popped and got nothing goes before all of its lane that came later, with
+    /// its times and under a new ticket.
     waiting_ticket put_back(waiter popped);
 
     /// The oldest cancel, else the oldest query.
@@ -122,10 +122,18 @@ template<typename Owner>
 waiting_ticket waiting_queue<Owner>::put_back(waiter popped) {
     auto& lane_list = list_of(popped.lane);
     const auto index = place(std::move(popped));
-    slots_[index].next = lane_list.head;
-    (lane_list.head == none ? lane_list.tail : slots_[lane_list.head].previous) = index;
-    lane_list.head = index;
-    return slots_[index].value.id;
+    auto& placed = slots_[index];
+    auto before = none;
+    auto after = lane_list.head;
+    while (after != none && slots_[after].value.enqueued < placed.value.enqueued) {
+        before = after;
+        after = slots_[after].next;
+    }
+    placed.previous = before;
+    placed.next = after;
+    (before == none ? lane_list.head : slots_[before].next) = index;
+    (after == none ? lane_list.tail : slots_[after].previous) = index;
+    return placed.value.id;
 }
 
 template<typename Owner>

@@ -1,5 +1,6 @@
 #include "querycache/key.hpp"
 
+#include "protocol/ascii.hpp"
 #include "querycache/sql/clock_words.hpp"
 
 #include <xxhash.h>
@@ -145,10 +146,17 @@ bool key_view::equals(std::string_view key) const {
 
 std::string_view without_outer_comments(std::string_view text) {
     constexpr std::string_view blank = " \t\n\r\f";
-    const auto is_droppable = [](std::string_view inner) {
+    const auto names_pgweir = [](std::string_view inner) {
+        constexpr std::string_view name = "pgweir";
+        for (; inner.size() >= name.size(); inner.remove_prefix(1)) {
+            if (protocol::same_letters(inner.substr(0, name.size()), name)) return true;
+        }
+        return false;
+    };
+    const auto is_droppable = [&](std::string_view inner) {
         return inner.find("/*") == std::string_view::npos &&
                inner.find("*/") == std::string_view::npos && !inner.starts_with('+') &&
-               inner.find("pgweir") == std::string_view::npos;
+               !names_pgweir(inner);
     };
     // What stands in front may end inside a line comment or a string. A comment without a new line
     // stays one in the former. In the latter it would have to end the string and then hide its own

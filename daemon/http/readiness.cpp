@@ -11,7 +11,7 @@ using errors_by_addresses = std::map<std::string, std::string>;
 errors_by_addresses find_unreachable(const readiness_facts& facts) {
     errors_by_addresses found;
     for (const auto& pool : facts.pools) {
-        if (pool.is_unreachable) found.emplace(pool.addresses, pool.error);
+        if (pool.is_unreachable && !pool.is_paused) found.emplace(pool.addresses, pool.error);
     }
     return found;
 }
@@ -34,11 +34,14 @@ readiness judge_readiness(const readiness_facts& facts) {
     }
     const auto unreachable = find_unreachable(facts);
     std::vector<std::string> troubles;
-    for (const auto& pool : facts.pools) {
+    for (std::size_t i = 0; i < facts.pools.size(); ++i) {
+        const auto& pool = facts.pools[i];
         if (pool.is_paused) {
             troubles.push_back("pool " + pool.name + " is paused");
         } else if (const auto error = error_of(pool, unreachable); !error.empty()) {
             troubles.push_back("pool " + pool.name + " has no server: " + error);
+            // Wrong credentials stay wrong, and each attempt is a line in PostgreSQL's log.
+            if (pool.is_unreachable || pool.error.empty()) found.worth_a_try.push_back(i);
         }
     }
     const bool serves_nobody = !troubles.empty() && troubles.size() == facts.pools.size();

@@ -2,6 +2,7 @@
 // is asked of PostgreSQL here, so a daemon that no client has used yet knows of no trouble. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct readiness_facts {
 struct readiness {
     std::vector<std::string> reasons;   ///< why no client could be served; empty = ready
     std::vector<std::string> degraded;  ///< pools in trouble beside others that are not
+    /// Of the facts' pools, by index: those whose trouble another attempt to connect may end.
+    std::vector<std::size_t> worth_a_try;
 };
 
 /// A pool in trouble is its own clients' trouble: taking the whole instance out of a balancer for

@@ -246,8 +246,11 @@ void relay::on_closed(std::string_view) {
 void relay::on_cancel() {
     if (session_ == nullptr) return;
     if (state_ == state::waiting) {
-        if (!pool_->cancel_wait(ticket_))
-            return;  // a server is on its way: too late, as with PostgreSQL
+        if (!pool_->cancel_wait(ticket_)) {
+            // A server is on its way: too late, as with PostgreSQL, unless it does not arrive.
+            cancel_is_held_ = true;
+            return;
+        }
         ticket_ = 0;
         fail_statement(canceled_while_waiting());
         return;

@@ -93,6 +93,7 @@ void relay::on_put_back(pool::waiting_ticket ticket) {
     }
     if (noticed_ == ticket_) noticed_ = ticket;  // the same wait
     ticket_ = ticket;
+    if (std::exchange(cancel_is_held_, false)) on_cancel();
 }
 
 void relay::link(pool::server_ptr server) {
@@ -205,6 +206,7 @@ void relay::settings_failed(std::string_view body) {
 void relay::on_lease_failed(const pool::lease_error& error) {
     const client_phase_ptr keep{this};
     ticket_ = 0;
+    cancel_is_held_ = false;
     if (session_ == nullptr || session_->is_ending()) return;
     if (state_ == state::greeting) {
         fatal(make_error(severity::fatal, error));

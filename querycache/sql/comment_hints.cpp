@@ -1,7 +1,10 @@
 #include "querycache/sql/comment_hints.hpp"
 
+#include "protocol/ascii.hpp"
+
 #include <charconv>
 #include <optional>
+#include <string>
 
 namespace weir::querycache::sql {
 namespace {
@@ -39,13 +42,14 @@ void read_hints(std::string_view words, lexed& facts) {
         const std::size_t first = words.find_first_not_of(separators);
         if (first == std::string_view::npos) return;
         words.remove_prefix(first);
-        const std::string_view word = words.substr(0, words.find_first_of(separators));
+        const auto word = protocol::ascii_lower(words.substr(0, words.find_first_of(separators)));
         words.remove_prefix(word.size());
         if (word == "nocache") {
             facts.hint_nocache = true;
             continue;
         }
-        const auto ttl = word.starts_with("ttl=") ? read_duration(word.substr(4)) : std::nullopt;
+        const auto ttl = word.starts_with("ttl=") ? read_duration(std::string_view{word}.substr(4))
+                                                  : std::nullopt;
         if (ttl) {
             facts.hint_ttl = *ttl;
         } else {
@@ -73,9 +77,11 @@ std::string_view commenter_value(std::string_view comment, std::string_view key)
 
 void read_comment(std::string_view comment, lexed& facts) {
     comment = trimmed(comment);
-    constexpr std::string_view prefix = "pgweir:";
-    if (comment.starts_with(prefix)) {
-        read_hints(comment.substr(prefix.size()), facts);
+    constexpr std::string_view name = "pgweir";
+    if (protocol::same_letters(comment.substr(0, name.size()), name)) {
+        const std::string_view rest = comment.substr(name.size());
+        if (rest.starts_with(':')) return read_hints(rest.substr(1), facts);
+        facts.hint_invalid = true;
         return;
     }
     if (const auto value = commenter_value(comment, "traceparent"); !value.empty()) {

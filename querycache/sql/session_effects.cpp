@@ -71,7 +71,7 @@ public:
 private:
     void read_set();
     void read_set_generic(std::size_t at, bool local);
-    void read_characteristics(std::size_t at);
+    void read_characteristics(std::size_t at, bool local);
     void read_reset();
     void read_discard();
     void read_create(std::size_t at);
@@ -185,7 +185,8 @@ void effect_reader::read_set() {
         ++at;
     }
     const std::string_view what = word(at);
-    if (what == "session" && word(at + 1) == "characteristics") return read_characteristics(at + 2);
+    if (what == "session" && word(at + 1) == "characteristics")
+        return read_characteristics(at + 2, local);
     if (what == "session" && word(at + 1) == "authorization") {
         return change("session_authorization", at + 2, local);
     }
@@ -248,10 +249,12 @@ void effect_reader::restore(std::string name) {
 
 // At AS. One mode: SET default_transaction_...; several, and DEFERRABLE: settings that are changed
 // in a way that is not understood.
-void effect_reader::read_characteristics(std::size_t at) {
+void effect_reader::read_characteristics(std::size_t at, bool local) {
     statement modes;
     const std::size_t count = read_transaction_modes(tokens_, first_ + at + 2, last_, modes);
-    if (count == 1 && modes.isolation != isolation_level::unspecified) {
+    if (local) {
+        add(session_effect::set_local);
+    } else if (count == 1 && modes.isolation != isolation_level::unspecified) {
         add(session_effect::set);
         step_.setting.name = "default_transaction_isolation";
         step_.setting.value_sql = isolation_value(modes.isolation);

@@ -190,7 +190,9 @@ TEST_F(pool_outage, AnOldFailureSaysNothingAboutNow) {
 }
 
 TEST_F(pool_outage, ThatNobodyCouldReachPostgresIsTrueUntilSomebodyCan) {
-    pool_world world{numbers(1)};
+    auto options = numbers(1);
+    options.lifetime = options.idle_timeout = 0s;
+    pool_world world{options};
     world.ask();
     refuse(world, "57P03");
     world.pass(1h);
@@ -213,6 +215,26 @@ TEST_F(pool_outage, ThatNobodyCouldReachPostgresIsTrueUntilSomebodyCan) {
     world.servers->try_again();
     world.pass(0ms);
     EXPECT_FALSE(world.is_connecting()) << "it serves";
+}
+
+TEST_F(pool_outage, WhatWasLearnedOfAnotherPlaceIsForgotten) {
+    pool_world world{numbers(1)};
+    world.ask();
+    refuse(world, "57P03");
+    EXPECT_TRUE(world.figures().unreachable);
+    world.ask();
+    world.pass(2s);
+    const auto backend = world.next_connection();
+    played_postgres other;
+    auto target = std::make_shared<connect_target>(*world.servers->target());
+    target->addresses = {other.address()};
+    world.servers->reconfigure(numbers(1), target);
+    EXPECT_FALSE(world.figures().unreachable);
+    backend.send(played_error("57P03", "no"));  // of the old place
+    world.turn();
+    EXPECT_FALSE(world.figures().unreachable);
+    EXPECT_EQ(world.figures().waiting, 1U) << "refused for what the old place said";
+    EXPECT_TRUE(other.accept());
 }
 
 TEST_F(pool_outage, WhoAsksOftenDoesNotShortenThePause) {

@@ -73,6 +73,20 @@ TEST(WaitingQueue, PutsBackInFrontWithItsTimes) {
     EXPECT_FALSE(waiting.pop_oldest());
 }
 
+TEST(WaitingQueue, PutsBackInTheOrderOfComing) {
+    queue waiting;
+    for (int i = 1; i <= 4; ++i)
+        waiting.push(i, 0, start + std::chrono::seconds{i}, never);
+    const auto one = *waiting.pop_oldest();
+    const auto two = *waiting.pop_oldest();
+    waiting.put_back(one);
+    waiting.put_back(two);
+    EXPECT_EQ(waiting.oldest_since(), start + 1s);
+    for (int i = 1; i <= 4; ++i)
+        EXPECT_EQ(waiting.pop_oldest()->owner, i);
+    EXPECT_TRUE(waiting.empty());
+}
+
 TEST(WaitingQueue, PutsBackIntoAnEmptyLane) {
     queue waiting;
     waiting.push(1, 0, start, never, waiting_lane::cancel);

@@ -653,8 +653,8 @@ TEST_F(session_of_client, CallersReasonsAreCountedWithTheRule) {
     mistyped.call_reasons = sql::reason_bit(sql::text_reason::hint_invalid);
     EXPECT_EQ(b.session.begin_statement(r, mistyped, w.now).reason, bypass_reason::hint_invalid);
     (void)b.ready('I');
-    EXPECT_EQ(w.face.show_cache()[0].totals.bypasses, 3U);
-    EXPECT_EQ(w.face.show_reasons().size(), 3U);
+    EXPECT_EQ(w.face.show_cache()[0].totals.bypasses, 4U);
+    EXPECT_EQ(w.face.show_reasons().size(), 4U);
     EXPECT_EQ(w.face.show_reasons()[0].last_query, "select from t");
 }
 

@@ -53,6 +53,7 @@ TEST(Readiness, EndsWhenOnePoolFindsThatNobodyCanReachPostgres) {
             "pool shop/anna has no server: connection refused",
             "pool shop/bert has no server: connection refused"})
     );
+    EXPECT_EQ(judge({found_out, unaware}).worth_a_try, (std::vector<std::size_t>{0, 1}));
 
     auto served = unaware;
     served.has_server = true;
@@ -61,6 +62,10 @@ TEST(Readiness, EndsWhenOnePoolFindsThatNobodyCanReachPostgres) {
     auto refused = found_out;  // a wrong password is nobody else's trouble
     refused.is_unreachable = false;
     EXPECT_EQ(judge({refused, unaware}).reasons, lines{});
+    EXPECT_TRUE(judge({refused, unaware}).worth_a_try.empty());
+    auto stopped = found_out;  // it does not find out any more
+    stopped.is_paused = true;
+    EXPECT_EQ(judge({stopped, unaware}).reasons, lines{});
 }
 
 TEST(Readiness, EndsAtTheLimitOfClients) {

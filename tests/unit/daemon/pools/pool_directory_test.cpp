@@ -124,8 +124,12 @@ TEST_F(directory, DropsAPoolOfTheStarThatNeverHadAServerWhenItsClientsAreGone) {
 
 TEST_F(directory, DropsAPoolOfTheStarThatTriesInVainForMinIdle) {
     configuration.databases["*"].pool.min_idle = 1;
+    configuration.databases["*"].pool.connect_timeout = 0s;  // counts by the real clock
     auto client = ask(make("no_such_database"));
-    { const auto refused = answer(pool::played_error("3D000", "no")); }
+    while (auto backend = postgres.accept()) {
+        backend->send(pool::played_error("3D000", "no"));
+        turn();
+    }
     ASSERT_TRUE(client->failure);
     client.reset();
     turn();

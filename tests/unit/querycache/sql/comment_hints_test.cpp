@@ -16,6 +16,7 @@ TEST(CommentHints, ReadNocache) {
     EXPECT_TRUE(facts_of("/* pgweir: nocache */ SELECT 1").hint_nocache);
     EXPECT_TRUE(facts_of("SELECT 1 /*pgweir:nocache*/").hint_nocache);
     EXPECT_TRUE(facts_of("SELECT 1 -- pgweir: nocache").hint_nocache);
+    EXPECT_TRUE(facts_of("/* PGWEIR: NoCache */ SELECT 1").hint_nocache);
     EXPECT_FALSE(facts_of("SELECT '/* pgweir: nocache */'").hint_nocache);
     EXPECT_FALSE(facts_of("/* see pgweir: nocache */ SELECT 1").hint_nocache);
 }
@@ -37,6 +38,8 @@ TEST(CommentHints, RefuseWhatTheyDoNotKnow) {
           "/* pgweir: ttl=99999999999999d */",
           "/* pgweir: ttl=5y */",
           "/* pgweir: cache */",
+          "/* pgweir nocache */",
+          "/* PgWeir : nocache */",
           "/* pgweir: ttl=99999999999999999999s */"}) {
         EXPECT_TRUE(facts_of(text).hint_invalid) << text;
         EXPECT_LT(facts_of(text).hint_ttl, milliseconds{0}) << text;

@@ -44,6 +44,7 @@ TEST(SessionEffects, OfEachForm) {
         {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
          set_of({effect::set_config})},
         {"SET SESSION CHARACTERISTICS AS TRANSACTION DEFERRABLE", set_of({effect::set_config})},
+        {"SET LOCAL SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", set_of({effect::set_local})},
         {"SET ROLE bob", set_of({effect::set_role})},
         {"SET role = 'bob'", set_of({effect::set_role})},
         {"SET LOCAL ROLE bob", set_of({effect::set_local})},
