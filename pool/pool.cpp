@@ -186,7 +186,8 @@ void pool::hand_over(server_ptr server, queue::waiter waiter) {
         // Posted, not called: the caller is in the middle of another client's bytes.
         // The server keeps its pool.
         from.post([waiter = std::move(waiter), server = std::move(server)]() mutable {
-            server->owner()->deliver(std::move(server), std::move(waiter));
+            pool& owner = *server->owner();
+            owner.deliver(std::move(server), std::move(waiter));
         });
         return;
     }

@@ -8,7 +8,7 @@
 namespace weir::pool {
 namespace {
 
-class InputBuffer : public testing::Test {
+class receiving : public testing::Test {
 protected:
     // What a socket would do: writes into what prepare() offers.
     void receive(std::string_view bytes) {
@@ -24,7 +24,7 @@ protected:
     input_buffer buffer{small, large};
 };
 
-TEST_F(InputBuffer, KeepsUnreadBytesInOrder) {
+TEST_F(receiving, KeepsUnreadBytesInOrder) {
     receive("abc");
     receive("def");
     EXPECT_EQ(buffer.unread(), "abcdef");
@@ -32,7 +32,7 @@ TEST_F(InputBuffer, KeepsUnreadBytesInOrder) {
     EXPECT_EQ(buffer.unread(), "ef");
 }
 
-TEST_F(InputBuffer, ConsumeMovesNothingWhileAReceiveIsUnderWay) {
+TEST_F(receiving, ConsumeMovesNothingWhileAReceiveIsUnderWay) {
     receive("abc");
     const auto space = buffer.prepare();  // a receive into this begins ...
     buffer.consume(3);                    // ... and meanwhile everything is used
@@ -41,7 +41,7 @@ TEST_F(InputBuffer, ConsumeMovesNothingWhileAReceiveIsUnderWay) {
     EXPECT_EQ(buffer.unread(), "xyz");
 }
 
-TEST_F(InputBuffer, AttachesTheLargeOneAfterAFullReadAndWhileDataFlows) {
+TEST_F(receiving, AttachesTheLargeOneAfterAFullReadAndWhileDataFlows) {
     receive("12345678");
     EXPECT_EQ(buffer.prepare().size(), 56U);
     receive(std::string(20, 'x'));
@@ -52,14 +52,14 @@ TEST_F(InputBuffer, AttachesTheLargeOneAfterAFullReadAndWhileDataFlows) {
     EXPECT_EQ(buffer.prepare().size(), 8U);
 }
 
-TEST_F(InputBuffer, MakesRoomForAMessageThatIsWanted) {
+TEST_F(receiving, MakesRoomForAMessageThatIsWanted) {
     receive("abcd");
     buffer.want(500);
     EXPECT_GE(buffer.prepare().size(), 496U);
     EXPECT_EQ(buffer.unread(), "abcd");
 }
 
-TEST_F(InputBuffer, OffersSpaceAgainWhenTheFrontWasUsed) {
+TEST_F(receiving, OffersSpaceAgainWhenTheFrontWasUsed) {
     receive("12345678");
     receive(std::string(56, 'x'));
     EXPECT_FALSE(buffer.has_room());
@@ -69,7 +69,7 @@ TEST_F(InputBuffer, OffersSpaceAgainWhenTheFrontWasUsed) {
     EXPECT_EQ(buffer.unread(), "xxxxabcdef");
 }
 
-TEST_F(InputBuffer, HasRoomForWhatIsWanted) {
+TEST_F(receiving, HasRoomForWhatIsWanted) {
     receive("12345678");
     receive(std::string(56, 'x'));
     EXPECT_FALSE(buffer.has_room());
@@ -78,13 +78,13 @@ TEST_F(InputBuffer, HasRoomForWhatIsWanted) {
     EXPECT_EQ(buffer.prepare().size(), 1U);
 }
 
-TEST_F(InputBuffer, HoldsNothingBeforeTheFirstByte) {
+TEST_F(receiving, HoldsNothingBeforeTheFirstByte) {
     EXPECT_EQ(buffer.capacity(), 0U);
     EXPECT_TRUE(buffer.has_room());
     EXPECT_EQ(buffer.unread(), "");
 }
 
-TEST_F(InputBuffer, HoldsNothingAtRestWhateverTheLastReadWas) {
+TEST_F(receiving, HoldsNothingAtRestWhateverTheLastReadWas) {
     receive("abc");
     use_all();
     buffer.rest();
@@ -103,7 +103,7 @@ TEST_F(InputBuffer, HoldsNothingAtRestWhateverTheLastReadWas) {
     EXPECT_EQ(buffer.capacity(), 0U);
 }
 
-TEST_F(InputBuffer, LosesNothingAtRest) {
+TEST_F(receiving, LosesNothingAtRest) {
     receive("abcd");
     buffer.consume(2);
     buffer.rest();
@@ -112,7 +112,7 @@ TEST_F(InputBuffer, LosesNothingAtRest) {
     EXPECT_EQ(buffer.unread(), "cdef");
 }
 
-TEST_F(InputBuffer, TakesAgainWhatAnotherConnectionHasGivenBack) {
+TEST_F(receiving, TakesAgainWhatAnotherConnectionHasGivenBack) {
     receive("abc");
     const char* const at = buffer.unread().data();
     use_all();
@@ -121,7 +121,7 @@ TEST_F(InputBuffer, TakesAgainWhatAnotherConnectionHasGivenBack) {
     EXPECT_EQ(other.prepare().data(), at);
 }
 
-TEST_F(InputBuffer, DoesNotKeepASizeThatOneMessageWanted) {
+TEST_F(receiving, DoesNotKeepASizeThatOneMessageWanted) {
     receive("abcd");
     buffer.want(500);
     receive("e");
@@ -131,7 +131,7 @@ TEST_F(InputBuffer, DoesNotKeepASizeThatOneMessageWanted) {
     EXPECT_EQ(large.count(), 0U);
 }
 
-TEST_F(InputBuffer, GivesBackAtItsEnd) {
+TEST_F(receiving, GivesBackAtItsEnd) {
     {
         input_buffer other{small, large};
         other.commit(other.prepare().size() / 2);

@@ -33,7 +33,7 @@ TEST(UserPlaces, MoveWithTheirHolder) {
     user_places places;
     auto one = places.take("ann", 0);
     auto other = places.take("bob", 0);
-    other = std::move(one);
+    other = std::exchange(one, {});
     EXPECT_FALSE(one);
     EXPECT_EQ(places.taken("ann"), 1);
     EXPECT_EQ(places.taken("bob"), 0);
