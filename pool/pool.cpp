@@ -9,7 +9,6 @@ namespace weir::pool {
 
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr milliseconds first_connect_pause{100};
@@ -231,12 +230,14 @@ bool pool::should_retire(server_connection& server) const {
     return counts_.open() > static_cast<unsigned>(options_.size + options_.overflow);
 }
 
-// As for idle ones in sizing: those that were opened together do not end together.
-bool pool::is_too_old(server_connection& server, time_point now) const {
-    if (options_.lifetime.count() <= 0) return false;
+bool pool::has_served_its_time(server_connection& server, time_point now) const {
     if (outage_.failures > 0) return false;  // what would replace it may not come
-    if (since(server.session().connected_at, now) < options_.lifetime) return false;
-    return since(last_lifetime_close_, now) >= options_.lifetime / std::max(options_.size, 1);
+    return is_too_old(
+        options_.lifetime,
+        static_cast<unsigned>(options_.size),
+        since(server.session().connected_at, now),
+        since(last_lifetime_close_, now)
+    );
 }
 
 // It may be dead: idle for long, or it has sent what nobody has read, which may be its end and
@@ -249,7 +250,7 @@ bool pool::is_doubtful(server_connection& server, time_point now) const {
 // What becomes of a server that is free: under the lock that decides it.
 pool::next_use pool::use(server_connection& server, time_point now, bool doubtful) {
     if (paused_ || should_retire(server)) return {next_use::retire, close_reason::retired, {}};
-    if (is_too_old(server, now)) {
+    if (has_served_its_time(server, now)) {
         last_lifetime_close_ = now;
         return {next_use::retire, close_reason::lifetime, {}};
     }

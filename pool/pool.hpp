@@ -193,7 +193,7 @@ private:
     time_point next_connect() const;
     std::vector<queue::waiter> take_all_waiters();
     bool should_retire(server_connection& server) const;
-    bool is_too_old(server_connection& server, time_point now) const;
+    bool has_served_its_time(server_connection& server, time_point now) const;
     bool is_doubtful(server_connection& server, time_point now) const;
     next_use use(server_connection& server, time_point now, bool doubtful);
     void move(server_connection& server, server_event event);

@@ -30,6 +30,16 @@ unsigned connections_to_open(const pool_numbers& numbers, unsigned parallel) noe
     return std::min(for_waiters + for_min_idle, saturated_difference(parallel, numbers.connecting));
 }
 
+bool is_too_old(
+    std::chrono::milliseconds lifetime,
+    unsigned size,
+    std::chrono::milliseconds age,
+    std::chrono::milliseconds since_lifetime_close
+) noexcept {
+    if (lifetime <= lifetime.zero() || age < lifetime) return false;
+    return since_lifetime_close >= lifetime / std::max<std::chrono::milliseconds::rep>(size, 1);
+}
+
 close_reason should_close(
     const pool_numbers& numbers,
     const idle_limits& limits,
@@ -40,9 +50,8 @@ close_reason should_close(
 
     if (server.retire) return close_reason::retired;
 
-    if (limits.lifetime > milliseconds::zero() && server.age >= limits.lifetime) {
-        const auto gap = limits.lifetime / std::max<milliseconds::rep>(numbers.size, 1);
-        if (since_lifetime_close >= gap) return close_reason::lifetime;
+    if (is_too_old(limits.lifetime, numbers.size, server.age, since_lifetime_close)) {
+        return close_reason::lifetime;
     }
 
     if (numbers.waiting > 0) return close_reason::keep;

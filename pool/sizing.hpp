@@ -47,10 +47,18 @@ struct idle_server {
 
 enum class close_reason { keep, retired, lifetime, overflow_idle, idle_timeout };
 
+/// Whether a connection of this age is to end for it now, idle or at its release. A `lifetime` of 0
+/// is no limit. `since_lifetime_close`: time since this pool last closed one for its age. They are
+/// spaced by lifetime / size, so that connections opened together do not end together.
+[[nodiscard]] bool is_too_old(
+    std::chrono::milliseconds lifetime,
+    unsigned size,
+    std::chrono::milliseconds age,
+    std::chrono::milliseconds since_lifetime_close
+) noexcept;
+
 /// Whether an idle connection should be closed now. Ask again after each close with the new
-/// numbers. `since_lifetime_close`: time since this pool last closed one for its age. Closes for
-/// age are spaced by
-///        lifetime / size, so that connections opened together do not end together.
+/// numbers. `since_lifetime_close`: as above.
 /// Shape: with clients waiting only `retired` and `lifetime` close; idle_timeout leaves min_idle
 /// connections.
 [[nodiscard]] close_reason should_close(
