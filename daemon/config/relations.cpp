@@ -179,7 +179,13 @@ void check_admins(
 }
 
 void check_databases(const config& built, const document& from, report& to) {
-    if (built.databases.empty() && !from.attempted.contains("databases")) {
+    if (built.databases.empty() && from.attempted.contains("databases") &&
+        from.sections.contains("databases")) {
+        to.warning(
+            from.place_of("databases"),
+            "databases: none is given, so only the console can be reached"
+        );
+    } else if (built.databases.empty() && !from.attempted.contains("databases")) {
         to.error(
             from.place_of("databases"),
             "databases: none is given; add one, e.g. databases: {shop: {upstream: \"host=127.0.0.1 "

@@ -1,6 +1,7 @@
 #include "daemon/config/yaml_reader.hpp"
 
 #include "daemon/config/schema.hpp"
+#include "daemon/config/value_keeper.hpp"
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
@@ -69,7 +70,7 @@ public:
         std::vector<problem>& problems,
         document& out
     )
-        : file_(file), environment_(environment), problems_(problems), out_(out) {}
+        : to_(file, problems), out_(out), keeper_(to_, environment, out) {}
 
     bool root(const YAML::Node& node) {
         if (node.IsNull()) return true;
@@ -92,10 +93,7 @@ private:
         if (++visits_ > most_visits) throw too_much{};
     }
 
-    void found(place at, std::string message) {
-        problems_.push_back({file_, at.line, at.column, std::move(message), problem_severity::error}
-        );
-    }
+    void found(place at, std::string message) { to_.error(at, std::move(message)); }
 
     /// The map's entries, first those of its own, then those that a merge key adds. Repeated keys
     /// are reported.
@@ -229,6 +227,7 @@ private:
         const schema_node& node, const std::string& key, place key_at, const YAML::Node& held
     ) {
         out_.sections.emplace(key, key_at);
+        out_.attempted.insert(key);
         for (const entry& each : entries_of(key, held, 0)) {
             const auto is_control = [](char c) {
                 return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
@@ -299,19 +298,11 @@ private:
                 fmt::format("{}: expected {}, found {}", key, describe(row.type), shape_of(held))
             );
         }
-        const place at = place_of_mark(held.Mark());
-        bool is_reference = false;
-        const auto text = resolved(row, key, at, held.Scalar(), is_reference);
-        if (!text) return;
-        parsed_value parsed = parse_value(row, *text, !row.is_secret && !is_reference);
-        if (!parsed.result) return found(at, fmt::format("{}: {}", key, parsed.error));
-        keep(row, key, {&row, std::move(*parsed.result), at, {at}, is_reference});
+        keeper_.scalar(row, key, key, {held.Scalar(), place_of_mark(held.Mark())});
     }
 
     void texts(const option& row, const std::string& key, const YAML::Node& held) {
-        std::vector<std::string> items;
-        std::vector<place> places;
-        bool is_reference = false;
+        std::vector<placed_text> items;
         for (const auto& each : held) {
             visit();
             const place at = place_of_mark(each.Mark());
@@ -322,74 +313,14 @@ private:
                 );
                 continue;
             }
-            bool this_is_reference = false;
-            auto text = resolved(row, key, at, each.Scalar(), this_is_reference);
-            if (!text) continue;
-            is_reference = is_reference || this_is_reference;
-            if (text->empty()) {
-                found(at, fmt::format("{}: an element of the list is empty", key));
-                continue;
-            }
-            items.push_back(std::move(*text));
-            places.push_back(at);
+            items.push_back({each.Scalar(), at});
         }
-        const place at = place_of_mark(held.Mark());
-        keep(row, key, {&row, std::move(items), at, std::move(places), is_reference});
+        keeper_.list(row, key, key, place_of_mark(held.Mark()), items);
     }
 
-    std::optional<std::string> resolved(
-        const option& row,
-        const std::string& key,
-        place at,
-        const std::string& text,
-        bool& is_reference
-    ) {
-        // In a pattern "${" may be RE2's; in a connection string each keyword's value is resolved
-        // by itself.
-        const bool is_strict =
-            row.path != "cache.rules[].pattern" && row.path != "databases.*.upstream";
-        resolved_text result = resolve_text(text, file_, environment_, is_strict);
-        if (!result.error.empty()) {
-            found(at, fmt::format("{}: {}", key, result.error));
-            return std::nullopt;
-        }
-        if (result.text.find('\0') != std::string::npos) {
-            found(at, fmt::format("{}: holds a NUL byte", key));
-            return std::nullopt;
-        }
-        is_reference = result.is_reference;
-        return std::move(result.text);
-    }
-
-    void keep(const option& row, const std::string& key, given_value given) {
-        // Under a section that is refused as a whole the refusal was told there.
-        const bool told_above =
-            row.path.starts_with("cache.functions.") || row.path.starts_with("cache.events.");
-        if (!row.not_yet.empty() && !told_above) {
-            const std::string text = canonical(row, given.held);
-            const bool is_default = given.held == default_value(row);
-            if (!is_default &&
-                std::ranges::count(words(row.also_accepted), std::string_view(text)) == 0) {
-                const bool may_quote =
-                    row.type != option_type::text && !row.is_secret && !given.is_reference;
-                found(
-                    given.at,
-                    fmt::format(
-                        "{}: {}is not supported yet in this version; {}",
-                        key,
-                        may_quote ? "\"" + text + "\" " : "",
-                        row.not_yet
-                    )
-                );
-            }
-        }
-        out_.values.emplace(key, std::move(given));
-    }
-
-    const std::string& file_;
-    const environment_lookup& environment_;
-    std::vector<problem>& problems_;
+    report to_;
     document& out_;
+    value_keeper keeper_;
     int visits_ = 0;
 };
 

@@ -137,17 +137,6 @@ TEST(Load, SaysWhyAFileCannotBeRead) {
     );
 }
 
-TEST(Load, RefusesPgbouncersFiles) {
-    const scratch_folder folder;
-    const std::string path = folder.write("pgbouncer.ini", "[databases]\n");
-    EXPECT_EQ(
-        joined(errors_of(load(path))),
-        path +
-            ":1:1: PgBouncer's INI files are not supported yet in this version; write the options "
-            "as YAML\n"
-    );
-}
-
 TEST(Load, ReadsTheRealEnvironment) {
     ASSERT_EQ(::setenv("PGWEIR_TEST_TOKEN", "hunter2", 1), 0);
     const load_result result =

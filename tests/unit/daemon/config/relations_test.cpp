@@ -98,6 +98,16 @@ TEST(Relations, AreToldAtTheValueToChange) {
     }
 }
 
+TEST(Relations, AnExplicitNoDatabaseIsTaken) {
+    const load_result result = parse_text("databases: {}");
+    EXPECT_NE(result.value, nullptr);
+    EXPECT_NE(
+        joined(warnings_of(result))
+            .find("warning: databases: none is given, so only the console can be reached\n"),
+        std::string::npos
+    );
+}
+
 TEST(Relations, OfDatabasesAreTold) {
     const std::vector<bad_file> cases = {
         {"",
