@@ -1,5 +1,6 @@
 // The command line: what to run, what to print, which exit status.
 
+#include "daemon/config/ini_import.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/version.hpp"
@@ -8,6 +9,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -18,9 +20,12 @@ constexpr int exit_configuration = 78;  // EX_CONFIG
 constexpr const char* usage =
     "pgweir - a PostgreSQL connection pooler with a result cache\n"
     "\n"
-    "  pgweir --config FILE           run in the foreground\n"
+    "  pgweir --config FILE           run in the foreground; a FILE.ini is read as PgBouncer's\n"
     "  pgweir --check --config FILE   print every problem as FILE:LINE:COL: message;\n"
     "                                 exit status 78 on error, 0 when clean\n"
+    "  pgweir --import FILE.ini       print the YAML that does the same as this file of "
+    "PgBouncer's,\n"
+    "                                 with a comment for each line that has no equal\n"
     "  pgweir --version\n"
     "  pgweir --help\n"
     "\n"
@@ -35,8 +40,22 @@ constexpr const char* usage =
 
 struct arguments {
     std::string config;
+    std::string to_import;
     bool check = false;
 };
+
+void print(const std::vector<weir::daemon::config::problem>& problems) {
+    for (const auto& problem : problems)
+        std::fprintf(stderr, "%s\n", weir::daemon::config::to_string(problem).c_str());
+}
+
+int print_import(const std::string& path) {
+    const auto imported = weir::daemon::config::import_ini(path);
+    print(imported.problems);
+    if (!imported.yaml) return exit_configuration;
+    std::fputs(imported.yaml->c_str(), stdout);
+    return std::fflush(stdout) == 0 ? 0 : exit_unavailable;
+}
 
 int complain(const std::string& what) {
     std::fprintf(stderr, "pgweir: %s\nTry pgweir --help.\n", what.c_str());
@@ -63,21 +82,21 @@ int main(int argc, char** argv) {
             given.config = word.substr(9);
         } else if (word == "--config") {
             return complain("--config needs the name of a file");
-        } else if (word == "--import" || word.starts_with("--import=")) {
-            return complain(
-                "--import is not supported yet in this version; write the file by hand: "
-                "etc/reference.md has PgBouncer's name of each option, etc/pgweir.yaml the form"
-            );
+        } else if (word == "--import" && i + 1 < argc) {
+            given.to_import = argv[++i];
+        } else if (word.starts_with("--import=")) {
+            given.to_import = word.substr(9);
+        } else if (word == "--import") {
+            return complain("--import needs the name of a pgbouncer.ini");
         } else {
             return complain("unknown argument: " + std::string{word});
         }
     }
+    if (!given.to_import.empty()) return print_import(given.to_import);
     if (given.config.empty()) return complain("--config FILE is missing");
 
     const auto loaded = weir::daemon::config::load(given.config);
-    for (const auto& problem : loaded.problems) {
-        std::fprintf(stderr, "%s\n", weir::daemon::config::to_string(problem).c_str());
-    }
+    print(loaded.problems);
     if (!loaded.value) return exit_configuration;
     if (given.check) return 0;
     try {

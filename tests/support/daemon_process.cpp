@@ -25,6 +25,11 @@ std::vector<std::string> with_sanitizers(std::vector<std::string> environment) {
     return environment;
 }
 
+// PgBouncer's configuration has its own language, which the daemon tells by the name.
+std::string file_name(std::string const& text) {
+    return text.find("\n[pgbouncer]\n") == std::string::npos ? "pgweir.yaml" : "pgbouncer.ini";
+}
+
 }  // namespace
 
 std::string daemon_binary() {
@@ -36,7 +41,7 @@ daemon_process::daemon_process(std::string const& yaml, std::vector<std::string>
     : process_([&] {
           rewrite(yaml);
           return child_options{
-              .command = {daemon_binary(), "--config", folder_.path() / "pgweir.yaml"},
+              .command = {daemon_binary(), "--config", folder_.path() / file_name(yaml)},
               .environment = with_sanitizers(std::move(environment)),
               .output = folder_.path() / "pgweir.log"};
       }()) {
@@ -88,7 +93,7 @@ std::string daemon_process::dsn(std::string const& database, std::string const& 
 }
 
 void daemon_process::rewrite(std::string const& yaml) {
-    write_file(folder_.path() / "pgweir.yaml", filled(yaml));
+    write_file(folder_.path() / file_name(yaml), filled(yaml));
 }
 
 void daemon_process::reload() {
