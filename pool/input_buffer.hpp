@@ -55,6 +55,11 @@ public:
     /// next prepare() makes it.
     void want(std::size_t count) { wanted_ = count; }
 
+    /// `count` bytes are about to come: the next prepare() takes the large buffer if they are many.
+    void expect(std::size_t count) {
+        if (count > small_.size() && wanted_ < large_.size()) wanted_ = large_.size();
+    }
+
     /// What is held at the moment, in bytes.
     std::size_t capacity() const { return capacity_; }
 

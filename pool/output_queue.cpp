@@ -50,6 +50,13 @@ void output_queue::taken(std::size_t count) {
     }
 }
 
+void output_queue::drop(std::size_t count) {
+    const std::size_t from_backlog = std::min(count, backlog_.size() - sent_);
+    taken(from_backlog);
+    view_.remove_prefix(count - from_backlog);
+    ever_sent_ += count - from_backlog;
+}
+
 output_queue::result output_queue::flush(int descriptor, std::error_code& error) {
     while (!empty()) {
         ssize_t sent;
@@ -75,11 +82,7 @@ output_queue::result output_queue::flush(int descriptor, std::error_code& error)
             view_ = {};
             return result::failed;
         }
-        const auto count = static_cast<std::size_t>(sent);
-        const std::size_t from_backlog = std::min(count, backlog_.size() - sent_);
-        taken(from_backlog);
-        view_.remove_prefix(count - from_backlog);
-        ever_sent_ += count - from_backlog;
+        drop(static_cast<std::size_t>(sent));
     }
     return result::done;
 }

@@ -40,6 +40,12 @@ public:
     /// The socket took the first `count` bytes of settled().
     void taken(std::size_t count);
 
+    /// Of what waits, the first bytes that lie in one piece. Dies with the next call of any other
+    /// method.
+    std::string_view first() const { return backlog_.size() > sent_ ? settled() : view_; }
+    /// The first `count` bytes are sent, by whatever way.
+    void drop(std::size_t count);
+
     bool empty() const { return view_.empty() && backlog_.size() == sent_; }
     /// Bytes waiting, views included.
     std::size_t size() const { return backlog_.size() - sent_ + view_.size(); }

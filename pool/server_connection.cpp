@@ -200,7 +200,7 @@ void server_connection::abandon() {
     owner_->on_abandoned(*this);  // sets the state to closing
     abandoned_ = true;
     user_ = nullptr;
-    output() = {};
+    socket_.discard_output();
     deadline_ = std::chrono::steady_clock::now() + abandoned_patience;
     reading_paused_ = false;
     start_reading();
@@ -218,8 +218,7 @@ void server_connection::close(std::string_view reason) {
         socket_.is_open()) {
         // Terminate: PostgreSQL then logs no "unexpected EOF".
         output().add_view(std::string_view{"X\0\0\0\4", 5});
-        std::error_code ignored;
-        (void)output().flush(socket_.native_handle(), ignored);
+        socket_.flush_quietly();
     }
     owner_->on_closed(*this, reason);  // sets the state to closing
     connecting_.reset();

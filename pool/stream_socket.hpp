@@ -9,20 +9,28 @@
 // (TCP_INQ), also that the peer has closed, so the second try is made only when it will find
 // something. And a receive that waits needs no buffer: one is attached when there are bytes. This
 // file alone depends on boost::asio::detail of Boost 1.81.
+//
+// After a handshake, which its owner makes, the bytes on the wire are TLS; input() and output()
+// stay plain.
 #pragma once
 
 #include "pool/event_loop.hpp"
 #include "pool/input_buffer.hpp"
 #include "pool/output_queue.hpp"
+#include "pool/tls_session.hpp"
 
 #include <boost/asio/detail/reactor.hpp>
 #include <boost/asio/detail/reactor_op.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace weir::pool {
 
@@ -57,8 +65,17 @@ public:
     std::error_code assign(int descriptor);
     /// Gives the descriptor away, open. Operations under way end with operation_aborted.
     int release();
-    /// Operations under way end with operation_aborted. Idempotent.
+    /// Operations under way end with operation_aborted. Says close_notify. Idempotent.
     void close();
+
+    /// From now on all bytes are `established`'s, which keeps those that came behind its handshake;
+    /// what is in output() goes before, as it is. Requires that no receive is under way and that
+    /// input() is empty. flush() should follow: a handshake ends with bytes to send.
+    void start_tls(std::unique_ptr<tls_session> established);
+    /// For start_tls() of another socket, after release().
+    std::unique_ptr<tls_session> take_tls() { return std::move(tls_); }
+    /// nullptr: the connection is plain.
+    const tls_session* tls() const { return tls_.get(); }
 
     bool is_open() const { return descriptor_ >= 0; }
     int native_handle() const { return descriptor_; }
@@ -82,6 +99,10 @@ public:
     output_queue::result flush();
     /// The same, but short messages may go at the end of the turn: `done` then says that they will.
     output_queue::result flush_soon();
+    /// Sends of output() what goes at once and tells nobody: last words.
+    void flush_quietly();
+    /// Forgets what is in output().
+    void discard_output();
     /// The peer does not read: more bytes would only pile up here.
     bool is_blocked() const { return is_blocked_; }
 
@@ -95,6 +116,11 @@ private:
     void tell_if_failed(int result);
     void send_due();
     void leave_batch();
+
+    output_queue& wire() { return tls_ ? tls_->output() : output_; }
+    std::error_code seal();
+    void note_sealed_sent();
+    output_queue::result flush_tls(std::error_code& error);
 
     void keep_word();
     void end();
@@ -111,8 +137,13 @@ private:
         void prepare();
         bool has_ended() const { return bytes_transferred_ > 0 || ec_; }
 
+        /// Whether it has ended, with bytes or an error.
+        bool decrypt(std::string_view received);
+
     private:
         static status perform_receive(reactor_op* base);
+        status receive_tls();
+        ssize_t receive_into(std::span<char> space, bool& is_exhausted);
         static status perform_room(reactor_op* base);
         static void complete(
             void* loop,
@@ -132,6 +163,10 @@ private:
     bool is_in_batch_ = false;
     input_buffer input_;
     output_queue output_;
+    std::unique_ptr<tls_session> tls_;
+    // So many bytes of output() are in the TLS session's, encrypted. They leave output() when they
+    // are sent: who asks whether all is sent need not know of TLS.
+    std::size_t sealed_ = 0;
     operation receive_;
     std::unique_ptr<operation> room_;  // once the peer has been slow: most never are
 };

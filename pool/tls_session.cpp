@@ -203,6 +203,10 @@ void tls_session::keep_rest() {
 
 tls_session::decrypted tls_session::decrypt(std::string_view received, std::span<char> space) {
     decrypted result;
+    if (is_broken_) {
+        result.error = {-1, tls_category()};
+        return result;
+    }
     std::string joined;
     if (!kept_.empty()) {
         joined = std::move(kept_);

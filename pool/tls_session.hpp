@@ -51,8 +51,8 @@ public:
     };
     /// Takes all of `received`; what finds no room in `space` is kept for the next call.
     [[nodiscard]] decrypted decrypt(std::string_view received, std::span<char> space);
-    /// decrypt() without new bytes may give some.
-    bool has_pending() const { return !is_starved_; }
+    /// decrypt() without new bytes may give some, or the end.
+    bool has_pending() const { return !is_starved_ || is_closed_ || is_broken_; }
     /// The peer has said, behind what was decrypted, that nothing more comes.
     bool is_closed() const { return is_closed_; }
 
