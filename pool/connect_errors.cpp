@@ -37,6 +37,17 @@ lease_error unreachable(const upstream_address& address, std::string_view reason
     return why;
 }
 
+lease_error without_tls(const upstream_address& address, std::string_view reason) {
+    lease_error why;
+    why.message = "cannot connect to " + postgres_at(address) + " with TLS";
+    why.detail = reason;
+    why.hint =
+        "databases.*.tls of pgweir's configuration says what is demanded of PostgreSQL's "
+        "certificate: check tls.mode, tls.ca_file and the host's name in upstream, and ssl, "
+        "ssl_cert_file and ssl_key_file of PostgreSQL.";
+    return why;
+}
+
 lease_error login_refused(
     const protocol::error_fields& said,
     const upstream_address& address,
@@ -89,7 +100,8 @@ bool is_for_all(const lease_error& error) noexcept {
          {errc::host_unresolved,
           errc::connection_refused,
           errc::connect_failed,
-          errc::connect_timeout}) {
+          errc::connect_timeout,
+          errc::tls_failed}) {
         if (error.cause == code) return true;
     }
     return false;
@@ -97,8 +109,8 @@ bool is_for_all(const lease_error& error) noexcept {
 
 bool is_lasting(const lease_error& error) noexcept {
     return error.cause == errc::password_missing || error.cause == errc::password_is_hash ||
-           is_class(error.server_sqlstate, "28") || is_class(error.server_sqlstate, "3D") ||
-           is_class(error.server_sqlstate, "53");
+           error.cause == errc::tls_failed || is_class(error.server_sqlstate, "28") ||
+           is_class(error.server_sqlstate, "3D") || is_class(error.server_sqlstate, "53");
 }
 
 }  // namespace weir::pool

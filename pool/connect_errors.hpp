@@ -15,6 +15,10 @@ namespace weir::pool {
 /// Nobody, or nobody who speaks the protocol, is at the address: 08006.
 [[nodiscard]] lease_error unreachable(const upstream_address& address, std::string_view reason);
 
+/// There is no TLS with `address` as databases.*.tls demands it, and no other way is allowed:
+/// 08006.
+[[nodiscard]] lease_error without_tls(const upstream_address& address, std::string_view reason);
+
 /// PostgreSQL at `address` has answered the login with an ErrorResponse. 3D000, 53300 and 57P03 are
 /// passed on. All else is 08006: class 28, too, since it is pgweir that could not log in, while the
 /// client has proved to pgweir who it is. `client_user` is the pool's.

@@ -27,6 +27,8 @@ const char* text_of(errc code) noexcept {
             return "the server did not accept the log-in in time";
         case errc::server_lost:
             return "the server closed the connection";
+        case errc::tls_failed:
+            return "there is no TLS to the server as it is demanded";
         case errc::server_error:
             return "the server refused the log-in";
         case errc::no_common_sasl_mechanism:

@@ -21,6 +21,7 @@ enum class errc {
     connect_failed,      ///< the network said no in another way (08006)
     connect_timeout,     ///< connect_timeout passed before the login ended (08006)
     server_lost,         ///< an established server connection ended (08006)
+    tls_failed,          ///< no TLS as the mode demands it (08006)
 
     // Logging in to a server. What is wrong with a message itself is a protocol::errc.
     server_error,              ///< the server sent ErrorResponse; its fields are kept as data

@@ -2,6 +2,8 @@
 // daemon fills it from the configuration.
 #pragma once
 
+#include "pool/tls_context.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -34,13 +36,29 @@ struct pool_options {
 struct upstream_address {
     std::string host;
     std::uint16_t port = 5432;
+    std::string name = {};  // of the host, where `host` is its address only; else empty
     bool is_unix() const { return host.starts_with('/'); }
+    /// What its certificate must be for.
+    const std::string& tls_host() const { return name.empty() ? host : name; }
     friend bool operator==(const upstream_address&, const upstream_address&) = default;
 };
 
 /// For people: "HOST:PORT", or the path of the unix socket; of several "A, B".
 std::string to_string(const upstream_address& address);
 std::string to_string(const std::vector<upstream_address>& addresses);
+
+/// How connections to PostgreSQL are encrypted, with libpq's meaning of the modes. Those over unix
+/// sockets never are.
+struct tls_choice {
+    tls_mode mode = tls_mode::disable;
+    bool direct = false;      // TLS from the first byte on, as PostgreSQL 17 can
+    tls_files files;          // that the context was made from; it counts, they do not
+    tls_context_ptr context;  // there unless the mode is disable
+    friend bool operator==(const tls_choice& one, const tls_choice& other) {
+        return one.mode == other.mode && one.direct == other.direct &&
+               is_same(one.context, other.context);
+    }
+};
 
 /// Where to connect and as whom. Immutable and shared; a changed one makes existing servers retire.
 struct connect_target {
@@ -49,6 +67,7 @@ struct connect_target {
     std::string user;
     std::string secret;   // password, "md5..." or empty
     std::string options;  // PostgreSQL's start-up parameter of that name
+    tls_choice tls;
     friend bool operator==(const connect_target&, const connect_target&) = default;
 };
 using connect_target_ptr = std::shared_ptr<const connect_target>;

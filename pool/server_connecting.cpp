@@ -7,6 +7,7 @@
 #include "pool/errc.hpp"
 #include "pool/pool.hpp"
 #include "protocol/error_fields.hpp"
+#include "protocol/startup.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -51,6 +52,9 @@ void server_connection::resolve_next() {
     const auto& address = session_->address;
     connecting_->endpoints.clear();
     connecting_->endpoint = 0;
+    const tls_mode mode = address.is_unix() ? tls_mode::disable : target_->tls.mode;
+    connecting_->wants_tls = mode >= tls_mode::prefer;
+    connecting_->has_other_way = mode == tls_mode::allow || mode == tls_mode::prefer;
     const auto timeout = owner_->options().connect_timeout;
     deadline_ =
         timeout.count() > 0 ? std::chrono::steady_clock::now() + timeout : time_point::max();
@@ -90,6 +94,7 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
 ) {
     boost::system::error_code ignored;
     connecting_->socket.close(ignored);
+    ++connecting_->attempt;
     connecting_->socket.async_connect(
         endpoint,
         [self = server_ptr{this}](boost::system::error_code error) {
@@ -97,7 +102,7 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
             if (error == boost::asio::error::operation_aborted)
                 return;  // given up: another is tried
             if (!error) {
-                self->start_login();
+                self->on_connected();
                 return;
             }
             auto& attempt = *self->connecting_;
@@ -117,6 +122,7 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     connecting_->socket.close(ignored);
     socket_.close();
     input().consume(input().unread().size());
+    ++connecting_->attempt;
     if (++connecting_->address < target_->addresses.size()) {
         // From the loop, so that a list of dead addresses does not nest calls.
         loop_.post([self = server_ptr{this}] {
@@ -130,7 +136,21 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     close(last.message);
 }
 
-void server_connection::start_login() {
+// From the loop, as to the next address. Whether there is another way: once.
+bool server_connection::try_other_encryption() {
+    if (!std::exchange(connecting_->has_other_way, false)) return false;
+    connecting_->wants_tls = !connecting_->wants_tls;
+    socket_.close();
+    input().consume(input().unread().size());
+    loop_.post([self = server_ptr{this}, attempt = ++connecting_->attempt] {
+        if (self->is_closed() || !self->connecting_) return;
+        auto& now = *self->connecting_;
+        if (now.attempt == attempt) self->connect_to(now.endpoints[now.endpoint]);
+    });
+    return true;
+}
+
+void server_connection::on_connected() {
     boost::system::error_code failed;
     const int descriptor = connecting_->socket.release(failed);
     if (failed || socket_.assign(descriptor)) {
@@ -138,6 +158,125 @@ void server_connection::start_login() {
         return;
     }
     tune(socket_.native_handle(), socket_.local_endpoint().protocol().family());
+    reading_paused_ = false;
+    if (!connecting_->wants_tls) {
+        start_login();
+    } else if (target_->tls.direct) {
+        begin_handshake();
+    } else {
+        ask_for_tls();
+    }
+}
+
+// --- TLS ---
+
+void server_connection::ask_for_tls() {
+    connecting_->now = connecting::step::tls_answer;
+    protocol::write_ssl_request(output().writable());
+    if (flush() != output_queue::result::failed) start_reading();
+}
+
+void server_connection::on_tls_answer() {
+    const char answer = input().unread().front();
+    if (answer == 'E') {
+        // It could not even start a process for us. start() makes the login ready for this.
+        connecting_->login = std::make_unique<server_login>(login_parameters{});
+        (void)connecting_->login->start();
+        connecting_->now = connecting::step::login;
+        feed_login();
+        return;
+    }
+    // CVE-2021-23222: what somebody put in between would pass for the server's words in TLS.
+    if (input().unread().size() > 1 || (answer != 'S' && answer != 'N')) {
+        connecting_->has_other_way = false;
+        tls_failed(without_tls(
+            session_->address,
+            "what answers an SSLRequest is not PostgreSQL, or somebody is between"
+        ));
+        return;
+    }
+    input().consume(1);
+    if (answer == 'S') {
+        begin_handshake();
+    } else if (std::exchange(connecting_->has_other_way, false)) {
+        start_login();  // prefer: on the same connection
+    } else {
+        tls_failed(
+            without_tls(session_->address, "PostgreSQL offers no TLS (its setting ssl is off)")
+        );
+    }
+}
+
+void server_connection::begin_handshake() {
+    connecting_->now = connecting::step::handshaking;
+    connecting_->tls =
+        std::make_unique<tls_session>(target_->tls.context, session_->address.tls_host());
+    continue_handshake();
+}
+
+// One step costs up to a millisecond of processor. The session travels to a thread that may take so
+// long and comes back; meanwhile nothing is read here.
+void server_connection::continue_handshake() {
+    struct work {
+        std::unique_ptr<tls_session> session;
+        std::string received;
+        tls_session::progress progress{};
+    };
+    auto job = std::make_shared<work>(work{
+        std::move(connecting_->tls), std::string{input().unread()}, {}});
+    input().consume(input().unread().size());
+    reading_paused_ = true;
+    auto self = std::make_shared<server_ptr>(this);
+    owner_->events().run_blocking(
+        loop_,
+        [job] { job->progress = job->session->handshake(job->received); },
+        [job, self, attempt = connecting_->attempt] {
+            server_connection& server = **self;
+            const server_ptr keep = std::move(*self);
+            if (server.is_closed() || !server.connecting_) return;
+            if (server.connecting_->attempt != attempt) return;
+            server.on_handshake(job->progress, std::move(job->session));
+        }
+    );
+}
+
+void server_connection::on_handshake(
+    tls_session::progress progress, std::unique_ptr<tls_session> session
+) {
+    reading_paused_ = false;
+    tls_session& tls = *session;
+    if (progress == tls_session::progress::established) {
+        if (target_->tls.direct && tls.protocol() != tls_protocol_name) {
+            tls_failed(without_tls(
+                session_->address, "what answers does not speak PostgreSQL's protocol (by ALPN)"
+            ));
+            return;
+        }
+        socket_.start_tls(std::move(session));
+        if (flush() != output_queue::result::failed) start_login();
+        return;
+    }
+    auto& said = tls.output();
+    said.settle();
+    output().add_copy(said.settled());
+    said.taken(said.settled().size());
+    if (progress == tls_session::progress::failed) {
+        socket_.flush_quietly();  // the alert
+        tls_failed(without_tls(session_->address, tls.failure()));
+        return;
+    }
+    connecting_->tls = std::move(session);
+    if (flush() != output_queue::result::failed) start_reading();
+}
+
+void server_connection::tls_failed(lease_error why) {
+    if (!try_other_encryption()) try_next_address(errc::tls_failed, std::move(why));
+}
+
+// --- login ---
+
+void server_connection::start_login() {
+    connecting_->now = connecting::step::login;
     login_parameters parameters;
     parameters.user = target_->user;
     parameters.database = target_->database;
@@ -146,6 +285,20 @@ void server_connection::start_login() {
     connecting_->login = std::make_unique<server_login>(std::move(parameters));
     perform(connecting_->login->start());
     if (connecting_) start_reading();
+}
+
+void server_connection::feed_connecting() {
+    switch (connecting_->now) {
+        case connecting::step::login:
+            feed_login();
+            return;
+        case connecting::step::tls_answer:
+            on_tls_answer();
+            return;
+        case connecting::step::handshaking:
+            continue_handshake();
+            return;
+    }
 }
 
 void server_connection::feed_login() {
@@ -235,6 +388,9 @@ void server_connection::login_failed() {
     if (login.error() == errc::server_error) {
         // What could be read of a broken message is better than nothing.
         (void)protocol::decode(login.server_error_body(), said);
+        // pg_hba.conf, which may want it otherwise. No other refusal: a wrong password would count
+        // twice.
+        if (said.code == "28000" && try_other_encryption()) return;
         try_next_address(login.error(), login_refused(said, address, *target_, owner_->user()));
         return;
     }

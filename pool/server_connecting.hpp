@@ -8,12 +8,20 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 namespace weir::pool {
 
 struct server_connection::connecting {
+    /// What PostgreSQL's bytes are, at the moment.
+    enum class step : std::uint8_t {
+        login,        ///< messages, in TLS or not
+        tls_answer,   ///< the one byte that answers our SSLRequest
+        handshaking,  ///< TLS records
+    };
+
     explicit connecting(event_loop& loop) : resolver{loop.context()}, socket{loop.context()} {}
 
     std::size_t address = 0;  // index of the address that is tried now
@@ -21,6 +29,11 @@ struct server_connection::connecting {
     boost::asio::generic::stream_protocol::socket socket;  // until it is connected
     std::vector<boost::asio::generic::stream_protocol::endpoint> endpoints;
     std::size_t endpoint = 0;
+    step now = step::login;
+    unsigned attempt = 0;        // counts connects: what another thread did for an earlier is void
+    bool wants_tls = false;      // in this attempt
+    bool has_other_way = false;  // the mode lets us try the same address again with or without TLS
+    std::unique_ptr<tls_session> tls;  // until its handshake is done; null while a thread makes it
     std::unique_ptr<server_login> login;
     lease_error why;  // of the last address that failed
 };

@@ -1,5 +1,6 @@
 #include "pool/server_connection.hpp"
 
+#include "pool/connect_errors.hpp"
 #include "pool/errc.hpp"
 #include "pool/pool.hpp"
 #include "pool/server_connecting.hpp"
@@ -73,7 +74,7 @@ void server_connection::on_received(const boost::system::error_code& error) {
         return;
     }
     if (connecting_) {
-        feed_login();
+        feed_connecting();
     } else if (user_ != nullptr) {
         user_->on_server_input(*this);
     } else {
@@ -187,6 +188,10 @@ void server_connection::on_send_failed(const std::error_code& error) {
 void server_connection::lost(std::string_view reason) {
     if (is_closed()) return;
     const server_ptr keep{this};
+    if (connecting_ && connecting_->now == connecting::step::handshaking) {
+        tls_failed(without_tls(session_->address, reason));
+        return;
+    }
     if (connecting_) {
         try_next_address(errc::server_lost, unreachable(reason));
         return;
@@ -229,6 +234,7 @@ void server_connection::close(std::string_view reason) {
 server_connection::detached server_connection::detach() {
     detached parts;
     parts.descriptor = socket_.release();
+    parts.tls = socket_.take_tls();
     parts.session = std::move(session_);
     parts.state = state_;
     session_ = std::make_unique<server_session>();
@@ -243,7 +249,11 @@ server_ptr server_connection::attach(
     server_ptr made{new server_connection(loop, std::move(owner), parts.session->target)};
     made->session_ = std::move(parts.session);
     made->state_ = parts.state;
-    if (const auto error = made->socket_.assign(parts.descriptor)) made->close(error.message());
+    if (const auto error = made->socket_.assign(parts.descriptor)) {
+        made->close(error.message());
+    } else if (parts.tls) {
+        made->socket_.start_tls(std::move(parts.tls));
+    }
     return made;
 }
 

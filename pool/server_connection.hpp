@@ -90,6 +90,7 @@ public:
         int descriptor = -1;
         server_state state{};
         std::unique_ptr<server_session> session;
+        std::unique_ptr<tls_session> tls;  // null: plain
     };
     detached detach();
     static server_ptr attach(event_loop& loop, std::shared_ptr<pool> owner, detached parts);
@@ -129,6 +130,8 @@ public:
 
     /// Where the connection leads; for a cancel request, which goes to the same place.
     stream_socket::endpoint_type remote_endpoint() const { return socket_.remote_endpoint(); }
+    /// nullptr: the connection is plain.
+    const tls_session* tls() const { return socket_.tls(); }
 
     server_state state() const { return state_; }
     void set_state(server_state state) { state_ = state; }
@@ -145,7 +148,10 @@ public:
     /// Starts watching an idle server for bytes or its end.
     void start_reading();
     /// Bytes, or the end of the connection, have arrived that nobody has looked at.
-    bool has_input() const { return !socket_.input().empty() || socket_.has_received(); }
+    bool has_input() const {
+        return !socket_.input().empty() || socket_.has_received() ||
+               (tls() != nullptr && tls()->has_pending());
+    }
 
     /// Ends a login or a test that takes longer than connect_timeout. Called from time to time.
     void check_deadline(time_point now);
@@ -154,7 +160,16 @@ private:
     void resolve_next();
     void connect_to(const boost::asio::generic::stream_protocol::endpoint& endpoint);
     void try_next_address(std::error_code error, lease_error why);
+    bool try_other_encryption();
+    void on_connected();
+    void ask_for_tls();
+    void on_tls_answer();
+    void begin_handshake();
+    void continue_handshake();
+    void on_handshake(tls_session::progress progress, std::unique_ptr<tls_session> session);
+    void tls_failed(lease_error why);
     void start_login();
+    void feed_connecting();
     void feed_login();
     void perform(server_login::action action);
     void derive_keys();
