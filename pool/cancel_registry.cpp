@@ -15,15 +15,11 @@ std::uint32_t random_word() {
     return protocol::reader(protocol::random_bytes(4)).u32();
 }
 
-std::string bytes_of(std::uint32_t secret_key) {
-    return {reinterpret_cast<const char*>(&secret_key), sizeof secret_key};
-}
-
 }  // namespace
 
 struct cancel_registry::table {
     struct key {
-        std::uint32_t secret_key;
+        std::string secret_key;
         cancel_target target;
     };
     struct shard {
@@ -33,10 +29,10 @@ struct cancel_registry::table {
 
     shard& shard_of(std::uint32_t process_id) noexcept { return shards[process_id % shard_count]; }
 
-    bool insert(std::uint32_t process_id, const key& value) {
+    bool insert(std::uint32_t process_id, key value) {
         auto& place = shard_of(process_id);
         const std::lock_guard lock(place.mutex);
-        return place.keys.try_emplace(process_id, value).second;
+        return place.keys.try_emplace(process_id, std::move(value)).second;
     }
 
     std::array<shard, shard_count> shards;
@@ -51,7 +47,7 @@ void cancel_registry::registration::reset() noexcept {
     }
     table_.reset();
     process_id_ = 0;
-    secret_key_ = 0;
+    secret_key_.clear();
 }
 
 void cancel_registry::registration::swap(registration& other) noexcept {
@@ -62,37 +58,37 @@ void cancel_registry::registration::swap(registration& other) noexcept {
 
 cancel_registry::cancel_registry() : table_(std::make_shared<table>()) {}
 
-auto cancel_registry::add(unsigned worker, std::uint64_t client) -> registration {
+auto cancel_registry::add(unsigned worker, std::uint64_t client, std::size_t secret_size)
+    -> registration {
     for (;;) {
         // The sign bit stays clear: drivers and tools read the process id as Int32 and print it.
         const auto process_id = random_word() & 0x7fff'ffffU;
-        auto result = add_as(process_id, worker, client);
+        auto result = add_as(process_id, worker, client, secret_size);
         if (result) return result;
     }
 }
 
-auto cancel_registry::add_as(std::uint32_t process_id, unsigned worker, std::uint64_t client)
-    -> registration {
+auto cancel_registry::add_as(
+    std::uint32_t process_id, unsigned worker, std::uint64_t client, std::size_t secret_size
+) -> registration {
     registration result;
     if (process_id == 0) return result;
-    const auto secret_key = random_word();
+    std::string secret_key = protocol::random_bytes(secret_size);
     if (!table_->insert(process_id, {secret_key, {worker, client}})) return result;
     result.table_ = table_;
     result.process_id_ = process_id;
-    result.secret_key_ = secret_key;
+    result.secret_key_ = std::move(secret_key);
     return result;
 }
 
 std::optional<cancel_target> cancel_registry::find(
-    std::uint32_t process_id, std::uint32_t secret_key
+    std::uint32_t process_id, std::string_view secret_key
 ) const {
     const auto& shard = table_->shard_of(process_id);
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.keys.find(process_id);
     if (found == shard.keys.end()) return std::nullopt;
-    if (!protocol::constant_time_equal(bytes_of(found->second.secret_key), bytes_of(secret_key))) {
-        return std::nullopt;
-    }
+    if (!protocol::constant_time_equal(found->second.secret_key, secret_key)) return std::nullopt;
     return found->second.target;
 }
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -41,7 +43,8 @@ public:
 
         explicit operator bool() const noexcept { return table_ != nullptr; }
         [[nodiscard]] std::uint32_t process_id() const noexcept { return process_id_; }
-        [[nodiscard]] std::uint32_t secret_key() const noexcept { return secret_key_; }
+        /// Never logged.
+        [[nodiscard]] std::string_view secret_key() const noexcept { return secret_key_; }
         void reset() noexcept;
 
     private:
@@ -50,25 +53,34 @@ public:
 
         std::shared_ptr<table> table_;
         std::uint32_t process_id_ = 0;
-        std::uint32_t secret_key_ = 0;
+        std::string secret_key_;
     };
 
     cancel_registry();
 
+    /// Bytes of a secret: protocol 3.0 has room for four, 3.2 for as many as nobody guesses.
+    static constexpr std::size_t short_secret = 4;
+    static constexpr std::size_t long_secret = 32;
+
     /// A new key for a client. The process id is random, positive as Int32, and taken by nobody
     /// else.
-    [[nodiscard]] registration add(unsigned worker, std::uint64_t client);
+    [[nodiscard]] registration add(
+        unsigned worker, std::uint64_t client, std::size_t secret_size = short_secret
+    );
 
     /// A key with the server's own process id (session mode), the secret is ours all the same.
     /// Empty when another client has that process id (two upstreams may number alike): use add().
     [[nodiscard]] registration add_as(
-        std::uint32_t process_id, unsigned worker, std::uint64_t client
+        std::uint32_t process_id,
+        unsigned worker,
+        std::uint64_t client,
+        std::size_t secret_size = short_secret
     );
 
     /// The client of this key; nothing for an unknown process id or a wrong secret, without a hint
     /// which. The secret is compared in constant time.
     [[nodiscard]] std::optional<cancel_target> find(
-        std::uint32_t process_id, std::uint32_t secret_key
+        std::uint32_t process_id, std::string_view secret_key
     ) const;
 
     [[nodiscard]] std::size_t size() const;

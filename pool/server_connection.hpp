@@ -48,7 +48,7 @@ protected:
 /// object.
 struct server_session {
     std::uint32_t process_id = 0;
-    std::uint32_t secret_key = 0;  // never logged
+    std::string secret_key;  // never logged
     upstream_address address;
     connect_target_ptr target;
     server_settings settings;

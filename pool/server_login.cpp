@@ -254,10 +254,9 @@ auto server_login::on_after_authentication(char type, std::string_view body) -> 
         protocol::backend_key_data message;
         if (const auto error = protocol::decode(body, message)) return fail(error);
         if (std::exchange(has_key_data_, true)) return fail(protocol::errc::unexpected_message);
-        // Protocol 3.0 has four bytes; longer keys belong to versions that we did not ask for.
-        if (message.secret_key.size() != 4) return fail(protocol::errc::invalid_cancel_key);
+        // Four bytes in protocol 3.0, which is asked for; poolers in between send longer ones.
         result_.process_id = message.process_id;
-        result_.secret_key = protocol::reader(message.secret_key).u32();
+        result_.secret_key = message.secret_key;
         return action::read;
     }
     protocol::ready_for_query message;

@@ -42,7 +42,7 @@ struct login_parameters {
 /// What a finished log-in leaves.
 struct login_result {
     std::uint32_t process_id = 0;
-    std::uint32_t secret_key = 0;
+    std::string secret_key;  ///< never logged
     std::vector<std::pair<std::string, std::string>>
         parameter_statuses;  ///< in the server's order and spelling
 };

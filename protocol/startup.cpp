@@ -140,7 +140,7 @@ std::error_code parse_startup_packet(std::string_view bytes, startup_packet& out
 std::string unsupported_version_text(std::uint32_t protocol_version) {
     return "unsupported frontend protocol " +
            version_text(protocol_version >> 16, protocol_version & 0xffff) +
-           ": server supports 3.0 to 3.0";
+           ": server supports 3.0 to 3.2";
 }
 
 std::error_code parse_startup_options(std::string_view options, startup_parameters& out) {
@@ -193,11 +193,11 @@ void write_cancel_request(std::string& out, std::uint32_t process_id, std::strin
 }
 
 void write_negotiate_protocol_version(
-    std::string& out, std::span<const std::string> unknown_options
+    std::string& out, std::uint32_t version, std::span<const std::string> unknown_options
 ) {
     writer w(out);
     w.begin('v');
-    w.put_u32(protocol_version_3_0);
+    w.put_u32(version);
     w.put_u32(static_cast<std::uint32_t>(unknown_options.size()));
     for (const auto& option : unknown_options) {
         w.put_cstring(option);

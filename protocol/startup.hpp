@@ -1,11 +1,12 @@
 // The packets before the first typed message: StartupMessage, SSLRequest, GSSENCRequest,
-// CancelRequest, and the server's NegotiateProtocolVersion. Protocol 3.0 is spoken; a higher minor
-// version is negotiated down. Policy (which parameter is allowed, which database exists) is not
-// here. Any thread; no state.
+// CancelRequest, and the server's NegotiateProtocolVersion. Protocol 3.0 and 3.2 are spoken, which
+// differ in the length of cancel keys; a higher minor version is negotiated down. Policy (which
+// parameter is allowed, which database exists) is not here. Any thread; no state.
 #pragma once
 
 #include "protocol/errc.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,6 +23,9 @@ inline constexpr std::uint32_t startup_length_limit = 10'000 + 4;
 inline constexpr std::size_t min_cancel_key_size = 4;
 inline constexpr std::size_t max_cancel_key_size = 256;
 inline constexpr std::uint32_t protocol_version_3_0 = 3U << 16;
+/// 3.1 was never given away; PostgreSQL 18 takes it for what it is, between the two.
+inline constexpr std::uint32_t protocol_version_3_2 = (3U << 16) + 2;
+inline constexpr std::uint32_t newest_protocol_version = protocol_version_3_2;
 inline constexpr std::uint32_t cancel_request_code = 80'877'102;
 inline constexpr std::uint32_t ssl_request_code = 80'877'103;
 inline constexpr std::uint32_t gssenc_request_code = 80'877'104;
@@ -56,9 +60,13 @@ struct startup_packet {
 
     [[nodiscard]] unsigned major() const noexcept { return protocol_version >> 16; }
     [[nodiscard]] unsigned minor() const noexcept { return protocol_version & 0xffff; }
+    /// What the conversation is held in: the version asked for, or the newest that we know.
+    [[nodiscard]] std::uint32_t spoken_version() const noexcept {
+        return std::min(protocol_version, newest_protocol_version);
+    }
     /// True when NegotiateProtocolVersion must be sent, exactly once, before authentication.
     [[nodiscard]] bool needs_negotiation() const noexcept {
-        return minor() > 0 || !unknown_options.empty();
+        return protocol_version != spoken_version() || !unknown_options.empty();
     }
     /// The value of a parameter, or an empty view.
     [[nodiscard]] std::string_view find(std::string_view name) const noexcept;
@@ -72,7 +80,7 @@ struct startup_packet {
 ///         errc::invalid_cancel_key, errc::invalid_length.
 [[nodiscard]] std::error_code parse_startup_packet(std::string_view bytes, startup_packet& out);
 
-/// "unsupported frontend protocol 2.0: server supports 3.0 to 3.0", SQLSTATE 0A000.
+/// "unsupported frontend protocol 2.0: server supports 3.0 to 3.2", SQLSTATE 0A000.
 [[nodiscard]] std::string unsupported_version_text(std::uint32_t protocol_version);
 
 /// Takes the start-up parameter `options` apart: `-c name=value`, `-cname=value`, `--name=value`,
@@ -90,9 +98,9 @@ void write_startup_message(
 );
 void write_ssl_request(std::string& out);
 void write_cancel_request(std::string& out, std::uint32_t process_id, std::string_view secret_key);
-/// Says that 3.0 is the newest minor version and which options were not understood.
+/// Says which version is spoken and which options were not understood.
 void write_negotiate_protocol_version(
-    std::string& out, std::span<const std::string> unknown_options
+    std::string& out, std::uint32_t version, std::span<const std::string> unknown_options
 );
 
 struct negotiate_protocol_version {

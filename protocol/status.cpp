@@ -66,14 +66,6 @@ void write_backend_key_data(
     w.end();
 }
 
-void write_backend_key_data(std::string& out, std::uint32_t process_id, std::uint32_t secret_key) {
-    writer w(out);
-    w.begin('K');
-    w.put_u32(process_id);
-    w.put_u32(secret_key);
-    w.end();
-}
-
 void write_notification_response(
     std::string& out, std::uint32_t process_id, std::string_view channel, std::string_view payload
 ) {

@@ -46,8 +46,6 @@ void write_parameter_status(std::string& out, std::string_view name, std::string
 void write_backend_key_data(
     std::string& out, std::uint32_t process_id, std::string_view secret_key
 );
-/// With the four-byte secret of protocol 3.0.
-void write_backend_key_data(std::string& out, std::uint32_t process_id, std::uint32_t secret_key);
 void write_notification_response(
     std::string& out, std::uint32_t process_id, std::string_view channel, std::string_view payload
 );

@@ -91,14 +91,10 @@ private:
 void send_cancel(
     pool::event_loop& loop, pool::server_connection& server, std::function<void()> done
 ) {
-    const std::uint32_t secret = server.session().secret_key;
-    const char key[4] = {
-        static_cast<char>(secret >> 24),
-        static_cast<char>(secret >> 16),
-        static_cast<char>(secret >> 8),
-        static_cast<char>(secret)};
     std::string request;
-    protocol::write_cancel_request(request, server.session().process_id, {key, 4});
+    protocol::write_cancel_request(
+        request, server.session().process_id, server.session().secret_key
+    );
     // The very address that the server has, not its name: the name may lead elsewhere by now.
     std::make_shared<cancel_connection>(loop, std::move(done))
         ->start(server.remote_endpoint(), std::move(request));

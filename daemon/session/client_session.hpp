@@ -5,6 +5,7 @@
 
 #include "daemon/net/listener.hpp"
 #include "daemon/session/client_phase.hpp"
+#include "pool/cancel_registry.hpp"
 #include "pool/stream_socket.hpp"
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -39,6 +40,12 @@ public:
     bool peer_is_same_user();
     time_point connected_at() const { return connected_at_; }
     std::string endpoint_text() const;
+    /// Bytes of the secret in its cancel key; what its protocol version has room for.
+    std::size_t cancel_secret_size() const {
+        return has_long_key_ ? pool::cancel_registry::long_secret
+                             : pool::cancel_registry::short_secret;
+    }
+    void use_long_cancel_key() { has_long_key_ = true; }
 
     pool::input_buffer& input() { return socket_.input(); }
     pool::output_queue& output() { return socket_.output(); }
@@ -83,6 +90,7 @@ private:
     std::uint16_t port_;
     bool is_unix_;
     bool is_surplus_;
+    bool has_long_key_ = false;
     bool reading_ = false;
     bool closing_ = false;  // close_after_flush() was called
     bool closed_ = false;

@@ -162,11 +162,8 @@ bool login_phase::read_startup() {
 void login_phase::on_cancel_request(const protocol::startup_packet& packet) {
     step_ = step::finished;
     worker& home = session_->home();
-    if (packet.secret_key.size() == 4) {
-        const auto target =
-            home.shared().cancels.find(packet.process_id, big_endian(packet.secret_key));
-        if (target) home.shared().pass_cancel(*target);
-    }
+    const auto target = home.shared().cancels.find(packet.process_id, packet.secret_key);
+    if (target) home.shared().pass_cancel(*target);
     // No answer, whether the key was right or not: that is the protocol.
     session_->close("cancel request");
 }
@@ -189,22 +186,11 @@ void login_phase::on_startup(protocol::startup_packet packet) {
         );
         return;
     }
-    const std::string_view replication = packet.find("replication");
-    if (!replication.empty() && replication != "off" && replication != "false" &&
-        replication != "0" && replication != "no") {
-        refuse(
-            {severity::fatal,
-             sqlstate::feature_not_supported,
-             "replication connections are not supported yet",
-             "",
-             "Connect to PostgreSQL directly for replication."},
-            login_result::unsupported
-        );
-        return;
-    }
+    wants_replication_ = is_for_replication(packet.find("replication"));
+    if (packet.spoken_version() >= protocol::protocol_version_3_2) session_->use_long_cancel_key();
     if (packet.needs_negotiation()) {
         protocol::write_negotiate_protocol_version(
-            session_->output().writable(), packet.unknown_options
+            session_->output().writable(), packet.spoken_version(), packet.unknown_options
         );
     }
     parameters_ = std::move(packet.parameters);

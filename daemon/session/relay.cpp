@@ -102,7 +102,15 @@ void relay::greet() {
 void relay::make_cancel_key() {
     auto& registry = home().shared().cancels;
     if (!is_transaction_mode() && server_) {
-        key_ = registry.add_as(server_->session().process_id, home().index(), session_->id());
+        key_ = registry.add_as(
+            server_->session().process_id,
+            home().index(),
+            session_->id(),
+            session_->cancel_secret_size()
+        );
+    }
+    if (!key_) {
+        key_ = registry.add(home().index(), session_->id(), session_->cancel_secret_size());
     }
     if (!key_) key_ = registry.add(home().index(), session_->id());
 }

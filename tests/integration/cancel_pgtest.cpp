@@ -143,5 +143,39 @@ TEST_F(cancel, ThatComesLateNeverHitsTheNextClient) {
     RecordProperty("cancelled", cancelled);
 }
 
+// Protocol 3.2: a key that nobody guesses, and no negotiation. What is newer is answered once with
+// the version that is spoken.
+TEST_F(cancel, LongKeysOfProtocol32) {
+    daemon_process const daemon(configuration({.pool = "size: 1, overflow: 0"}));
+    struct asked {
+        std::int64_t version;
+        bool negotiates;
+    };
+    for (auto const& [version, negotiates] : {asked{0x30002, false}, asked{0x3270f, true}}) {
+        raw_client client(daemon.port());
+        client.send(frontend::startup({{"user", "postgres"}, {"database", "shop"}}, version));
+        auto const greeting = client.read_until('Z');
+        EXPECT_EQ(has(greeting, 'v'), negotiates);
+        if (negotiates) {
+            EXPECT_EQ(first(greeting, 'v').body, frontend::int32(0x30002) + frontend::int32(0));
+        }
+        auto const key = first(greeting, 'K').body;
+        EXPECT_EQ(key.size(), 4U + 32U);
+        client.send(frontend::query("SELECT pg_sleep(60)"));
+        wait_until(
+            [&] {
+                return shared_postgres().scalar(
+                           "SELECT count(*) FROM pg_stat_activity WHERE query "
+                           "= 'SELECT pg_sleep(60)' AND state = 'active'"
+                       ) == "1";
+            },
+            "the statement to run"
+        );
+        send_cancel(daemon, key.substr(0, 8));  // a part of the key is no key
+        send_cancel(daemon, key);
+        EXPECT_EQ(first(client.read_until('Z'), 'E').field('C'), "57014");
+    }
+}
+
 }  // namespace
 }  // namespace weir::test

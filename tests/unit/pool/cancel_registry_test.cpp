@@ -23,18 +23,36 @@ TEST(CancelRegistry, FindsTheClientOfAKey) {
 TEST(CancelRegistry, FindsNothingForAWrongKey) {
     cancel_registry registry;
     const auto key = registry.add(1, 1);
+    const std::string secret{key.secret_key()};
     for (unsigned bit = 0; bit < 32; ++bit) {
-        EXPECT_FALSE(registry.find(key.process_id(), key.secret_key() ^ (1U << bit)));
-        EXPECT_FALSE(registry.find(key.process_id() ^ (1U << bit), key.secret_key()));
+        std::string wrong = secret;
+        wrong[bit / 8] = static_cast<char>(wrong[bit / 8] ^ (1 << bit % 8));
+        EXPECT_FALSE(registry.find(key.process_id(), wrong));
+        EXPECT_FALSE(registry.find(key.process_id() ^ (1U << bit), secret));
     }
-    EXPECT_FALSE(registry.find(0, 0));
+    for (std::size_t size = 0; size < secret.size(); ++size) {
+        EXPECT_FALSE(registry.find(key.process_id(), secret.substr(0, size)));
+    }
+    EXPECT_FALSE(registry.find(key.process_id(), secret + '\0'));
+    EXPECT_FALSE(registry.find(0, secret));
+}
+
+TEST(CancelRegistry, GivesSecretsAsLongAsAskedFor) {
+    cancel_registry registry;
+    const auto one = registry.add(1, 1);
+    const auto two = registry.add(1, 2, cancel_registry::long_secret);
+    const auto three = registry.add_as(4711, 1, 3, cancel_registry::long_secret);
+    EXPECT_EQ(one.secret_key().size(), 4U);
+    EXPECT_EQ(two.secret_key().size(), 32U);
+    EXPECT_EQ(registry.find(4711, three.secret_key())->client, 3U);
+    EXPECT_FALSE(registry.find(two.process_id(), two.secret_key().substr(0, 4)));
 }
 
 TEST(CancelRegistry, ForgetsAKeyWithItsRegistration) {
     cancel_registry registry;
     auto key = registry.add(1, 1);
     const auto process_id = key.process_id();
-    const auto secret = key.secret_key();
+    const std::string secret{key.secret_key()};
     key.reset();
     EXPECT_FALSE(key);
     EXPECT_FALSE(registry.find(process_id, secret));
@@ -50,7 +68,7 @@ TEST(CancelRegistry, MovesARegistrationWithItsKey) {
     EXPECT_EQ(second.process_id(), process_id);
     EXPECT_TRUE(registry.find(process_id, second.secret_key()));
     second = registry.add(1, 2);
-    EXPECT_FALSE(registry.find(process_id, 0));
+    EXPECT_FALSE(registry.find(process_id, ""));
     EXPECT_EQ(registry.size(), 1U);
 }
 
@@ -58,12 +76,12 @@ TEST(CancelRegistry, GivesPositiveProcessIdsAndDifferentSecrets) {
     cancel_registry registry;
     std::vector<cancel_registry::registration> keys;
     std::set<std::uint32_t> ids;
-    std::set<std::uint32_t> secrets;
+    std::set<std::string> secrets;
     for (std::uint64_t client = 0; client < 2'000; ++client) {
         keys.push_back(registry.add(0, client));
         EXPECT_GT(static_cast<std::int32_t>(keys.back().process_id()), 0);
         ids.insert(keys.back().process_id());
-        secrets.insert(keys.back().secret_key());
+        secrets.emplace(keys.back().secret_key());
     }
     EXPECT_EQ(ids.size(), 2'000U);
     EXPECT_GT(secrets.size(), 1'990U) << "32 random bits collide now and then, not often";

@@ -254,7 +254,7 @@ TEST(ServerLogin, LogsInWithTrustAndKeepsWhatTheServerSaid) {
     EXPECT_EQ(d.say_slowly(ready()), action::done);
     const auto& result = d.login.result();
     EXPECT_EQ(result.process_id, 4711U);
-    EXPECT_EQ(result.secret_key, 0x01020304U);
+    EXPECT_EQ(result.secret_key, "\x01\x02\x03\x04");
     const decltype(result.parameter_statuses) expected{
         {"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}};
     EXPECT_EQ(result.parameter_statuses, expected);
@@ -604,7 +604,9 @@ TEST(ServerLogin, RefusesASecondOrALongKey) {
     dialogue second(with_password(""));
     second.expect_failed(second.say(ok() + key_data() + key_data()), perr::unexpected_message);
     dialogue longer(with_password(""));
-    longer.expect_failed(longer.say(ok() + key_data("12345")), perr::invalid_cancel_key);
+    longer.expect_failed(
+        longer.say(ok() + key_data(std::string(257, 'k'))), perr::invalid_cancel_key
+    );
 }
 
 TEST(ServerLogin, BoundsWhatItKeepsOfAServerThatTalksForEver) {

@@ -132,7 +132,7 @@ TEST(StartupPacket, RefusesOtherMajorVersions) {
     );
     EXPECT_EQ(
         unsupported_version_text(out.protocol_version),
-        "unsupported frontend protocol 2.0: server supports 3.0 to 3.0"
+        "unsupported frontend protocol 2.0: server supports 3.0 to 3.2"
     );
     EXPECT_EQ(error_of(packet(raw("\0\4\0\0\0"))), errc::unsupported_protocol_version);
     // A code of the reserved family that nobody defined.
@@ -143,7 +143,15 @@ TEST(StartupPacket, AsksForNegotiationOfMinorVersionsAndOptions) {
     startup_packet out;
     ASSERT_FALSE(parse_startup_packet(packet(raw("\0\3\0\2user\0bob\0\0")), out));
     EXPECT_EQ(out.minor(), 2U);
+    EXPECT_FALSE(out.needs_negotiation());
+    EXPECT_EQ(out.spoken_version(), protocol_version_3_2);
+    ASSERT_FALSE(parse_startup_packet(packet(raw("\0\3\0\3user\0bob\0\0")), out));
     EXPECT_TRUE(out.needs_negotiation());
+    EXPECT_EQ(out.spoken_version(), protocol_version_3_2);
+    // What PostgreSQL 19's libpq asks for, to keep servers honest.
+    ASSERT_FALSE(parse_startup_packet(packet(raw("\0\3\x27\x0fuser\0bob\0\0")), out));
+    EXPECT_TRUE(out.needs_negotiation());
+    EXPECT_EQ(out.spoken_version(), protocol_version_3_2);
     ASSERT_FALSE(parse_startup_packet(startup(raw("user\0bob\0_pq_.grease\0on\0_pq_.x\0\0\0")), out)
     );
     EXPECT_TRUE(out.needs_negotiation());
@@ -199,11 +207,11 @@ TEST(StartupMessage, RoundTrips) {
 TEST(NegotiateProtocolVersion, RoundTrips) {
     const std::vector<std::string> options{"_pq_.a", "_pq_.b"};
     std::string bytes;
-    write_negotiate_protocol_version(bytes, options);
+    write_negotiate_protocol_version(bytes, protocol_version_3_2, options);
     const auto body = body_of(bytes, 'v');
     negotiate_protocol_version message;
     EXPECT_FALSE(decode(body, message));
-    EXPECT_EQ(message.newest_version, protocol_version_3_0);
+    EXPECT_EQ(message.newest_version, protocol_version_3_2);
     EXPECT_EQ(message.unknown_options, (std::vector<std::string_view>{"_pq_.a", "_pq_.b"}));
     expect_exact<negotiate_protocol_version>(body);
 }
