@@ -41,6 +41,9 @@ constexpr std::chrono::seconds http_patience{5};
 // SSLRequest is answered).
 constexpr int surplus_clients = 100;
 
+// A drain serves who has just connected, and has not said anything yet, for so long.
+constexpr std::chrono::seconds last_call{5};
+
 std::size_t thread_count(const config::config& configuration) {
     if (configuration.threads > 0) return static_cast<std::size_t>(configuration.threads);
     return std::max(1U, std::thread::hardware_concurrency());
@@ -104,7 +107,8 @@ running_daemon::running_daemon(config::config_ptr configuration)
       blocking_{2},
       signals_{main_},
       sweeper_{main_},
-      drain_timer_{main_} {
+      drain_timer_{main_},
+      http_timer_{main_} {
     cached_ = std::make_unique<cache_databases>(cache_, [this](const std::string& database) {
         announce(database);
     });
@@ -156,8 +160,9 @@ int running_daemon::run() {
     await_signal();
     if (const auto problem = set_up_log(make_log_options(*config_))) log_error("{}", *problem);
     raise_descriptor_limit(*config_);
-    set_rules();
     if (const auto problem = slow_.start()) log_error("{}", *problem);
+    begin_succession();
+    set_rules();
     listen();
     start_http();
     for (const auto& one : workers_)
@@ -221,20 +226,24 @@ void running_daemon::listen() {
         log_info("{} sockets are systemd's: the addresses under listen are not used", inherited);
         return;
     }
+    const auto use = config_->listen.reuse_port == config::port_sharing::yes
+                         ? listener::address_use::shared
+                         : listener::address_use::alone;
     for (const auto& host : config_->listen.hosts) {
         if (host == "*") {
             listeners_.push_back(
-                listener::listen_tcp(loop, "0.0.0.0", config_->listen.port, handler)
+                listener::listen_tcp(loop, "0.0.0.0", config_->listen.port, use, handler)
             );
             try {
-                listeners_.push_back(listener::listen_tcp(loop, "::", config_->listen.port, handler)
+                listeners_.push_back(
+                    listener::listen_tcp(loop, "::", config_->listen.port, use, handler)
                 );
             } catch (const std::system_error& no_ipv6) {
                 log_warning("not listening on IPv6: {}", no_ipv6.what());
             }
         } else {
             listeners_.push_back(listener::listen_tcp(
-                loop, host == "localhost" ? "127.0.0.1" : host, config_->listen.port, handler
+                loop, host == "localhost" ? "127.0.0.1" : host, config_->listen.port, use, handler
             ));
         }
     }
@@ -242,9 +251,60 @@ void running_daemon::listen() {
         listeners_.push_back(listener::listen_unix(
             loop,
             config_->listen.unix_socket_dir + "/.s.PGSQL." + std::to_string(config_->listen.port),
+            use,
             handler
         ));
     }
+}
+
+void running_daemon::begin_succession() {
+    if (config_->listen.reuse_port == config::port_sharing::no) return;
+    const auto use_cache_again = [this] {
+        announce("");
+        set_rules();
+    };
+    succession::events events;
+    events.on_successor = [this] {
+        log_info("a process that takes over has started: the cache and HTTP are off here");
+        suspend_cache();
+        http_timer_.cancel();
+        http_.reset();  // the address is the successor's
+    };
+    events.on_successor_gone = [this, use_cache_again] {
+        log_warning("the process that was to take over has ended: this one goes on as before");
+        use_cache_again();
+        start_http_again();
+    };
+    events.on_elder_gone = [use_cache_again] {
+        log_info("the process that served this port before has ended: the cache is on");
+        use_cache_again();
+    };
+    succession_ = std::make_unique<succession>(main_, config_->listen.port, std::move(events));
+    succession_->begin();
+}
+
+// A process that ends closes one descriptor after the other: the address may be free only in a
+// moment.
+void running_daemon::start_http_again() {
+    try {
+        start_http();
+    } catch (const std::runtime_error& error) {
+        log_info("{}: trying again", error.what());
+        http_.reset();
+        http_timer_.expires_after(std::chrono::milliseconds{200});
+        http_timer_.async_wait([this](boost::system::error_code stopped) {
+            if (!stopped) start_http_again();
+        });
+    }
+}
+
+// In force on every thread when this returns.
+void running_daemon::suspend_cache() {
+    std::vector<querycache::rule_error> none;
+    const auto before = cache_.rules();
+    cache_.set_rules(make_rules(config::config{}, before.get(), none));
+    on_every_worker(worker_list_, [](worker&) {});
+    (void)cache_.invalidate_all();
 }
 
 void running_daemon::accepted(accepted_socket socket) {
@@ -341,10 +401,15 @@ void running_daemon::apply(config::config_ptr next) {
     if (has_removed) removed_->begin();
 }
 
+// With two processes on the port none: what is written through the other is not seen here.
 void running_daemon::set_rules() {
+    const bool is_alone =
+        !succession_ || (!succession_->has_elder() && !succession_->has_successor());
     std::vector<querycache::rule_error> errors;
     const auto before = cache_.rules();
-    cache_.set_rules(make_rules(*configuration(), before.get(), errors));
+    cache_.set_rules(
+        make_rules(is_alone ? *configuration() : config::config{}, before.get(), errors)
+    );
     // The loader has compiled them already and let nothing pass that does not.
     for (const auto& error : errors)
         log_error("cache.rules[{}].{}: {}", error.rule, error.field, error.what);
@@ -421,9 +486,14 @@ void running_daemon::begin_drain(const std::string& asked_by) {
     );
     ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
     close_listeners();
-    for (worker* one : worker_list_)
-        one->drain();
+    last_call_at_ = steady_clock::now() + last_call;
+    call_to_drain(drain_call::first);
     check_drained();
+}
+
+void running_daemon::call_to_drain(drain_call call) {
+    for (worker* one : worker_list_)
+        one->drain(call);
 }
 
 std::size_t running_daemon::clients_left() const {
@@ -437,6 +507,10 @@ void running_daemon::check_drained() {
     if (clients_left() == 0) {
         main_.stop();
         return;
+    }
+    if (steady_clock::now() >= last_call_at_) {
+        last_call_at_ = steady_clock::time_point::max();
+        call_to_drain(drain_call::last);
     }
     drain_timer_.expires_after(std::chrono::milliseconds{50});
     drain_timer_.async_wait([this](boost::system::error_code error) {

@@ -16,6 +16,7 @@
 #include "daemon/insight/metrics.hpp"
 #include "daemon/insight/slow_log.hpp"
 #include "daemon/net/listener.hpp"
+#include "daemon/net/succession.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/removed_databases.hpp"
@@ -79,6 +80,9 @@ private:
     void close_listeners();
     void accepted(accepted_socket accepted);
     void start_http();
+    void start_http_again();
+    void begin_succession();
+    void suspend_cache();
     http::reload_outcome reload_and_wait();
     void await_signal();
     void on_signal(int number);
@@ -87,6 +91,7 @@ private:
     void set_rules();
     void announce(const std::string& database);
     void begin_drain(const std::string& asked_by);
+    void call_to_drain(drain_call call);
     void check_drained();
     std::size_t clients_left() const;
     void sweep();
@@ -122,6 +127,9 @@ private:
     boost::asio::signal_set signals_;
     boost::asio::steady_timer sweeper_;
     boost::asio::steady_timer drain_timer_;
+    boost::asio::steady_timer http_timer_;
+    std::chrono::steady_clock::time_point last_call_at_{};
+    std::unique_ptr<succession> succession_;  // with listen.reuse_port
     std::vector<std::shared_ptr<listener>> listeners_;
     std::atomic<std::size_t> next_worker_{0};
     int exit_status_ = 0;

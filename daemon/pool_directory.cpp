@@ -129,7 +129,9 @@ bool pool_directory::holds(const pool_ptr& one) const {
 
 // Those that nobody holds: no client and no server. Here alone a reference could still be taken.
 void pool_directory::drop_left() {
-    std::erase_if(leaving_, [](const pool_ptr& one) { return one.use_count() == 1; });
+    const auto is_left = [](const pool_ptr& one) { return one.use_count() == 1; };
+    std::erase_if(leaving_, is_left);
+    std::erase_if(dedicated_, is_left);
 }
 
 bool pool_directory::has_leaving() {
@@ -148,6 +150,17 @@ std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     for (const auto& [name, one] : pools_)
         found.push_back(one.pool);
     return found;
+    std::lock_guard guard{lock_};
+    for (auto at = dedicated_.begin(); at != dedicated_.end();) {
+        if (configuration.find_database((*at)->database()) != nullptr) {
+            ++at;
+            continue;
+        }
+        has_removed = true;
+        (*at)->shut_down(database_removed((*at)->database()));
+        leaving_.push_back(std::move(*at));
+        at = dedicated_.erase(at);
+    }
 }
 
 // --- PAUSE and RESUME ---
@@ -230,9 +243,9 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
 bool pool_directory::has_pool_of(const std::string& database) const {
     const auto first = pools_.lower_bound({database, ""});
     if (first != pools_.end() && first->first.first == database) return true;
-    return std::any_of(leaving_.begin(), leaving_.end(), [&](const pool_ptr& one) {
-        return one->database() == database;
-    });
+    const auto is_of = [&](const pool_ptr& one) { return one->database() == database; };
+    return std::any_of(leaving_.begin(), leaving_.end(), is_of) ||
+           std::any_of(dedicated_.begin(), dedicated_.end(), is_of);
 }
 
 void pool_directory::tick(pool::event_loop& loop, time_point now) {

@@ -124,6 +124,7 @@ private:
         }
         get(out_.listen.port, "listen.port");
         get(out_.listen.unix_socket_dir, "listen.unix_socket_dir");
+        get(out_.listen.reuse_port, "listen.reuse_port");
         get(out_.listen.max_clients, "listen.max_clients");
         get(out_.listen.tls.mode, "listen.tls.mode");
         get(out_.listen.tls.cert_file, "listen.tls.cert_file");

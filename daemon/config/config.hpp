@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 // compares the names.
 enum class tls_mode { disable, allow, prefer, require, verify_ca, verify_full };
 enum class io_uring_use { automatic, off };
+enum class port_sharing { no, yes };
 enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
 enum class pool_mode { session, transaction, statement };
 enum class cache_consistency { after_commit, linearizable };
@@ -62,6 +63,7 @@ struct listen_options {
         "127.0.0.1"};  // "*" stands alone and means every address of every family
     std::uint16_t port = 6432;
     std::string unix_socket_dir;  // empty = no unix socket
+    port_sharing reuse_port = port_sharing::no;
     int max_clients = 5000;
     tls_options tls;
 

@@ -25,6 +25,8 @@ constexpr auto table = std::to_array<option>({
      .pgbouncer = "listen_port", .about = "TCP port for clients, also the number in the unix socket's name"},
     {.path = "listen.unix_socket_dir", .reload = restart, .pgbouncer = "unix_socket_dir",
      .about = "folder of the unix socket, e.g. /run/pgweir; empty = none"},
+    {.path = "listen.reuse_port", .type = choice, .default_text = "no", .choices = "no|yes", .reload = restart,
+     .pgbouncer = "so_reuseport", .about = "a second process may serve the same port and take over, for a restart that refuses nobody"},
     {.path = "listen.max_clients", .type = integer, .default_text = "5000", .least = 1, .most = 1'000'000,
      .pgbouncer = "max_client_conn", .about = "clients at the same time; one more is refused with SQLSTATE 53300, but admins reach the console"},
     {.path = "listen.tls.mode", .type = choice, .default_text = "disable", .choices = tls_modes, .not_yet = no_tls,

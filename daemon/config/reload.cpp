@@ -9,6 +9,7 @@ config_ptr without_restart(const config& running, const config& next) {
     made->listen.hosts = running.listen.hosts;
     made->listen.port = running.listen.port;
     made->listen.unix_socket_dir = running.listen.unix_socket_dir;
+    made->listen.reuse_port = running.listen.reuse_port;
     made->threads = running.threads;
     made->io_uring = running.io_uring;
     made->http.enabled = running.http.enabled;

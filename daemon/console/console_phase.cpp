@@ -166,7 +166,7 @@ void console_phase::on_cancel() {
     on_answer(ticket_, [&](console_phase&) { return std::move(answer); });
 }
 
-void console_phase::on_drain() {
+void console_phase::on_drain(drain_call) {
     on_end(shutting_down());
 }
 

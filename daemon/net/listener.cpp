@@ -3,6 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -27,13 +28,31 @@ constexpr std::chrono::milliseconds pause_without_descriptors{200};
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-int bind_and_listen(const sockaddr* address, socklen_t length, const std::string& name) {
+// Among the sockets of one address the one that was bound second is chosen, or the only one that is
+// left: of two generations always the younger.
+void prefer_the_younger(int descriptor) {
+    sock_filter second{BPF_RET | BPF_K, 0, 0, 1};
+    const sock_fprog program{1, &second};
+    // Where the kernel does not take it both get connections, and a few may be refused at the
+    // elder's end.
+    (void)::setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+std::uint64_t inode_of(const std::string& path) {
+    struct stat found {};
+    return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
+int bind_and_listen(
+    const sockaddr* address, socklen_t length, bool shared, const std::string& name
+) {
     const int descriptor =
         ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) fail("cannot open a socket for " + name);
     const int on = 1;
     if (address->sa_family != AF_UNIX) {
         ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (shared) ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
         if (address->sa_family == AF_INET6) {
             ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
         }
@@ -44,6 +63,7 @@ int bind_and_listen(const sockaddr* address, socklen_t length, const std::string
         errno = why;
         fail("cannot listen on " + name);
     }
+    if (shared && address->sa_family != AF_UNIX) prefer_the_younger(descriptor);
     return descriptor;
 }
 
@@ -83,19 +103,24 @@ boost::asio::generic::stream_protocol protocol_of(int descriptor) {
 }  // namespace
 
 std::shared_ptr<listener> listener::listen_tcp(
-    pool::event_loop& loop, const std::string& host, std::uint16_t port, on_accept handler
+    pool::event_loop& loop,
+    const std::string& host,
+    std::uint16_t port,
+    address_use use,
+    on_accept handler
 ) {
     const auto address = boost::asio::ip::make_address(host);
     const boost::asio::ip::tcp::endpoint endpoint{address, port};
     const std::string name =
         (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port);
-    const int descriptor =
-        bind_and_listen(endpoint.data(), static_cast<socklen_t>(endpoint.size()), name);
+    const int descriptor = bind_and_listen(
+        endpoint.data(), static_cast<socklen_t>(endpoint.size()), use == address_use::shared, name
+    );
     return std::shared_ptr<listener>(new listener(loop, descriptor, name, std::move(handler)));
 }
 
 std::shared_ptr<listener> listener::listen_unix(
-    pool::event_loop& loop, const std::string& path, on_accept handler
+    pool::event_loop& loop, const std::string& path, address_use use, on_accept handler
 ) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -104,16 +129,26 @@ std::shared_ptr<listener> listener::listen_unix(
         fail("cannot listen on " + path);
     }
     std::memcpy(address.sun_path, path.data(), path.size());
-    if (somebody_listens(address)) {
+    const bool shared = use == address_use::shared;
+    if (!shared && somebody_listens(address)) {
         errno = EADDRINUSE;
         fail("cannot listen on " + path);
     }
-    ::unlink(path.c_str());
+    // Bound beside and moved over it: there is no moment without a socket.
+    const std::string beside = path + ".new";
+    if (beside.size() >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        fail("cannot listen on " + path);
+    }
+    std::memcpy(address.sun_path, beside.data(), beside.size());
+    ::unlink(beside.c_str());
     const int descriptor =
-        bind_and_listen(reinterpret_cast<const sockaddr*>(&address), sizeof address, path);
-    ::chmod(path.c_str(), 0777);
+        bind_and_listen(reinterpret_cast<const sockaddr*>(&address), sizeof address, shared, path);
+    ::chmod(beside.c_str(), 0777);
     auto made = std::shared_ptr<listener>(new listener(loop, descriptor, path, std::move(handler)));
+    if (::rename(beside.c_str(), path.c_str()) != 0) fail("cannot listen on " + path);
     made->unix_path_ = path;
+    made->unix_inode_ = inode_of(path);
     return made;
 }
 
@@ -136,7 +171,7 @@ listener::listener(pool::event_loop& loop, int descriptor, std::string name, on_
 
 listener::~listener() {
     // A start that failed after this listened: the file would be in the way of whoever looks there.
-    if (socket_.is_open() && !unix_path_.empty()) ::unlink(unix_path_.c_str());
+    if (socket_.is_open()) remove_file();
 }
 
 void listener::start() {
@@ -148,7 +183,11 @@ void listener::close() {
     boost::system::error_code ignored;
     pause_.cancel(ignored);
     socket_.close(ignored);
-    if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+    remove_file();
+}
+
+void listener::remove_file() {
+    if (!unix_path_.empty() && inode_of(unix_path_) == unix_inode_) ::unlink(unix_path_.c_str());
 }
 
 void listener::wait() {

@@ -30,13 +30,22 @@ class listener : public std::enable_shared_from_this<listener> {
 public:
     using on_accept = std::function<void(accepted_socket)>;
 
+    /// Whether the address may be another process's at the same time. Whoever came last gets all
+    /// new connections then; the other finds nothing new and may close without losing any.
+    enum class address_use : std::uint8_t { alone, shared };
+
     /// Errors: throws std::system_error with the address in its text (start-up only).
     static std::shared_ptr<listener> listen_tcp(
-        pool::event_loop& loop, const std::string& host, std::uint16_t port, on_accept handler
+        pool::event_loop& loop,
+        const std::string& host,
+        std::uint16_t port,
+        address_use use,
+        on_accept handler
     );
-    /// Creates PATH (mode 0777, as PostgreSQL does) and replaces a socket that nobody listens on.
+    /// Creates PATH (mode 0777, as PostgreSQL does) and replaces a socket that nobody listens on,
+    /// or, if it is shared, any.
     static std::shared_ptr<listener> listen_unix(
-        pool::event_loop& loop, const std::string& path, on_accept handler
+        pool::event_loop& loop, const std::string& path, address_use use, on_accept handler
     );
     /// Takes over a descriptor that systemd opened.
     static std::shared_ptr<listener> adopt(
@@ -45,7 +54,8 @@ public:
 
     ~listener();
     void start();
-    /// Stops accepting; a unix socket's file is removed. On the loop's thread.
+    /// Stops accepting; a unix socket's file is removed if it is still this one's. On the loop's
+    /// thread.
     void close();
 
     const std::string& name() const { return name_; }
@@ -53,6 +63,7 @@ public:
 private:
     listener(pool::event_loop& loop, int descriptor, std::string name, on_accept handler);
     void wait();
+    void remove_file();
     void accept_ready();
 
     pool::event_loop& loop_;
@@ -61,6 +72,7 @@ private:
     boost::asio::steady_timer pause_;
     std::string name_;
     std::string unix_path_;
+    std::uint64_t unix_inode_ = 0;
     on_accept handler_;
 };
 

@@ -109,11 +109,12 @@ void worker::set_config(config::config_ptr configuration) {
     });
 }
 
-void worker::drain() {
-    loop_.post([this] {
+void worker::drain(drain_call call) {
+    loop_.post([this, call] {
         draining_ = true;
+        drained_ = call == drain_call::last;
         for (auto& [id, client] : std::unordered_map(clients_)) {
-            if (const client_phase_ptr phase = client->phase()) phase->on_drain();
+            if (const client_phase_ptr phase = client->phase()) phase->on_drain(call);
         }
     });
 }

@@ -47,7 +47,8 @@ public:
     unsigned index() const { return loop_.index(); }
     void adopt(accepted_socket accepted);
     void set_config(config::config_ptr configuration);
-    void drain();
+    /// New clients are served once up to the last call, and refused from then on.
+    void drain(drain_call call);
     /// Runs `work` on the worker with the session of that id, if it still lives.
     void with_session(std::uint64_t id, std::function<void(client_session&)> work);
     std::size_t client_count() const { return client_count_.load(std::memory_order_relaxed); }
@@ -63,6 +64,8 @@ public:
     const querycache::sql::hash_key& memo_key() const { return memo_key_; }
     const std::unordered_map<std::uint64_t, client_ptr>& clients() const { return clients_; }
     bool is_draining() const { return draining_; }
+    /// The last call is over.
+    bool is_drained() const { return drained_; }
 
     /// The session is closed: it leaves the list, and is destroyed when nothing is under way for
     /// it.
@@ -92,6 +95,7 @@ private:
     boost::asio::steady_timer ticker_;
     time_point tick_due_{};
     bool draining_ = false;
+    bool drained_ = false;
     bool stopping_ = false;
     bool stop_begun_ = false;  // the thread's that stops the worker
     std::thread thread_;

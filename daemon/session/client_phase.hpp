@@ -13,6 +13,8 @@
 
 namespace weir::daemon {
 
+enum class drain_call : std::uint8_t { first, last };
+
 /// One phase of a client. Phases outlive their session where a pool still has an answer for them,
 /// hence the count.
 class client_phase : public pool::lease_waiter {
@@ -29,8 +31,9 @@ public:
     virtual void on_closed(std::string_view reason) = 0;
     /// A cancel request with this client's key has come.
     virtual void on_cancel() {}
-    /// The daemon drains: leave at the next moment that breaks nothing.
-    virtual void on_drain() = 0;
+    /// The daemon drains: leave at the next moment that breaks nothing. Who has just come may be
+    /// served once, up to the last call.
+    virtual void on_drain(drain_call call) = 0;
     /// The client is ended now, with this reason; it is told unless a message to it is half sent.
     virtual void on_end(const client_error& why) = 0;
     /// Facts that were asked of a parser thread have come (see worker::parse).

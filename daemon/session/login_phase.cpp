@@ -81,8 +81,9 @@ void login_phase::on_tick(time_point now) {
     );
 }
 
-void login_phase::on_drain() {
-    if (session_ != nullptr) refuse(shutting_down(), login_result::shutting_down);
+void login_phase::on_drain(drain_call call) {
+    if (session_ != nullptr && call == drain_call::last)
+        refuse(shutting_down(), login_result::shutting_down);
 }
 
 void login_phase::on_end(const client_error& why) {
@@ -172,7 +173,7 @@ void login_phase::on_startup(protocol::startup_packet packet) {
     user_ = packet.find("user");
     database_ = packet.find("database");
     worker& home = session_->home();
-    if (home.is_draining()) {
+    if (home.is_drained()) {
         refuse(shutting_down(), login_result::shutting_down);
         return;
     }

@@ -27,7 +27,7 @@ public:
     void on_start() override;
     void on_input() override;
     void on_closed(std::string_view reason) override;
-    void on_drain() override;
+    void on_drain(drain_call call) override;
     void on_end(const client_error& why) override;
     void on_tick(time_point now) override;
 

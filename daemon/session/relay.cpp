@@ -47,6 +47,7 @@ relay::~relay() = default;
 
 void relay::on_start() {
     counted_to_client_ = session_->output().added();
+    leaving_ = home().is_draining();
     for (const auto& [name, value] : parameters_) {
         if (const auto error = effects_.on_startup(name, value)) {
             fatal(
@@ -280,8 +281,11 @@ void relay::on_end(const client_error& why) {
     fatal(why);
 }
 
-void relay::on_drain() {
+void relay::on_drain(drain_call call) {
     if (session_ == nullptr) return;
+    // It connected to be served, and there may be nobody else who does: once it is.
+    if (!has_asked_ && call == drain_call::first) return;
+    has_asked_ = true;
     leaving_ = true;
     if (state_ == state::idle || state_ == state::greeting || state_ == state::waiting) {
         fatal(shutting_down());

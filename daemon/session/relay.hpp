@@ -88,7 +88,7 @@ public:
     void on_writable() override;
     void on_closed(std::string_view reason) override;
     void on_cancel() override;
-    void on_drain() override;
+    void on_drain(drain_call call) override;
     void on_end(const client_error& why) override;
     void on_tick(time_point now) override;
     void on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) override;
@@ -297,6 +297,7 @@ private:
     skipping skip_ = skipping::nothing;
     bool is_ticking_ = false;
     bool in_process_ = false;
+    bool has_asked_ = false;       // anything since its login
     bool leaving_ = false;         // drain: close at the end of the unit
     bool told_fatal_ = false;      // PostgreSQL's own FATAL went to the client
     bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that

@@ -118,10 +118,11 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         return stream(header);
     }
     if (!account_.is_open()) {
-        if (leaving_ && server_->pipeline().is_idle()) {
+        if (leaving_ && has_asked_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());
             return step::ended;
         }
+        has_asked_ = true;
         if (opens_group(header.type)) account_.open(steady_clock::now());
     } else if (opens_group(header.type)) {
         account_.open_behind();

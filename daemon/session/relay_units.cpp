@@ -21,10 +21,11 @@ using std::chrono::steady_clock;
 relay::step relay::begin_unit(const protocol::frame_header& header) {
     auto& input = session_->input();
     if (skip_ != skipping::nothing) return skip_refused(header);
-    if (leaving_) {
+    if (leaving_ && has_asked_) {
         fatal(shutting_down());
         return step::ended;
     }
+    has_asked_ = true;
     account_.open(steady_clock::now());
     switch (header.type) {
         case 'Q':

@@ -48,6 +48,25 @@ daemon_process::daemon_process(std::string const& yaml, std::vector<std::string>
     wait_until_it_answers();
 }
 
+daemon_process::daemon_process(daemon_process const& first, std::string const& yaml)
+    : port_(first.port_), http_(first.http_), process_([&] {
+          rewrite(yaml);
+          return child_options{
+              .command = {daemon_binary(), "--config", folder_.path() / "pgweir.yaml"},
+              .environment = with_sanitizers({}),
+              .output = folder_.path() / "pgweir.log"};
+      }()) {
+    wait_until(
+        [this] {
+            if (!process_.running()) {
+                throw std::runtime_error("the second process ended: " + log());
+            }
+            return log().find(" serves on ") != std::string::npos;
+        },
+        [this] { return "the second process to serve; its log: " + log(); }
+    );
+}
+
 daemon_process::~daemon_process() {
     if (!process_.running()) {
         return;

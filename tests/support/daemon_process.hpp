@@ -6,6 +6,7 @@
 #include "tests/support/temporary_folder.hpp"
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +23,16 @@ public:
     /// PostgreSQL) are filled in. Throws with the log when the daemon ends.
     explicit daemon_process(std::string const& yaml, std::vector<std::string> environment = {});
 
+    /// A second process on the ports of the first, which must have listen.reuse_port; returns when
+    /// it serves. `yaml` as the first one's. The first goes before it.
+    daemon_process(daemon_process const& first, std::string const& yaml);
+
     /// Stops the daemon at once (SIGINT), if it runs; a status other than 0, as a sanitizer gives
     /// it, fails the test.
     ~daemon_process();
 
-    [[nodiscard]] int port() const { return port_.port(); }
-    [[nodiscard]] int http_port() const { return http_.port(); }
+    [[nodiscard]] int port() const { return port_->port(); }
+    [[nodiscard]] int http_port() const { return http_->port(); }
     [[nodiscard]] std::filesystem::path const& dir() const { return folder_.path(); }
     [[nodiscard]] child_process& process() { return process_; }
     [[nodiscard]] std::string dsn(std::string const& database, std::string const& user = "postgres")
@@ -73,8 +78,8 @@ private:
     void wait_until_it_answers();
 
     temporary_folder folder_;
-    port_lock port_;
-    port_lock http_;
+    std::shared_ptr<port_lock> port_ = std::make_shared<port_lock>();
+    std::shared_ptr<port_lock> http_ = std::make_shared<port_lock>();
     child_process process_;
 };
 

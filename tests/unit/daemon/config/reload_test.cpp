@@ -12,7 +12,8 @@ namespace weir::daemon::config {
 namespace {
 
 constexpr const char* all_that_needs_a_restart =
-    "listen: {host: 127.0.0.2, port: 7001, unix_socket_dir: /tmp, max_clients: 7}\n"
+    "listen: {host: 127.0.0.2, port: 7001, unix_socket_dir: /tmp, reuse_port: yes, max_clients: "
+    "7}\n"
     "threads: 3\n"
     "io_uring: off\n"
     "http: {listen: 127.0.0.2:7002, token: new}\n";
@@ -44,7 +45,8 @@ TEST(WithoutRestart, IsToldAgainByTheNextReload) {
         return keys;
     };
     const std::string all =
-        "http.listen io_uring listen.host listen.port listen.unix_socket_dir threads ";
+        "http.listen io_uring listen.host listen.port listen.reuse_port listen.unix_socket_dir "
+        "threads ";
     EXPECT_EQ(waiting(*running), all);
     EXPECT_EQ(waiting(*without_restart(*running, *next)), all);
 }
