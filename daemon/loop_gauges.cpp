@@ -4,6 +4,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/session/replication_tunnel.hpp"
 #include "pool/reusable.hpp"
 
 #include <array>
@@ -61,6 +62,13 @@ std::uint64_t& count_of(insight::client_gauges& clients, relay::state state) {
     return clients.login;
 }
 
+/// Of a client that is not relayed.
+std::uint64_t& count_of(insight::client_gauges& clients, const client_phase* phase) {
+    if (dynamic_cast<const console_phase*>(phase) != nullptr) return clients.console;
+    const auto* const tunnel = dynamic_cast<const replication_tunnel*>(phase);
+    return tunnel != nullptr && tunnel->server() ? clients.active : clients.login;
+}
+
 /// Outlives the asker when a loop answers too late.
 struct gathering {
     std::mutex lock;
@@ -79,8 +87,7 @@ loop_gauges count_on(worker& at) {
     for (const auto& [id, client] : at.clients()) {
         const auto* const one = dynamic_cast<const relay*>(client->phase());
         if (one == nullptr) {
-            const bool is_console = dynamic_cast<const console_phase*>(client->phase()) != nullptr;
-            ++(is_console ? seen.clients.console : seen.clients.login);
+            ++count_of(seen.clients, client->phase());
             continue;
         }
         ++count_of(seen.clients, one->current());

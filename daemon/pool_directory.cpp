@@ -75,6 +75,36 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     return known;
 }
 
+pool_directory::pool_ptr pool_directory::make_dedicated(
+    const config::config& configuration,
+    const config::database_options& entry,
+    const std::string& database,
+    const std::string& user,
+    std::vector<std::pair<std::string, std::string>> startup
+) {
+    auto options = make_pool_options(configuration.resolve(database, user));
+    options.mode = pool::pool_mode::session;
+    options.size = 1;
+    options.overflow = 0;
+    options.min_idle = 0;
+    auto target = std::make_shared<pool::connect_target>(
+        *make_connect_target(configuration, entry, database, user)
+    );
+    target->startup = std::move(startup);
+    std::lock_guard guard{lock_};
+    auto made = std::make_shared<pool::pool>(
+        database, user, std::move(options), std::move(target), loops_, events_
+    );
+    if (paused_.is_paused(database)) made->pause();
+    dedicated_.push_back(made);
+    return made;
+}
+
+std::vector<pool_directory::pool_ptr> pool_directory::dedicated() const {
+    std::lock_guard guard{lock_};
+    return dedicated_;
+}
+
 std::vector<pool_directory::pool_ptr> pool_directory::all() const {
     std::lock_guard guard{lock_};
     std::vector<pool_ptr> found;
@@ -118,13 +148,25 @@ bool pool_directory::reconfigure(const config::config& configuration) {
             make_connect_target(configuration, *entry, one->database(), one->user())
         );
     }
+    std::lock_guard guard{lock_};
+    for (auto at = dedicated_.begin(); at != dedicated_.end();) {
+        if (configuration.find_database((*at)->database()) != nullptr) {
+            ++at;
+            continue;
+        }
+        has_removed = true;
+        (*at)->shut_down(database_removed((*at)->database()));
+        leaving_.push_back(std::move(*at));
+        at = dedicated_.erase(at);
+    }
     return has_removed;
 }
 
 bool pool_directory::holds(const pool_ptr& one) const {
     std::lock_guard guard{lock_};
     const auto found = pools_.find({one->database(), one->user()});
-    return found != pools_.end() && found->second.pool == one;
+    if (found != pools_.end() && found->second.pool == one) return true;
+    return std::find(dedicated_.begin(), dedicated_.end(), one) != dedicated_.end();
 }
 
 // Those that nobody holds: no client and no server. Here alone a reference could still be taken.
@@ -147,20 +189,10 @@ std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     std::lock_guard guard{lock_};
     drop_left();
     std::vector<pool_ptr> found = leaving_;
+    found.insert(found.end(), dedicated_.begin(), dedicated_.end());
     for (const auto& [name, one] : pools_)
         found.push_back(one.pool);
     return found;
-    std::lock_guard guard{lock_};
-    for (auto at = dedicated_.begin(); at != dedicated_.end();) {
-        if (configuration.find_database((*at)->database()) != nullptr) {
-            ++at;
-            continue;
-        }
-        has_removed = true;
-        (*at)->shut_down(database_removed((*at)->database()));
-        leaving_.push_back(std::move(*at));
-        at = dedicated_.erase(at);
-    }
 }
 
 // --- PAUSE and RESUME ---
@@ -191,6 +223,9 @@ std::vector<pool_directory::pool_ptr> pool_directory::set_paused(
     std::vector<pool_ptr> meant;
     for (const auto& [name, one] : pools_) {
         if (database.empty() || name.first == database) meant.push_back(one.pool);
+    }
+    for (const auto& one : dedicated_) {
+        if (database.empty() || one->database() == database) meant.push_back(one);
     }
     return meant;
 }

@@ -38,6 +38,18 @@ public:
         const std::string& user
     );
 
+    /// A pool for one client alone, whose server is told `startup` at its login, on top of what the
+    /// configuration says. It has one server, and goes when its holder does; all() is without it.
+    pool_ptr make_dedicated(
+        const config::config& configuration,
+        const config::database_options& entry,
+        const std::string& database,
+        const std::string& user,
+        std::vector<std::pair<std::string, std::string>> startup
+    );
+    /// Those that are held.
+    std::vector<pool_ptr> dedicated() const;
+
     /// All pools, in order of database and user.
     std::vector<pool_ptr> all() const;
     std::vector<pool_ptr> of_database(const std::string& database) const;
@@ -45,7 +57,8 @@ public:
     /// Gives every pool its new numbers; pools whose database is gone shut down and leave. Whether
     /// there were any of those.
     bool reconfigure(const config::config& configuration);
-    /// Whether it is one of all(): not one that has left, whatever stands at its name by now.
+    /// Whether it is one of all() or dedicated(): not one that has left, whatever stands at its
+    /// name by now.
     bool holds(const pool_ptr& one) const;
     /// Whether a pool that has left still has servers.
     bool has_leaving();
@@ -91,6 +104,7 @@ private:
     pool::pool_events& events_;
     mutable std::mutex lock_;
     std::map<pool_name, place> pools_;  // guarded by lock_
+    std::vector<pool_ptr> dedicated_;   // guarded by lock_
     std::vector<pool_ptr> leaving_;     // guarded by lock_; shut down, but still in use
     pause_state paused_;                // guarded by lock_
 };

@@ -6,6 +6,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/session/replication_tunnel.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -49,6 +50,11 @@ void close_client(client_session& session, const relay& client) {
 std::size_t close_clients(worker& at, const pool_directory& pools) {
     std::size_t left = 0;
     for (const auto& [id, session] : std::unordered_map(at.clients())) {
+        auto* const tunnel = dynamic_cast<replication_tunnel*>(session->phase());
+        if (tunnel != nullptr && !pools.holds(tunnel->owner())) {
+            tunnel->on_end(make_error(severity::fatal, database_removed(tunnel->database())));
+            continue;
+        }
         const auto* const client = dynamic_cast<const relay*>(session->phase());
         if (client == nullptr || session->is_ending() || pools.holds(client->owner())) continue;
         if (may_leave(*client)) {

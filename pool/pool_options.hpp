@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::pool {
@@ -67,6 +68,7 @@ struct connect_target {
     std::string user;
     std::string secret;   // password, "md5..." or empty
     std::string options;  // PostgreSQL's start-up parameter of that name
+    std::vector<std::pair<std::string, std::string>> startup;  // more of them, word for word
     tls_choice tls;
     friend bool operator==(const connect_target&, const connect_target&) = default;
 };

@@ -282,6 +282,9 @@ void server_connection::start_login() {
     parameters.database = target_->database;
     parameters.password = target_->secret;
     if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
+    parameters.extra.insert(
+        parameters.extra.end(), target_->startup.begin(), target_->startup.end()
+    );
     connecting_->login = std::make_unique<server_login>(std::move(parameters));
     perform(connecting_->login->start());
     if (connecting_) start_reading();

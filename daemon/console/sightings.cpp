@@ -5,6 +5,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/session/replication_tunnel.hpp"
 #include "pool/reusable.hpp"
 #include "pool/server_connection.hpp"
 
@@ -50,6 +51,18 @@ void add_relay(client_sighting& seen, const relay& one) {
     }
 }
 
+void add_tunnel(client_sighting& seen, const replication_tunnel& one) {
+    seen.state = one.server() ? client_state::active : client_state::waiting;
+    seen.user = one.user();
+    seen.database = one.database();
+    seen.replication = replication_kind(*one.owner()->target());
+    seen.process_id = one.process_id();
+    if (const auto& server = one.server()) {
+        seen.server_id = server->session().id;
+        seen.server_process_id = server->session().process_id;
+    }
+}
+
 client_sighting look_at(client_session& session) {
     client_sighting seen;
     seen.id = session.id();
@@ -60,6 +73,8 @@ client_sighting look_at(client_session& session) {
     seen.connected_at = session.connected_at();
     if (const auto* one = dynamic_cast<const relay*>(session.phase())) {
         add_relay(seen, *one);
+    } else if (const auto* tunnel = dynamic_cast<const replication_tunnel*>(session.phase())) {
+        add_tunnel(seen, *tunnel);
     } else if (const auto* console = dynamic_cast<const console_phase*>(session.phase())) {
         seen.is_console = true;
         seen.state = client_state::active;
@@ -78,6 +93,7 @@ server_sighting look_at(pool::server_connection& server) {
     seen.state = server.state();
     seen.user = server.owner()->user();
     seen.database = server.owner()->database();
+    seen.replication = replication_kind(*session.target);
     if (const auto* name = session.settings.reported("application_name")) seen.application = *name;
     seen.is_unix = session.address.is_unix();
     seen.address = session.address.host;
@@ -122,7 +138,10 @@ sightings look(worker& at) {
         const auto& last = seen.clients.back();
         if (last.server_id != 0) holders.emplace(last.server_id, &last);
     }
-    for (const auto& pool : at.shared().pools.all()) {
+    auto pools = at.shared().pools.all();
+    const auto dedicated = at.shared().pools.dedicated();
+    pools.insert(pools.end(), dedicated.begin(), dedicated.end());
+    for (const auto& pool : pools) {
         for (auto* server : pool->servers_on(at.loop())) {
             if (server->is_closed()) continue;
             auto one = look_at(*server);

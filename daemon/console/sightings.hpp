@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::daemon {
@@ -30,6 +31,7 @@ struct client_sighting {
     bool is_console = false;
     std::string user;  ///< empty during login, like all that follows but the address
     std::string database;
+    std::string_view replication = "none";  ///< or physical, logical
     std::string application;
     std::string address;
     std::uint16_t port = 0;
@@ -49,6 +51,7 @@ struct server_sighting {
     pool::server_state state{};
     std::string user;
     std::string database;
+    std::string_view replication = "none";  ///< or physical, logical
     std::string application;
     std::string address;
     std::uint16_t port = 0;

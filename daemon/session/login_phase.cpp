@@ -6,6 +6,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/session/replication_tunnel.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "protocol/frame.hpp"
@@ -50,6 +51,12 @@ bool can_be_checked(auth_type how, secret_kind kind) {
             break;
     }
     return false;
+}
+
+/// Of the start-up parameter `replication`: "database", or true as PostgreSQL spells it. What is
+/// neither true nor false is PostgreSQL's to refuse.
+bool is_for_replication(std::string_view value) {
+    return !value.empty() && value != "off" && value != "false" && value != "no" && value != "0";
 }
 
 std::uint32_t big_endian(std::string_view four_bytes) {
@@ -474,8 +481,19 @@ void login_phase::authenticated() {
     }
     step_ = step::finished;
     home.set_ticking(session, false);
-    auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
     protocol::write_authentication_ok(session.output().writable());
+    if (wants_replication_) {
+        std::erase_if(parameters_, [](const auto& one) {
+            return one.first == "user" || one.first == "database";
+        });
+        auto pool = home.shared().pools.make_dedicated(
+            configuration, *entry, database_, user_, std::move(parameters_)
+        );
+        session.enter(client_phase_ptr{
+            new replication_tunnel(session, std::move(pool), std::move(place))});
+        return;
+    }
+    auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
     session.enter(client_phase_ptr{
         new relay(session, std::move(pool), std::move(place), std::move(parameters_))});
 }

@@ -64,6 +64,7 @@ private:
     client_session* session_;  // null once it is closed
     step step_ = step::awaiting_startup;
     int encryption_requests_ = 0;
+    bool wants_replication_ = false;
     protocol::startup_parameters parameters_;
     std::string user_;
     std::string database_;

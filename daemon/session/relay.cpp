@@ -113,7 +113,6 @@ void relay::make_cancel_key() {
     if (!key_) {
         key_ = registry.add(home().index(), session_->id(), session_->cancel_secret_size());
     }
-    if (!key_) key_ = registry.add(home().index(), session_->id());
 }
 
 void relay::send_greeting() {
@@ -283,10 +282,10 @@ void relay::on_end(const client_error& why) {
 
 void relay::on_drain(drain_call call) {
     if (session_ == nullptr) return;
+    leaving_ = true;
     // It connected to be served, and there may be nobody else who does: once it is.
     if (!has_asked_ && call == drain_call::first) return;
     has_asked_ = true;
-    leaving_ = true;
     if (state_ == state::idle || state_ == state::greeting || state_ == state::waiting) {
         fatal(shutting_down());
     } else if (server_ && server_->pipeline().is_idle()) {
