@@ -219,7 +219,10 @@ TEST(Replication, DrainEndsAStreamAndLetsACommandFinish) {
         "the statement to run"
     );
     daemon.process().signal(SIGTERM);
-    EXPECT_EQ(idle.execute("IDENTIFY_SYSTEM").status(), PGRES_FATAL_ERROR);
+    wait_until(
+        [&] { return idle.execute("IDENTIFY_SYSTEM").status() == PGRES_FATAL_ERROR; },
+        "the drain to begin"
+    );
     EXPECT_NE(idle.message().find("shutting down"), std::string::npos) << idle.message();
     pq_result const done(PQgetResult(busy.get()));
     EXPECT_TRUE(done.ok()) << done.message();
