@@ -5,6 +5,41 @@
 
 namespace weir::daemon {
 
+namespace {
+
+pool::host_order order_of(config::host_order from) {
+    switch (from) {
+        case config::host_order::disable:
+            return pool::host_order::listed;
+        case config::host_order::random:
+            return pool::host_order::random;
+        case config::host_order::round_robin:
+            return pool::host_order::round_robin;
+    }
+    return pool::host_order::listed;
+}
+
+pool::session_attrs attrs_of(config::session_attrs from) {
+    using to = pool::session_attrs;
+    switch (from) {
+        case config::session_attrs::any:
+            return to::any;
+        case config::session_attrs::read_write:
+            return to::read_write;
+        case config::session_attrs::read_only:
+            return to::read_only;
+        case config::session_attrs::primary:
+            return to::primary;
+        case config::session_attrs::standby:
+            return to::standby;
+        case config::session_attrs::prefer_standby:
+            return to::prefer_standby;
+    }
+    return to::any;
+}
+
+}  // namespace
+
 pool::pool_options make_pool_options(const config::pool_options& from) {
     pool::pool_options to;
     to.mode = from.mode == config::pool_mode::session ? pool::pool_mode::session
@@ -21,6 +56,9 @@ pool::pool_options make_pool_options(const config::pool_options& from) {
     to.check_after_idle = from.check_after_idle;
     to.reset_query = from.reset_query;
     to.max_prepared = static_cast<std::size_t>(from.max_prepared);
+    to.breaker.failures = static_cast<unsigned>(from.breaker.failures);
+    to.breaker.window = from.breaker.window;
+    to.breaker.open = from.breaker.open;
     return to;
 }
 
@@ -34,6 +72,8 @@ pool::connect_target_ptr make_connect_target(
     for (const auto& host : entry.upstream.hosts) {
         target->addresses.push_back({host.hostaddr.empty() ? host.host : host.hostaddr, host.port});
     }
+    target->order = order_of(entry.upstream.load_balance_hosts);
+    target->attrs = attrs_of(entry.upstream.target_session_attrs);
     target->database = std::string{entry.server_dbname(database)};
     target->options = entry.upstream.options;
     if (!entry.user.empty()) {
@@ -60,7 +100,8 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     const std::string& user
 ) {
     std::lock_guard guard{lock_};
-    auto& known = pools_[{database, user}].pool;
+    place& here = pools_[{database, user}];
+    auto& known = here.pool;
     if (!known) {
         known = std::make_shared<pool::pool>(
             database,
@@ -68,11 +109,22 @@ pool_directory::pool_ptr pool_directory::find_or_make(
             make_pool_options(configuration.resolve(database, user)),
             make_connect_target(configuration, entry, database, user),
             loops_,
-            events_
+            events_,
+            hosts_
         );
+        known->share(limits_of(configuration, database, user));
         if (paused_.is_paused(database)) known->pause();
     }
-    return known;
+    return hand_out(here);
+}
+
+pool_directory::pool_ptr pool_directory::hand_out(place& from) {
+    auto clients = from.clients.lock();
+    if (!clients) {
+        clients = std::make_shared<pool_ptr>(from.pool);
+        from.clients = clients;
+    }
+    return {clients, from.pool.get()};
 }
 
 pool_directory::pool_ptr pool_directory::make_dedicated(
@@ -93,16 +145,48 @@ pool_directory::pool_ptr pool_directory::make_dedicated(
     target->startup = std::move(startup);
     std::lock_guard guard{lock_};
     auto made = std::make_shared<pool::pool>(
-        database, user, std::move(options), std::move(target), loops_, events_
+        database, user, std::move(options), std::move(target), loops_, events_, hosts_
     );
+    made->share(limits_of(configuration, database, user));
     if (paused_.is_paused(database)) made->pause();
-    dedicated_.push_back(made);
-    return made;
+    return hand_out(dedicated_.emplace_back(place{std::move(made), {}, {}}));
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::dedicated() const {
     std::lock_guard guard{lock_};
-    return dedicated_;
+    std::vector<pool_ptr> found;
+    for (const place& one : dedicated_)
+        found.push_back(one.pool);
+    return found;
+}
+
+pool::shared_limit_ptr pool_directory::limit(const std::string& name, int most) {
+    auto& known = limits_[name];
+    if (known) {
+        known->set_most(static_cast<unsigned>(most));
+    } else {
+        known = std::make_shared<pool::shared_limit>(name, static_cast<unsigned>(most));
+    }
+    return known;
+}
+
+// The user is the client's, also where all log in to PostgreSQL as another.
+pool::pool::limit_list pool_directory::limits_of(
+    const config::config& configuration, const std::string& database, const std::string& user
+) {
+    pool::pool::limit_list found;
+    const auto* const entry = configuration.find_database(database);
+    if (entry != nullptr && entry->max_connections > 0) {
+        found.push_back(limit("databases." + database + ".max_connections", entry->max_connections)
+        );
+    }
+    const auto* const own = configuration.find_user(user);
+    if (own != nullptr && own->max_server_connections > 0) {
+        found.push_back(
+            limit("users." + user + ".max_server_connections", own->max_server_connections)
+        );
+    }
+    return found;
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::all() const {
@@ -139,26 +223,32 @@ bool pool_directory::reconfigure(const config::config& configuration) {
             has_removed = true;
             one->shut_down(database_removed(one->database()));
             std::lock_guard guard{lock_};
-            pools_.erase({one->database(), one->user()});
-            leaving_.push_back(one);
+            const auto at = pools_.find({one->database(), one->user()});
+            if (at == pools_.end()) continue;
+            leaving_.push_back(std::move(at->second));
+            pools_.erase(at);
             continue;
         }
         one->reconfigure(
             make_pool_options(configuration.resolve(one->database(), one->user())),
             make_connect_target(configuration, *entry, one->database(), one->user())
         );
+        std::lock_guard guard{lock_};
+        one->share(limits_of(configuration, one->database(), one->user()));
     }
     std::lock_guard guard{lock_};
     for (auto at = dedicated_.begin(); at != dedicated_.end();) {
-        if (configuration.find_database((*at)->database()) != nullptr) {
+        if (configuration.find_database(at->pool->database()) != nullptr) {
             ++at;
             continue;
         }
         has_removed = true;
-        (*at)->shut_down(database_removed((*at)->database()));
+        at->pool->shut_down(database_removed(at->pool->database()));
         leaving_.push_back(std::move(*at));
         at = dedicated_.erase(at);
     }
+    std::erase_if(limits_, [](const auto& named) { return named.second.use_count() == 1; });
+    hosts_.drop_unused();
     return has_removed;
 }
 
@@ -166,12 +256,15 @@ bool pool_directory::holds(const pool_ptr& one) const {
     std::lock_guard guard{lock_};
     const auto found = pools_.find({one->database(), one->user()});
     if (found != pools_.end() && found->second.pool == one) return true;
-    return std::find(dedicated_.begin(), dedicated_.end(), one) != dedicated_.end();
+    return std::any_of(dedicated_.begin(), dedicated_.end(), [&](const place& other) {
+        return other.pool == one;
+    });
 }
 
-// Those that nobody holds: no client and no server. Here alone a reference could still be taken.
 void pool_directory::drop_left() {
-    const auto is_left = [](const pool_ptr& one) { return one.use_count() == 1; };
+    const auto is_left = [now = std::chrono::steady_clock::now()](const place& one) {
+        return is_unused(one, now);
+    };
     std::erase_if(leaving_, is_left);
     std::erase_if(dedicated_, is_left);
 }
@@ -180,16 +273,19 @@ bool pool_directory::has_leaving() {
     std::lock_guard guard{lock_};
     drop_left();
     const auto now = std::chrono::steady_clock::now();
-    return std::any_of(leaving_.begin(), leaving_.end(), [&](const pool_ptr& one) {
-        return one->figures(now).open > 0;
+    return std::any_of(leaving_.begin(), leaving_.end(), [&](const place& one) {
+        return one.pool->figures(now).open > 0;
     });
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     std::lock_guard guard{lock_};
     drop_left();
-    std::vector<pool_ptr> found = leaving_;
-    found.insert(found.end(), dedicated_.begin(), dedicated_.end());
+    std::vector<pool_ptr> found;
+    for (const auto* list : {&leaving_, &dedicated_}) {
+        for (const place& one : *list)
+            found.push_back(one.pool);
+    }
     for (const auto& [name, one] : pools_)
         found.push_back(one.pool);
     return found;
@@ -225,7 +321,7 @@ std::vector<pool_directory::pool_ptr> pool_directory::set_paused(
         if (database.empty() || name.first == database) meant.push_back(one.pool);
     }
     for (const auto& one : dedicated_) {
-        if (database.empty() || one->database() == database) meant.push_back(one);
+        if (database.empty() || one.pool->database() == database) meant.push_back(one.pool);
     }
     return meant;
 }
@@ -247,11 +343,11 @@ void pool_directory::drop_unused(
     std::set<std::string> gone;
     for (auto at = pools_.begin(); at != pools_.end();) {
         const std::string& database = at->first.first;
-        if (configuration.databases.contains(database) || !is_superfluous(at->second, now)) {
+        if (!is_superfluous(at->second, now)) {
             ++at;
             continue;
         }
-        gone.insert(database);
+        if (!configuration.databases.contains(database)) gone.insert(database);
         at = pools_.erase(at);
     }
     for (const auto& database : gone) {
@@ -259,9 +355,16 @@ void pool_directory::drop_unused(
     }
 }
 
+// No client, no server, none on its way. Whoever else holds it for a moment, to look at it or to
+// run what was posted, finds it empty and needs it no longer.
+bool pool_directory::is_unused(const place& one, time_point now) {
+    if (!one.clients.expired()) return false;
+    const auto figures = one.pool->figures(now);
+    return figures.open == 0 && figures.waiting == 0;
+}
+
 bool pool_directory::is_superfluous(place& one, time_point now) {
-    // Its clients, its servers and all that is under way for it hold a reference.
-    if (one.pool.use_count() > 1) {
+    if (!is_unused(one, now)) {
         one.unused_since.reset();
         return false;
     }
@@ -269,8 +372,11 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
     const auto unused = now - *one.unused_since;
     // The failure is kept as long as it is news, for clients that try again to find the back-off;
     // but not for as long as the pool itself tries again, for min_idle.
-    if (!one.pool->greeting()) {
-        return !one.pool->figures(now).failed_lately || unused >= useless_for;
+    // And when PostgreSQL could not be reached at all, it is not the name that was wrong: /ready
+    // goes on telling of it.
+    const auto figures = one.pool->figures(now);
+    if (!one.pool->greeting() && !figures.unreachable) {
+        return !figures.failed_lately || unused >= useless_for;
     }
     return unused >= unused_for;
 }
@@ -278,7 +384,7 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
 bool pool_directory::has_pool_of(const std::string& database) const {
     const auto first = pools_.lower_bound({database, ""});
     if (first != pools_.end() && first->first.first == database) return true;
-    const auto is_of = [&](const pool_ptr& one) { return one->database() == database; };
+    const auto is_of = [&](const place& one) { return one.pool->database() == database; };
     return std::any_of(leaving_.begin(), leaving_.end(), is_of) ||
            std::any_of(dedicated_.begin(), dedicated_.end(), is_of);
 }

@@ -27,7 +27,15 @@ public:
 
     explicit pool_directory(pool::pool_events& events);
     /// Once, before the first login: pools spread over these.
-    void set_loops(std::vector<pool::event_loop*> loops) { loops_ = std::move(loops); }
+    void set_loops(std::vector<pool::event_loop*> loops) {
+        hosts_.set_most_logins(
+            pool::host_directory::logins_per_loop * static_cast<unsigned>(loops.size())
+        );
+        loops_ = std::move(loops);
+    }
+    /// What all pools know together of the hosts that they lead to.
+    pool::host_directory& hosts() { return hosts_; }
+    const pool::host_directory& hosts() const { return hosts_; }
 
     /// The pool of a client's database and user, made when it is not there. `database` must be one
     /// of `configuration`.
@@ -69,11 +77,11 @@ public:
     void resume(const std::string& database);
     pause_state paused() const;
 
-    /// Pools that the entry "*" has made and that nobody uses any more go: when they never
-    /// had a server as soon as the failure is no news any more, or after useless_for; else after
-    /// unused_for. `forget` is called, with the directory's lock held, for
-    /// each database of which no pool is left: nobody holds anything of it then. To be called every
-    /// second or so.
+    /// Pools without clients and servers go after unused_for: with auth.type trust any name makes
+    /// one. Those that never had a server although PostgreSQL can be reached go as soon as the
+    /// failure is no news any more, or after useless_for. `forget` is called, with the directory's
+    /// lock held, for each database of the entry "*" of which no pool is left: nobody holds
+    /// anything of it then. To be called every second or so.
     void drop_unused(
         const config::config& configuration,
         time_point now,
@@ -89,24 +97,33 @@ public:
 private:
     struct place {
         pool_ptr pool;
+        std::weak_ptr<pool_ptr> clients;  // alive while somebody holds what find_or_make() gave him
         std::optional<time_point> unused_since;
     };
     using pool_name = std::pair<std::string, std::string>;
 
     std::vector<pool_ptr> with_leaving();
     // With lock_ held:
+    pool::shared_limit_ptr limit(const std::string& name, int most);
+    pool::pool::limit_list limits_of(
+        const config::config& configuration, const std::string& database, const std::string& user
+    );
     void drop_left();
     std::vector<pool_ptr> set_paused(const std::string& database, bool paused);
+    static pool_ptr hand_out(place& from);
+    static bool is_unused(const place& one, time_point now);
     static bool is_superfluous(place& one, time_point now);
     bool has_pool_of(const std::string& database) const;
 
     std::vector<pool::event_loop*> loops_;
     pool::pool_events& events_;
+    pool::host_directory hosts_;  // outlives the pools
     mutable std::mutex lock_;
     std::map<pool_name, place> pools_;  // guarded by lock_
-    std::vector<pool_ptr> dedicated_;   // guarded by lock_
-    std::vector<pool_ptr> leaving_;     // guarded by lock_; shut down, but still in use
-    pause_state paused_;                // guarded by lock_
+    std::vector<place> dedicated_;      // guarded by lock_
+    std::vector<place> leaving_;        // guarded by lock_; shut down, but still in use
+    std::map<std::string, pool::shared_limit_ptr> limits_;  // guarded by lock_; by their options
+    pause_state paused_;                                    // guarded by lock_
 };
 
 /// Why a pool that has left lends no server, and its clients are closed: 57P01.

@@ -1,7 +1,9 @@
 #include "pool/connect_errors.hpp"
 
 #include "pool/errc.hpp"
+#include "protocol/errc.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace weir::pool {
@@ -94,6 +96,71 @@ lease_error login_failed(
     return why;
 }
 
+lease_error wrong_role(const upstream_address& address, const connect_target& target) {
+    lease_error why;
+    why.cause = errc::wrong_role;
+    why.message =
+        "no " + std::string{to_string(target.attrs)} + " session at " + postgres_at(address);
+    why.detail = "databases.*.upstream asks for target_session_attrs=" +
+                 std::string{to_string(target.attrs)} + ", and no host of its list offers that.";
+    why.hint = "It may be in the middle of a failover: try again in a moment.";
+    return why;
+}
+
+lease_error breaker_open(
+    const std::vector<host_figures>& hosts, std::chrono::steady_clock::time_point now
+) {
+    using std::chrono::duration_cast;
+    using std::chrono::milliseconds;
+    lease_error why;
+    why.cause = errc::breaker_open;
+    why.sqlstate = "57P03";
+    std::string where;
+    std::string errors;
+    auto wait = milliseconds::max();
+    for (const auto& host : hosts) {
+        where += (where.empty() ? "" : ", ") + host.upstream;
+        if (!errors.empty()) errors += ' ';
+        errors += host.upstream + " has failed " + std::to_string(host.failures) +
+                  " times, the last error: " + host.last_error + '.';
+        const auto next = host.next_try ? duration_cast<milliseconds>(*host.next_try - now)
+                                        : milliseconds::zero();  // it is being tried
+        wait = std::min(wait, std::max(next, milliseconds::zero()));
+    }
+    const auto seconds = (wait.count() + 999) / 1000;
+    why.message = "PostgreSQL at " + where + " is left alone: its circuit breaker is open, " +
+                  (seconds > 0 ? "next try in " + std::to_string(seconds) + " s"
+                               : std::string{"it is being tried now"});
+    why.detail = errors;
+    why.hint =
+        "Check that PostgreSQL runs there. SHOW BREAKERS on the admin console tells when it is "
+        "tried again; RECONNECT does so at once.";
+    return why;
+}
+
+login_fault fault_of(const lease_error& error) noexcept {
+    if (error.cause == errc::server_error) {
+        return is_class(error.server_sqlstate, "57") ? login_fault::of_moment
+                                                     : login_fault::of_login;
+    }
+    // Somebody answers there, and another pool may ask him for something else.
+    if (error.cause == errc::tls_failed) return login_fault::of_login;
+    if (is_for_all(error)) return login_fault::of_host;
+    // Whoever it is, he does not speak PostgreSQL.
+    using protocol_errc = protocol::errc;
+    for (const auto code :
+         {protocol_errc::incomplete_message,
+          protocol_errc::extra_bytes,
+          protocol_errc::unterminated_string,
+          protocol_errc::invalid_length,
+          protocol_errc::message_too_long,
+          protocol_errc::invalid_value,
+          protocol_errc::unexpected_message}) {
+        if (error.cause == code) return login_fault::of_host;
+    }
+    return login_fault::of_login;
+}
+
 bool is_for_all(const lease_error& error) noexcept {
     if (is_class(error.server_sqlstate, "57")) return true;  // it starts or shuts down
     for (const errc code :
@@ -101,6 +168,7 @@ bool is_for_all(const lease_error& error) noexcept {
           errc::connection_refused,
           errc::connect_failed,
           errc::connect_timeout,
+          errc::server_lost,
           errc::tls_failed}) {
         if (error.cause == code) return true;
     }

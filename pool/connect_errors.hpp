@@ -5,10 +5,13 @@
 
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
+#include "pool/upstream_host.hpp"
 #include "protocol/error_fields.hpp"
 
+#include <chrono>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace weir::pool {
 
@@ -37,6 +40,17 @@ namespace weir::pool {
     const connect_target& target,
     std::string_view client_user
 );
+
+/// PostgreSQL at `address` has let pgweir in, and is not of the role that `target` asks for: 08006.
+[[nodiscard]] lease_error wrong_role(const upstream_address& address, const connect_target& target);
+
+/// The breakers of all `hosts` are open: 57P03, with the last error and the time of the next try.
+[[nodiscard]] lease_error breaker_open(
+    const std::vector<host_figures>& hosts, std::chrono::steady_clock::time_point now
+);
+
+/// Whose fault it was, for the host's breaker.
+[[nodiscard]] login_fault fault_of(const lease_error& error) noexcept;
 
 /// Whether any attempt at the same addresses would fail now, whoever makes it: PostgreSQL cannot be
 /// reached, or it starts or shuts down.

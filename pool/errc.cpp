@@ -29,6 +29,8 @@ const char* text_of(errc code) noexcept {
             return "the server closed the connection";
         case errc::tls_failed:
             return "there is no TLS to the server as it is demanded";
+        case errc::wrong_role:
+            return "the server is not of the role that target_session_attrs asks for";
         case errc::server_error:
             return "the server refused the log-in";
         case errc::no_common_sasl_mechanism:

@@ -13,7 +13,7 @@ enum class errc {
     wait_canceled,     ///< the client cancelled while it waited (57014)
     pool_paused,       ///< the pool takes no work now (57P03)
     shutting_down,     ///< the daemon drains (57P01)
-    breaker_open,      ///< the upstream failed too often lately (08006)
+    breaker_open,      ///< the upstream failed too often lately (57P03)
 
     // Reaching a server.
     host_unresolved,     ///< the host name has no address (08006)
@@ -22,6 +22,7 @@ enum class errc {
     connect_timeout,     ///< connect_timeout passed before the login ended (08006)
     server_lost,         ///< an established server connection ended (08006)
     tls_failed,          ///< no TLS as the mode demands it (08006)
+    wrong_role,          ///< logged in, but not what target_session_attrs asks for (08006)
 
     // Logging in to a server. What is wrong with a message itself is a protocol::errc.
     server_error,              ///< the server sent ErrorResponse; its fields are kept as data

@@ -5,12 +5,16 @@
 #pragma once
 
 #include "pool/accepted_values.hpp"
+#include "pool/back_off.hpp"
+#include "pool/connect_plan.hpp"
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/reusable.hpp"
 #include "pool/server_connection.hpp"
 #include "pool/server_state.hpp"
+#include "pool/shared_limit.hpp"
 #include "pool/sizing.hpp"
+#include "pool/upstream_host.hpp"
 #include "pool/waiting_queue.hpp"
 
 #include <atomic>
@@ -80,9 +84,10 @@ struct waiting_place {
     bool is_paused = false;     ///< the pool: nobody is served before RESUME
 };
 
-class pool : public std::enable_shared_from_this<pool> {
+class pool final : public std::enable_shared_from_this<pool>, public limit_member {
 public:
     using time_point = std::chrono::steady_clock::time_point;
+    using limit_list = std::vector<shared_limit_ptr>;
 
     pool(
         std::string database,
@@ -90,7 +95,8 @@ public:
         pool_options options,
         connect_target_ptr target,
         std::vector<event_loop*> loops,
-        pool_events& events
+        pool_events& events,
+        host_directory& hosts
     );
 
     const std::string& database() const { return database_; }
@@ -150,6 +156,9 @@ public:
 
     /// New numbers and place, from a reload. Servers of another place retire. Any thread.
     void reconfigure(pool_options options, connect_target_ptr target);
+    /// What it shares with other pools from now on; at first nothing. Any thread.
+    void share(limit_list limits);
+
     /// Closes idle servers now and the others when they are released (RECONNECT). Any thread.
     void retire_all();
     /// PAUSE: no server is lent until resume(). Any thread.
@@ -189,8 +198,15 @@ private:
 
     // All need lock_.
     pool_numbers numbers() const;
-    unsigned claim_connects(time_point now);
+    std::vector<connect_plan> claim_connects(time_point now);
+    bool claim_places(time_point now);
+    void give_places_back();
+    void wish_nothing();
+    void leave(server_state state);
+    bool is_owed_elsewhere(time_point now) const;
     time_point next_connect() const;
+    void lead_to(connect_target_ptr target);
+    bool has_nobody() const;
     std::vector<queue::waiter> take_all_waiters();
     bool should_retire(server_connection& server) const;
     bool has_served_its_time(server_connection& server, time_point now) const;
@@ -198,7 +214,15 @@ private:
     next_use use(server_connection& server, time_point now, bool doubtful);
     void move(server_connection& server, server_event event);
 
-    void launch(event_loop& loop, unsigned count, time_point now);
+    void on_place_free() override;
+    std::optional<time_point> idle_longest() const override;
+    void give_up_idle() override;
+    void close_longest_idle(event_loop& loop);
+    void ask_for_room(time_point now);
+    void wake_others();
+    void connect_more(event_loop& loop, time_point now);
+    void launch(event_loop& loop, std::vector<connect_plan> plans, time_point now);
+    void refuse_hopeless(time_point now);
     void hand_over(server_ptr server, queue::waiter waiter);
     void deliver(server_ptr server, queue::waiter waiter);
     void put_to(server_ptr server, next_use use);
@@ -215,6 +239,7 @@ private:
     const std::string user_;
     const std::vector<event_loop*> loops_;
     pool_events& events_;
+    host_directory& hosts_;
     std::atomic<pool_mode> mode_;
     accepted_values accepted_;
 
@@ -223,18 +248,24 @@ private:
     connect_target_ptr target_;  // guarded by lock_
     // target_, for a comparison; who compares holds a reference to what he compares with it.
     std::atomic<const connect_target*> current_target_;
-    queue waiting_;                              // guarded by lock_
-    state_counts counts_;                        // guarded by lock_
-    std::uint64_t retire_generation_ = 0;        // guarded by lock_
-    bool paused_ = false;                        // guarded by lock_
-    bool is_asked_about_ = false;                // guarded by lock_; see try_again()
-    std::optional<lease_error> shut_down_;       // guarded by lock_
-    std::string last_error_;                     // guarded by lock_
-    outage outage_;                              // guarded by lock_
-    time_point failed_at_{};                     // guarded by lock_; the last connect that failed
-    bool failed_for_all_ = false;                // guarded by lock_; as is_for_all() said of it
-    std::chrono::milliseconds connect_pause_{};  // guarded by lock_; back-off after it
-    time_point last_lifetime_close_{};           // guarded by lock_
+    queue waiting_;                         // guarded by lock_
+    state_counts counts_;                   // guarded by lock_
+    std::uint64_t retire_generation_ = 0;   // guarded by lock_
+    bool paused_ = false;                   // guarded by lock_
+    bool is_asked_about_ = false;           // guarded by lock_; see try_again()
+    std::optional<lease_error> shut_down_;  // guarded by lock_
+    std::string last_error_;                // guarded by lock_
+    outage outage_;                         // guarded by lock_
+    time_point failed_at_{};                // guarded by lock_; the last connect that failed
+    bool failed_for_all_ = false;           // guarded by lock_; as is_for_all() said of it
+    // After a login that was refused for this pool's own reasons; after a host's, the host has one.
+    back_off pause_;             // guarded by lock_
+    upstream_hosts upstream_;    // guarded by lock_
+    upstream_host_ptr awaited_;  // guarded by lock_; will call on_place_free()
+    limit_list limits_;          // guarded by lock_
+    // The limit that has refused it a place: it has a wish there, and there alone.
+    shared_limit_ptr wished_of_;        // guarded by lock_
+    time_point last_lifetime_close_{};  // guarded by lock_
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting_;  // ditto
 
     // Per loop: the list is that loop's own, its size is read by others under lock_. Least recently

@@ -2,6 +2,8 @@
 // daemon fills it from the configuration.
 #pragma once
 
+#include "pool/breaker.hpp"
+#include "pool/session_role.hpp"
 #include "pool/tls_context.hpp"
 
 #include <chrono>
@@ -31,6 +33,7 @@ struct pool_options {
     std::chrono::milliseconds check_after_idle{30'000};
     std::string reset_query = "DISCARD ALL";
     std::size_t max_prepared = 200;
+    breaker_options breaker;
 };
 
 /// One address of PostgreSQL: a host name or address, or the folder of a unix socket.
@@ -63,7 +66,9 @@ struct tls_choice {
 
 /// Where to connect and as whom. Immutable and shared; a changed one makes existing servers retire.
 struct connect_target {
-    std::vector<upstream_address> addresses;  // tried in order, never empty
+    std::vector<upstream_address> addresses;  // never empty
+    host_order order = host_order::listed;
+    session_attrs attrs = session_attrs::any;
     std::string database;
     std::string user;
     std::string secret;   // password, "md5..." or empty

@@ -3,6 +3,7 @@
 #include "pool/errc.hpp"
 #include "pool/pool.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::pool {
@@ -27,7 +28,11 @@ lease_error paused_error(const std::string& pool_name, milliseconds waited) {
 }
 
 lease_error wait_timeout_error(
-    const std::string& pool_name, milliseconds waited, std::size_t ahead, const std::string& last
+    const std::string& pool_name,
+    milliseconds waited,
+    std::size_t ahead,
+    const std::string& last,
+    const std::string& limit
 ) {
     lease_error why;
     why.cause = errc::wait_timeout;
@@ -36,6 +41,13 @@ lease_error wait_timeout_error(
                   std::to_string(waited.count()) + " ms";
     why.detail = std::to_string(ahead) + " clients were ahead when this one came.";
     if (!last.empty()) why.detail += " The last failed connection attempt: " + last;
+    if (!limit.empty()) {
+        why.detail += " " + limit + " is reached by all pools under it together.";
+        why.hint = "Raise " + limit +
+                   ", or shorten transactions. SHOW POOLS on the admin console "
+                   "tells who holds the servers.";
+        return why;
+    }
     why.hint =
         "Raise pool.size or pool.overflow, shorten transactions, or raise pool.wait_timeout. "
         "SHOW POOLS on the admin console tells who holds the servers.";
@@ -47,11 +59,13 @@ lease_error wait_timeout_error(
 void pool::expire_waiters(event_loop& loop, time_point now) {
     std::vector<queue::waiter> overdue;
     std::string last;
+    std::string limit;
     bool is_paused = false;
     {
         std::lock_guard guard{lock_};
         waiting_.expire(now, overdue);
         if (!overdue.empty()) last = last_error_;
+        if (!overdue.empty() && wished_of_) limit = wished_of_->name();
         is_paused = paused_;
     }
     const std::string name = database_ + "/" + user_;
@@ -59,7 +73,7 @@ void pool::expire_waiters(event_loop& loop, time_point now) {
         events_.wait_timed_out(*this, loop.index(), now - waiter.enqueued);
         const auto waited = since(waiter.enqueued, now);
         auto why = is_paused ? paused_error(name, waited)
-                             : wait_timeout_error(name, waited, waiter.ahead, last);
+                             : wait_timeout_error(name, waited, waiter.ahead, last, limit);
         fail_waiter(std::move(waiter), std::move(why));
     }
 }
@@ -88,7 +102,7 @@ void pool::close_idle(event_loop& loop, time_point now) {
             }
             if (!victim) return;
             std::erase(idle, victim);
-            counts_.leave(victim->state());
+            leave(victim->state());
             victim->set_uncounted();
             if (why == close_reason::lifetime) last_lifetime_close_ = now;
         }
@@ -110,12 +124,8 @@ void pool::tick(event_loop& loop, time_point now) {
     serve_waiters_here(loop, now);
     expire_waiters(loop, now);
     close_idle(loop, now);
-    unsigned to_open = 0;
-    {
-        std::lock_guard guard{lock_};
-        to_open = claim_connects(now);
-    }
-    launch(loop, to_open, now);
+    connect_more(loop, now);
+    refuse_hopeless(now);
     for (server_connection* server : std::vector<server_connection*>(all_[loop.index()])) {
         server->check_deadline(now);
     }
@@ -132,10 +142,9 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
         mode_.store(options.mode, std::memory_order_relaxed);
         options_ = std::move(options);
         if (*target != *target_) {
-            target_ = std::move(target);
+            lead_to(std::move(target));
             accepted_.clear();
-            current_target_.store(target_.get(), std::memory_order_release);
-            connect_pause_ = {};  // what failed there says nothing about here
+            pause_.on_success();  // what failed there says nothing about here
             failed_for_all_ = false;
         }
     }
@@ -146,6 +155,7 @@ void pool::retire_all() {
     {
         std::lock_guard guard{lock_};
         ++retire_generation_;
+        upstream_.try_soon();
     }
     close_idle_everywhere();
 }
@@ -162,7 +172,8 @@ void pool::resume() {
     {
         std::lock_guard guard{lock_};
         paused_ = false;
-        connect_pause_ = {};
+        pause_.on_success();
+        upstream_.try_soon();
     }
     for (event_loop* const loop : loops_) {
         loop->post([self = shared_from_this(), loop] {
@@ -196,7 +207,8 @@ pool_figures pool::figures(time_point now) const {
         f.max_wait = duration_cast<std::chrono::microseconds>(now - *oldest);
     }
     f.paused = paused_;
-    f.failed_lately = outage_.failures > 0 && now < failed_at_ + connect_pause_ + failure_is_news;
+    f.failed_lately =
+        outage_.failures > 0 && now < std::max(failed_at_, pause_.next()) + failure_is_news;
     f.unreachable = outage_.failures > 0 && failed_for_all_;
     return f;
 }

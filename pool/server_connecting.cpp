@@ -1,5 +1,5 @@
-// How a server connection comes to be: address after address, then the login; from connect() to
-// pool::on_connected() or on_connect_failed().
+// How a server connection comes to be: host after host of its plan, then the login; from connect()
+// to pool::on_connected() or on_connect_failed(). Which role the server must have: server_role.cpp.
 
 #include "pool/server_connecting.hpp"
 
@@ -15,6 +15,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include <algorithm>
 
 namespace weir::pool {
 
@@ -37,9 +39,9 @@ errc kind_of(const boost::system::error_code& error) {
 
 }  // namespace
 
-void server_connection::connect(time_point now) {
+void server_connection::connect(connect_plan plan, time_point now) {
     started_at_ = now;
-    connecting_ = std::make_unique<connecting>(loop_);
+    connecting_ = std::make_unique<connecting>(loop_, std::move(plan));
     resolve_next();
 }
 
@@ -48,7 +50,16 @@ lease_error server_connection::unreachable(std::string_view reason) const {
 }
 
 void server_connection::resolve_next() {
-    session_->address = target_->addresses[connecting_->address];
+    session_->host = connecting_->plan.host();
+    // Of the target: to another it may be known by another name.
+    const auto& known = session_->host->address();
+    session_->address = *std::find_if(
+        target_->addresses.begin(),
+        target_->addresses.end(),
+        [&](const upstream_address& one) {
+            return one.host == known.host && one.port == known.port;
+        }
+    );
     const auto& address = session_->address;
     connecting_->endpoints.clear();
     connecting_->endpoint = 0;
@@ -123,7 +134,16 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     socket_.close();
     input().consume(input().unread().size());
     ++connecting_->attempt;
-    if (++connecting_->address < target_->addresses.size()) {
+    // What was received already and is not told yet belongs to the host that is given up.
+    is_receive_stale_ = reading_;
+    connecting_->asks_for_role = false;
+    const auto& last_one = connecting_->why;
+    connecting_->plan.permit().failed(
+        fault_of(last_one),
+        last_one.detail.empty() ? last_one.message : last_one.detail,
+        owner_->options().breaker
+    );
+    if (connecting_->plan.next(std::chrono::steady_clock::now())) {
         // From the loop, so that a list of dead addresses does not nest calls.
         loop_.post([self = server_ptr{this}] {
             if (!self->is_closed() && self->connecting_) self->resolve_next();
@@ -142,6 +162,7 @@ bool server_connection::try_other_encryption() {
     connecting_->wants_tls = !connecting_->wants_tls;
     socket_.close();
     input().consume(input().unread().size());
+    is_receive_stale_ = reading_;
     loop_.post([self = server_ptr{this}, attempt = ++connecting_->attempt] {
         if (self->is_closed() || !self->connecting_) return;
         auto& now = *self->connecting_;
@@ -373,12 +394,17 @@ void server_connection::finish_login() {
         session_->settings.on_parameter_status(name, value);
     }
     session_->settings.on_login_done();
-    const std::string* const standby = session_->settings.reported("in_hot_standby");
-    session_->on_standby = standby != nullptr && *standby == "on";
     session_->greeting = std::make_shared<const std::vector<std::pair<std::string, std::string>>>(
         result.parameter_statuses
     );
+    judge_role();
+}
+
+void server_connection::accept_session() {
+    session_->role = connecting_->role;
+    session_->on_standby = session_->role.in_hot_standby.value_or(false);
     session_->statements.set_max_prepared(std::max<std::size_t>(1, owner_->options().max_prepared));
+    connecting_->plan.permit().succeeded(session_->role);
     deadline_ = time_point::max();
     connecting_.reset();
     owner_->on_connected(server_ptr{this}, session_->connected_at);

@@ -2,6 +2,7 @@
 // server_connection alone.
 #pragma once
 
+#include "pool/connect_plan.hpp"
 #include "pool/server_connection.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -10,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::pool {
@@ -22,9 +25,10 @@ struct server_connection::connecting {
         handshaking,  ///< TLS records
     };
 
-    explicit connecting(event_loop& loop) : resolver{loop.context()}, socket{loop.context()} {}
+    connecting(event_loop& loop, connect_plan way)
+        : plan{std::move(way)}, resolver{loop.context()}, socket{loop.context()} {}
 
-    std::size_t address = 0;  // index of the address that is tried now
+    connect_plan plan;
     boost::asio::ip::tcp::resolver resolver;
     boost::asio::generic::stream_protocol::socket socket;  // until it is connected
     std::vector<boost::asio::generic::stream_protocol::endpoint> endpoints;
@@ -35,6 +39,9 @@ struct server_connection::connecting {
     bool has_other_way = false;  // the mode lets us try the same address again with or without TLS
     std::unique_ptr<tls_session> tls;  // until its handshake is done; null while a thread makes it
     std::unique_ptr<server_login> login;
+    bool asks_for_role = false;  // logged in, to a server that has to be asked what it is
+    session_role role;
+    std::string role_answer;
     lease_error why;  // of the last address that failed
 };
 

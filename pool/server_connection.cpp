@@ -59,6 +59,11 @@ void server_connection::resume_reading() {
 
 void server_connection::on_received(const boost::system::error_code& error) {
     reading_ = false;
+    if (std::exchange(is_receive_stale_, false)) {
+        input().consume(input().unread().size());
+        if (!is_closed()) start_reading();
+        return;
+    }
     if (abandoned_) {
         if (error) {
             close("PostgreSQL has ended it");
@@ -73,7 +78,9 @@ void server_connection::on_received(const boost::system::error_code& error) {
         lost(error.message());
         return;
     }
-    if (connecting_) {
+    if (connecting_ && connecting_->asks_for_role) {
+        read_role();
+    } else if (connecting_) {
         feed_connecting();
     } else if (user_ != nullptr) {
         user_->on_server_input(*this);
@@ -135,6 +142,8 @@ void server_connection::read_unlinked() {
     }
     if (testing && pipeline_.empty()) {
         lost("the reset query left a transaction open");
+    } else if (state_ == server_state::idle && has_changed_role()) {
+        close("PostgreSQL has changed its role");
     }
 }
 
@@ -168,6 +177,7 @@ void server_connection::check_deadline(time_point now) {
 
 void server_connection::link(server_user& user) {
     user_ = &user;
+    session_->was_lent = true;
     reading_paused_ = false;
     start_reading();
 }
@@ -195,6 +205,11 @@ void server_connection::lost(std::string_view reason) {
     if (connecting_) {
         try_next_address(errc::server_lost, unreachable(reason));
         return;
+    }
+    if (!session_->was_lent && session_->host) {
+        session_->host->died_unused(
+            session_->connected_at, std::string{reason}, owner_->options().breaker
+        );
     }
     server_user* const user = std::exchange(user_, nullptr);
     close(reason);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "pool/cancel_registry.hpp"
+#include "pool/connect_plan.hpp"
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/prepared_statements.hpp"
@@ -51,6 +52,9 @@ struct server_session {
     std::string secret_key;  // never logged
     upstream_address address;
     connect_target_ptr target;
+    upstream_host_ptr host;
+    session_role role;      // as its login has found it
+    bool was_lent = false;  // some client has had it
     server_settings settings;
     server_statements statements{200};
     // Key of the client's unnamed statement that the server holds now; 0 = none of ours.
@@ -80,9 +84,9 @@ public:
     server_connection(event_loop& loop, std::shared_ptr<pool> owner, connect_target_ptr target);
     ~server_connection();
 
-    /// Resolves, connects and logs in, address after address; ends in pool::on_connected or
+    /// Resolves, connects and logs in, host after host of the plan; ends in pool::on_connected or
     /// on_connect_failed.
-    void connect(time_point now);
+    void connect(connect_plan plan, time_point now);
 
     /// The parts of an idle server, to be attached to another loop. The object is closed and done
     /// afterwards.
@@ -139,6 +143,8 @@ public:
     /// that two loops do not both close what only one of them should.
     void set_uncounted() { counted_ = false; }
     bool is_counted() const { return counted_; }
+    /// PostgreSQL was promoted since the login, and it matters which role it has.
+    bool has_changed_role() const;
     bool is_closed() const { return state_ == server_state::closing; }
     event_loop& loop() { return loop_; }
     const std::shared_ptr<pool>& owner() const { return owner_; }
@@ -174,6 +180,10 @@ private:
     void perform(server_login::action action);
     void derive_keys();
     void finish_login();
+    void judge_role();
+    void ask_for_role();
+    void read_role();
+    void accept_session();
     void login_failed();
     void on_received(const boost::system::error_code& error) override;
     void on_drained() override;
@@ -195,6 +205,7 @@ private:
     server_state state_;
     bool reading_ = false;
     bool reading_paused_ = false;
+    bool is_receive_stale_ = false;  // the receive under way is of a host that was given up
     bool counted_ = true;
     bool abandoned_ = false;  // closing, but PostgreSQL is still busy with it
     bool test_failed_ = false;

@@ -78,6 +78,8 @@ const char* to_string(close_reason reason) noexcept {
             return "overflow_idle";
         case close_reason::idle_timeout:
             return "idle_timeout";
+        case close_reason::shared_limit:
+            return "shared_limit";
     }
     return "";
 }

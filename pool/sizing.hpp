@@ -45,7 +45,7 @@ struct idle_server {
     bool retire = false;  ///< RECONNECT, a changed configuration or address: close when idle
 };
 
-enum class close_reason { keep, retired, lifetime, overflow_idle, idle_timeout };
+enum class close_reason { keep, retired, lifetime, overflow_idle, idle_timeout, shared_limit };
 
 /// Whether a connection of this age is to end for it now, idle or at its release. A `lifetime` of 0
 /// is no limit. `since_lifetime_close`: time since this pool last closed one for its age. They are

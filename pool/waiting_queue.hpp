@@ -72,6 +72,10 @@ public:
     /// When the longest waiting one came (SHOW POOLS maxwait); nothing when the queue is empty.
     [[nodiscard]] std::optional<time_point> oldest_since() const noexcept;
 
+    /// When the waiter came that `ahead` others are served before; nothing when there are not so
+    /// many. Walks over them.
+    [[nodiscard]] std::optional<time_point> enqueued_behind(std::size_t ahead) const noexcept;
+
     [[nodiscard]] std::size_t size() const noexcept { return lanes_[0].size + lanes_[1].size; }
     [[nodiscard]] std::size_t size(waiting_lane lane) const noexcept {
         return lanes_[static_cast<std::size_t>(lane)].size;
@@ -197,6 +201,22 @@ auto waiting_queue<Owner>::oldest_since() const noexcept -> std::optional<time_p
         if (!oldest || since < *oldest) oldest = since;
     }
     return oldest;
+}
+
+template<typename Owner>
+auto waiting_queue<Owner>::enqueued_behind(std::size_t ahead) const noexcept
+    -> std::optional<time_point> {
+    for (const auto& lane_list : lanes_) {
+        if (ahead >= lane_list.size) {
+            ahead -= lane_list.size;
+            continue;
+        }
+        auto index = lane_list.head;
+        for (; ahead > 0; --ahead)
+            index = slots_[index].next;
+        return slots_[index].value.enqueued;
+    }
+    return std::nullopt;
 }
 
 template<typename Owner>

@@ -190,6 +190,9 @@ private:
         get(result.user, key + ".user", "databases.*.user");
         get(result.password, key + ".password", "databases.*.password");
         get(result.tls, key + ".tls.mode", "databases.*.tls.mode");
+        get(result.max_connections, key + ".max_connections", "databases.*.max_connections");
+        host_order order{};
+        get(order, key + ".load_balance_hosts", "databases.*.load_balance_hosts");
         result.pool = out_.pool;
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));
@@ -197,6 +200,9 @@ private:
         if (const given_value* given = from_.find(key + ".upstream");
             given != nullptr && !upstream.empty()) {
             connection_string(key, upstream, *given, result);
+        }
+        if (from_.find(key + ".load_balance_hosts") != nullptr) {
+            result.upstream.load_balance_hosts = order;
         }
         out_.databases.emplace(each.name, std::move(result));
     }
@@ -242,6 +248,9 @@ private:
         result.name = each.name;
         const std::string key = "users." + key_step(each.name);
         get(result.max_connections, key + ".max_connections", "users.*.max_connections");
+        get(result.max_server_connections,
+            key + ".max_server_connections",
+            "users.*.max_server_connections");
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));
         });

@@ -26,6 +26,9 @@ std::string_view to_string(auth_type value) {
 std::string_view to_string(pool_mode value) {
     return word("pool.mode", value);
 }
+std::string_view to_string(host_order value) {
+    return word("databases.*.load_balance_hosts", value);
+}
 std::string_view to_string(cache_consistency value) {
     return word("cache.consistency", value);
 }

@@ -27,6 +27,8 @@ enum class io_uring_use { automatic, off };
 enum class port_sharing { no, yes };
 enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
 enum class pool_mode { session, transaction, statement };
+enum class session_attrs { any, read_write, read_only, primary, standby, prefer_standby };
+enum class host_order { disable, random, round_robin };
 enum class cache_consistency { after_commit, linearizable };
 enum class external_writers_source { none, wal, stat, notify };
 enum class rule_in_transaction { never, until_write };
@@ -40,6 +42,7 @@ enum class log_format { text, json };
 std::string_view to_string(tls_mode value);
 std::string_view to_string(auth_type value);
 std::string_view to_string(pool_mode value);
+std::string_view to_string(host_order value);
 std::string_view to_string(cache_consistency value);
 std::string_view to_string(external_writers_source value);
 std::string_view to_string(rule_in_transaction value);
@@ -192,6 +195,8 @@ struct upstream_options {
     std::vector<upstream_host> hosts;
     std::string dbname;   // empty = the name that the client asked for
     std::string options;  // PostgreSQL's `options` start-up parameter
+    session_attrs target_session_attrs = session_attrs::any;
+    host_order load_balance_hosts = host_order::disable;  // from here or from the key of that name
 
     friend bool operator==(const upstream_options&, const upstream_options&) = default;
 };
@@ -201,8 +206,9 @@ struct database_options {
     upstream_options upstream;
     std::string
         user;  // forced server user, from `user:` or the connection string; empty = the client's
-    std::string password;  // from `password:` or the connection string
-    pool_options pool;     // defaults with this database's own settings applied
+    std::string password;     // from `password:` or the connection string
+    pool_options pool;        // defaults with this database's own settings applied
+    int max_connections = 0;  // to PostgreSQL, of all its pools together; 0 = no limit of its own
     tls_mode tls = tls_mode::prefer;
 
     /// The database to ask the server for when the client asked for `requested`.
@@ -217,7 +223,8 @@ struct database_options {
 struct user_options {
     std::string name;
     pool_overrides pool;
-    int max_connections = 0;  // clients of this user; 0 = no limit of its own
+    int max_connections = 0;         // clients of this user; 0 = no limit of its own
+    int max_server_connections = 0;  // to PostgreSQL, in all databases; 0 = no limit of its own
 
     friend bool operator==(const user_options&, const user_options&) = default;
 };

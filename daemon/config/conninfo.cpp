@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace weir::daemon::config {
 namespace {
@@ -40,10 +41,6 @@ constexpr std::array restricted = {
         "channel_binding",
         "disable|prefer",
         "channel binding needs TLS, which is not supported yet in this version"},
-    restricted_keyword{
-        "target_session_attrs",
-        "any",
-        "choosing a server by its role is not supported yet in this version; remove it"},
     restricted_keyword{"connect_timeout", "", "remove it and use pool.connect_timeout"},
     restricted_keyword{"service", "", "write host, port, dbname and user in full"},
     restricted_keyword{"passfile", "", "use password=file:PATH or databases.NAME.password"},
@@ -104,6 +101,57 @@ std::string syntax_error(std::string_view text, std::string_view message, bool i
     while (message.ends_with(' ') || message.ends_with(':'))
         message.remove_suffix(1);
     return fmt::format("not a connection string: {}", message);
+}
+
+constexpr std::array attrs_words = {
+    "any", "read-write", "read-only", "primary", "standby", "prefer-standby"};
+constexpr std::array order_words = {"disable", "random", "round-robin"};
+
+/// By the enumerators' order.
+template<class Enum, std::size_t Count>
+void take_word(
+    const char* keyword,
+    const std::array<const char*, Count>& known,
+    std::string_view given,
+    Enum& target,
+    std::vector<std::string>& errors
+) {
+    for (std::size_t i = 0; i < Count; ++i) {
+        if (given == known[i]) {
+            target = static_cast<Enum>(i);
+            return;
+        }
+    }
+    std::string all;
+    for (const char* const word : known)
+        all += (all.empty() ? "" : ", ") + std::string(word);
+    errors.push_back(fmt::format("{}: not one of {}", keyword, all));
+}
+
+/// libpq knows load_balance_hosts since version 16 only: it is taken out of the text before an
+/// older one sees it. Inside quotes nothing is touched.
+std::optional<std::string> take_out(std::string& text, std::string_view keyword) {
+    for (std::size_t at = text.find(keyword); at != std::string::npos;
+         at = text.find(keyword, at + 1)) {
+        const bool is_quoted =
+            std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\'') % 2 != 0;
+        const char before = at == 0 ? ' ' : text[at - 1];
+        std::size_t end = at + keyword.size();
+        if (is_quoted || end >= text.size() || text[end] != '=' ||
+            (before != ' ' && before != '?' && before != '&')) {
+            continue;
+        }
+        const std::size_t begin = ++end;
+        while (end < text.size() && text[end] != ' ' && text[end] != '&')
+            ++end;
+        std::string value = text.substr(begin, end - begin);
+        // "?a=1&b=2": what stands behind keeps the separator before.
+        const bool has_next = before != ' ' && end < text.size();
+        const bool has_separator = before != ' ' && !has_next;
+        text.erase(has_separator ? at - 1 : at, end - at + (has_next || has_separator ? 1 : 0));
+        return value;
+    }
+    return std::nullopt;
 }
 
 void refuse(
@@ -180,14 +228,25 @@ parsed_conninfo parse_conninfo(
         result.errors.emplace_back("the connection string holds a NUL byte");
         return result;
     }
+    std::string known = text;
+    const auto order = take_out(known, "load_balance_hosts");
     char* raw_message = nullptr;
-    const conninfo_list list(PQconninfoParse(text.c_str(), &raw_message));
+    const conninfo_list list(PQconninfoParse(known.c_str(), &raw_message));
     const std::unique_ptr<char, decltype(&PQfreemem)> message(raw_message, PQfreemem);
     if (!list) {
         result.errors.push_back(
             syntax_error(text, message ? message.get() : "out of memory", is_secret)
         );
         return result;
+    }
+    if (order) {
+        take_word(
+            "load_balance_hosts",
+            order_words,
+            *order,
+            result.upstream.load_balance_hosts,
+            result.errors
+        );
     }
     std::map<std::string, std::string> hosts;
     const std::map<std::string, std::string*> plain = {
@@ -205,6 +264,14 @@ parsed_conninfo parse_conninfo(
             *place->second = std::move(given.text);
         } else if (keyword == "host" || keyword == "hostaddr" || keyword == "port") {
             hosts[keyword] = std::move(given.text);
+        } else if (keyword == "target_session_attrs") {
+            take_word(
+                "target_session_attrs",
+                attrs_words,
+                given.text,
+                result.upstream.target_session_attrs,
+                result.errors
+            );
         } else {
             refuse(keyword, given.text, result.errors);
         }
@@ -241,6 +308,12 @@ std::string show_conninfo(const parsed_conninfo& parsed) {
     if (!up.dbname.empty()) text += fmt::format(" dbname={}", up.dbname);
     if (!parsed.user.empty()) text += fmt::format(" user={}", parsed.user);
     if (!parsed.password.empty()) text += " password=********";
+    if (up.target_session_attrs != session_attrs::any) {
+        text += fmt::format(
+            " target_session_attrs={}",
+            attrs_words[static_cast<std::size_t>(up.target_session_attrs)]
+        );
+    }
     if (!up.options.empty()) text += fmt::format(" options='{}'", up.options);
     return text;
 }

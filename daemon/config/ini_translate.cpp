@@ -468,16 +468,22 @@ private:
                     "password");
             }
         }
-        load_balance(pairs, host);
+        load_balance(entry.key, pairs, host);
         plain_pairs("databases", entry.key, pairs);
     }
 
-    void load_balance(const std::map<std::string, spoken>& pairs, const std::string& host) {
+    void load_balance(
+        const std::string& database,
+        const std::map<std::string, spoken>& pairs,
+        const std::string& host
+    ) {
         if (host.find(',') == std::string::npos || !pairs.contains("host")) return;
         const auto how = pairs.find("load_balance_hosts");
-        if (how != pairs.end() && protocol::ascii_lower(how->second.text) == "disable") return;
-        const spoken& told = how != pairs.end() ? how->second : pairs.find("host")->second;
-        note(told, "hosts are tried in this order, not in turn");
+        const bool is_given = how != pairs.end();
+        put({"databases", database, "load_balance_hosts"},
+            is_given ? protocol::ascii_lower(how->second.text) : "round-robin",
+            is_given ? how->second.at : pairs.find("host")->second.at,
+            "load_balance_hosts");
     }
 
     void user(const ini_entry& entry) { plain_pairs("users", entry.key, pairs_of(entry, users)); }

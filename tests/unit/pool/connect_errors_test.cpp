@@ -108,12 +108,63 @@ TEST(ForAll, IsWhatNoOtherUserOrDatabaseWouldMend) {
     refused.cause = errc::connection_refused;
     EXPECT_TRUE(is_for_all(refused));
     EXPECT_TRUE(is_for_all(refusal("57P03", "the database system is starting up")));
+    auto killed = unreachable(address, "the server closed the connection");
+    killed.cause = errc::server_lost;
+    EXPECT_TRUE(is_for_all(killed)) << "a proxy that kills every login";
     for (const auto* code : {"28P01", "3D000", "53300", "42501"}) {
         EXPECT_FALSE(is_for_all(refusal(code, ""))) << code;
     }
     EXPECT_FALSE(
         is_for_all(login_failed(errc::password_missing, address, target_of("clerk"), "clerk"))
     );
+}
+
+TEST(FaultOf, TellsADeadHostFromOneThatRefusesALogin) {
+    auto why = unreachable(address, "");
+    for (const auto code :
+         {errc::host_unresolved,
+          errc::connection_refused,
+          errc::connect_failed,
+          errc::connect_timeout,
+          errc::server_lost}) {
+        why.cause = code;
+        EXPECT_EQ(fault_of(why), login_fault::of_host) << why.cause.message();
+    }
+    why.cause = protocol::errc::invalid_length;
+    EXPECT_EQ(fault_of(why), login_fault::of_host) << "it does not speak PostgreSQL";
+    for (const auto code :
+         {errc::password_missing, errc::password_is_hash, errc::tls_failed, errc::wrong_role}) {
+        why.cause = code;
+        EXPECT_EQ(fault_of(why), login_fault::of_login) << why.cause.message();
+    }
+    why.cause = protocol::errc::server_signature_mismatch;
+    EXPECT_EQ(fault_of(why), login_fault::of_login);
+    for (const auto* code : {"28P01", "28000", "3D000", "53300", "42501"}) {
+        auto refused = refusal(code, "");
+        refused.cause = errc::server_error;
+        EXPECT_EQ(fault_of(refused), login_fault::of_login) << code;
+    }
+    auto starting = refusal("57P03", "the database system is starting up");
+    starting.cause = errc::server_error;
+    EXPECT_EQ(fault_of(starting), login_fault::of_moment);
+}
+
+TEST(BreakerOpen, NamesHostErrorAndNextTry) {
+    const auto now = std::chrono::steady_clock::now();
+    host_figures dead;
+    dead.upstream = "db1:5432";
+    dead.failures = 5;
+    dead.last_error = "Connection refused";
+    dead.next_try = now + std::chrono::milliseconds{13'200};
+    const auto why = breaker_open({dead}, now);
+    EXPECT_STREQ(why.sqlstate, "57P03");
+    EXPECT_EQ(
+        why.message,
+        "PostgreSQL at db1:5432 is left alone: its circuit breaker is open, next try in 14 s"
+    );
+    EXPECT_EQ(why.detail, "db1:5432 has failed 5 times, the last error: Connection refused.");
+    dead.next_try.reset();
+    EXPECT_TRUE(says(breaker_open({dead}, now).message, "it is being tried now"));
 }
 
 }  // namespace

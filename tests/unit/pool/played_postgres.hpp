@@ -191,21 +191,40 @@ public:
             std::move(options),
             std::move(target),
             std::vector<event_loop*>{&loops[0], &loops[1]},
-            static_cast<pool_events&>(*this)
+            static_cast<pool_events&>(*this),
+            hosts
         );
     }
     ~pool_world() {
-        servers->shut_down({});
+        others_.push_back(servers);
+        for (auto& one : others_)
+            one->shut_down({});
         for (auto& client : clients_) {
             client->server.reset();
         }
-        for (auto& loop : loops) {
-            for (auto* server : std::vector{servers->servers_on(loop)}) {
-                server->close("the test is over");
+        for (auto& one : others_) {
+            for (auto& loop : loops) {
+                for (auto* server : std::vector{one->servers_on(loop)}) {
+                    server->close("the test is over");
+                }
             }
         }
         turn();
         clients_.clear();
+    }
+
+    /// A second pool that leads to the same place.
+    std::shared_ptr<pool> another(pool_options options, std::string user = "zoe") {
+        others_.push_back(std::make_shared<pool>(
+            "shop",
+            std::move(user),
+            std::move(options),
+            servers->target(),
+            std::vector<event_loop*>{&loops[0], &loops[1]},
+            static_cast<pool_events&>(*this),
+            hosts
+        ));
+        return others_.back();
     }
 
     /// Runs the loops until nothing is left to do at this moment.
@@ -224,6 +243,8 @@ public:
         now += time;
         for (auto& loop : loops) {
             servers->tick(loop, now);
+            for (auto& one : others_)
+                one->tick(loop, now);
         }
         turn();
     }
@@ -234,18 +255,25 @@ public:
         turn();
         return client;
     }
+    pool_client& ask(pool& of, unsigned loop = 0) {
+        auto& client = begin_to_ask(of, loop);
+        turn();
+        return client;
+    }
     /// The same before any loop has run.
-    pool_client& begin_to_ask(unsigned loop = 0) {
+    pool_client& begin_to_ask(unsigned loop = 0) { return begin_to_ask(*servers, loop); }
+    pool_client& begin_to_ask(pool& of, unsigned loop = 0) {
         clients_.emplace_back(new pool_client);
         pool_client& client = *clients_.back();
-        if (auto at_once = servers->acquire(loops[loop], &client, now, client.ticket)) {
+        if (auto at_once = of.acquire(loops[loop], &client, now, client.ticket)) {
             client.on_lease(std::move(at_once));
         }
         return client;
     }
     void give_back(pool_client& client, release_decision decision = {release_action::idle, ""}) {
         client.server->unlink();
-        servers->release(std::exchange(client.server, nullptr), decision, now);
+        const auto owner = client.server->owner();
+        owner->release(std::exchange(client.server, nullptr), decision, now);
         turn();
     }
     /// The next connection that the pool makes, let in.
@@ -276,6 +304,7 @@ public:
     pool_figures figures() const { return servers->figures(now); }
 
     played_postgres postgres;
+    host_directory hosts;
     event_loop loops[2]{event_loop{0}, event_loop{1}};
     std::shared_ptr<pool> servers;
     time_point now = std::chrono::steady_clock::now();
@@ -307,6 +336,7 @@ private:
     }
 
     std::vector<pool_client_ptr> clients_;
+    std::vector<std::shared_ptr<pool>> others_;
 };
 
 }  // namespace weir::pool

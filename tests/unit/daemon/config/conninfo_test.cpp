@@ -88,9 +88,11 @@ TEST(Conninfo, SaysWhatIsWrong) {
          "sslmode: TLS to servers is not supported yet in this version; use prefer or disable"},
         {"host=a connect_timeout=5", "connect_timeout: remove it and use pool.connect_timeout"},
         {"host=a service=x", "service: write host, port, dbname and user in full"},
-        {"host=a target_session_attrs=read-write",
-         "target_session_attrs: choosing a server by its role is not supported yet in this "
-         "version; remove it"},
+        {"host=a target_session_attrs=master",
+         "target_session_attrs: not one of any, read-write, read-only, primary, standby, "
+         "prefer-standby"},
+        {"host=a load_balance_hosts=yes",
+         "load_balance_hosts: not one of disable, random, round-robin"},
         {"host=a application_name=x",
          "application_name: remove it; servers are told the application_name of their client"},
         {"host=a client_encoding=LATIN1",
@@ -112,6 +114,25 @@ TEST(Conninfo, TakesValuesThatChangeNothing) {
           "host=a channel_binding=prefer"}) {
         EXPECT_EQ(joined(parse_plain(text).errors), "") << text;
     }
+}
+
+TEST(Conninfo, ChoosesAmongHosts) {
+    for (const char* text :
+         {"host=a,b target_session_attrs=prefer-standby load_balance_hosts=random port=5433",
+          "load_balance_hosts=random host=a,b port=5433 target_session_attrs=prefer-standby",
+          "postgres://a:5433,b:5433/?load_balance_hosts=random&target_session_attrs=prefer-standby",
+          "postgres://a:5433,b:5433/"
+          "?target_session_attrs=prefer-standby&load_balance_hosts=random"}) {
+        const auto parsed = parse_plain(text);
+        EXPECT_EQ(joined(parsed.errors), "") << text;
+        EXPECT_EQ(parsed.upstream.target_session_attrs, session_attrs::prefer_standby) << text;
+        EXPECT_EQ(parsed.upstream.load_balance_hosts, host_order::random) << text;
+        ASSERT_EQ(parsed.upstream.hosts.size(), 2U) << text;
+        EXPECT_EQ(parsed.upstream.hosts[1].port, 5433) << text;
+    }
+    const auto quoted = parse_plain("host=a password='x load_balance_hosts=random'");
+    EXPECT_EQ(quoted.password, "x load_balance_hosts=random");
+    EXPECT_EQ(quoted.upstream.load_balance_hosts, host_order::disable);
 }
 
 TEST(Conninfo, NeverQuotesWhatMayBeAPassword) {

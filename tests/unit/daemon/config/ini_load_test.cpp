@@ -88,6 +88,7 @@ TEST(IniLoad, TakesWhatTheFileSays) {
     EXPECT_EQ(
         shop.upstream.hosts, (std::vector<upstream_host>{{"db1", "", 6000}, {"db2", "", 6000}})
     );
+    EXPECT_EQ(shop.upstream.load_balance_hosts, host_order::round_robin) << "as in PgBouncer";
     EXPECT_EQ(shop.upstream.dbname, "store");
     EXPECT_EQ(shop.upstream.options, "-c client_encoding=UTF8 -c datestyle=ISO,\\ MDY");
     EXPECT_EQ(shop.user, "app");
@@ -102,7 +103,6 @@ TEST(IniLoad, TakesWhatTheFileSays) {
     EXPECT_EQ(made.resolve("shop", "bob").mode, pool_mode::session);
     EXPECT_EQ(
         joined(warnings_of(result)),
-        "t.ini:2:8: warning: [databases] shop: host: hosts are tried in this order, not in turn\n"
         "t.ini:10:13: warning: auth.type: trust lets everybody in, and listen.host is open to "
         "other "
         "machines\n"

@@ -154,11 +154,55 @@ TEST_F(directory, KeepsAPoolWhoseClientIsThere) {
     EXPECT_EQ(pools.all().size(), 1U);
 }
 
-TEST_F(directory, KeepsAPoolOfAConfiguredDatabase) {
-    make("shop");
-    drop_unused(std::chrono::steady_clock::now());
-    drop_unused(std::chrono::steady_clock::now() + 24h);
+TEST_F(directory, DropsAPoolOfAConfiguredDatabaseAfterAnHourButNotItsCounters) {
+    const auto start = std::chrono::steady_clock::now();
+    {
+        const auto client = ask(make("shop"));
+        const auto backend = answer(pool::played_login());
+        client->server->close("the test is over with it");
+        client->server.reset();
+        turn();
+    }
+    drop_unused(start);
+    drop_unused(start + 59min);
     EXPECT_EQ(pools.all().size(), 1U);
+    drop_unused(start + 60min);
+    EXPECT_TRUE(pools.all().empty()) << "with auth.type trust they grow by user name";
+    EXPECT_TRUE(forgotten.empty()) << "its totals are lost";
+}
+
+TEST_F(directory, KeepsAPoolThatHasAServerAlsoWithoutClients) {
+    const auto start = std::chrono::steady_clock::now();
+    auto client = ask(make("shop"));
+    const auto backend = answer(pool::played_login());
+    client->server->unlink();
+    pools.all().front()->release(
+        std::exchange(client->server, nullptr), {pool::release_action::idle, ""}, start
+    );
+    turn();
+    drop_unused(start);
+    drop_unused(start + 24h);
+    EXPECT_EQ(pools.all().size(), 1U);
+}
+
+TEST_F(directory, DropsAPoolThatSomebodyLooksAt) {
+    make("no_such_database");
+    const auto looked_at = pools.all();  // as a scrape does, every second
+    drop_unused(std::chrono::steady_clock::now());
+    EXPECT_TRUE(pools.all().empty());
+}
+
+TEST_F(directory, KeepsAPoolOfTheStarThatCouldNotReachPostgresSoThatReadyRemembersIt) {
+    const auto client = ask(make("site"));
+    const auto start = std::chrono::steady_clock::now();
+    { const auto refused = answer(pool::played_error("57P03", "starting up")); }
+    ASSERT_TRUE(client->failure);
+    for (auto now = start; now < start + 50min; now += 1min)
+        drop_unused(now);
+    ASSERT_EQ(pools.all().size(), 1U);
+    EXPECT_TRUE(pools.all().front()->figures(start + 50min).unreachable);
+    drop_unused(start + 61min);
+    EXPECT_TRUE(pools.all().empty());
 }
 
 TEST_F(directory, DropsAPoolOfTheStarThatWasUsedAfterAnHourWithoutUse) {
