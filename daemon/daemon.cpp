@@ -97,6 +97,35 @@ void raise_descriptor_limit(const config::config& configuration) {
     }
 }
 
+// On a loop, maybe under a pool's lock: says its line and calls nobody.
+void log_breaker(pool::breaker_state before, const pool::host_figures& now) {
+    switch (now.state) {
+        case pool::breaker_state::open:
+            log_error(
+                "breaker of {}: {} -> open after {} failures, next try in {} s, last error: {}",
+                now.upstream,
+                pool::to_string(before),
+                now.failures,
+                std::chrono::ceil<std::chrono::seconds>(
+                    now.next_try.value_or(steady_clock::now()) - steady_clock::now()
+                )
+                    .count(),
+                now.last_error
+            );
+            return;
+        case pool::breaker_state::half_open:
+            log_info(
+                "breaker of {}: {} -> half_open, one connection tries it",
+                now.upstream,
+                pool::to_string(before)
+            );
+            return;
+        case pool::breaker_state::closed:
+            log_info("breaker of {}: {} -> closed", now.upstream, pool::to_string(before));
+            return;
+    }
+}
+
 }  // namespace
 
 running_daemon::running_daemon(config::config_ptr configuration)
@@ -117,6 +146,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
     std::vector<pool::event_loop*> loops;
     const std::size_t count = thread_count(*config_);
     pools_ = std::make_unique<pool_directory>(*this);
+    pools_->hosts().set_listener(log_breaker);
     removed_ = std::make_unique<removed_databases>(*this, *pools_, *cached_);
     services_ = std::make_unique<services>(services{
         cancels_,
@@ -608,6 +638,7 @@ void running_daemon::start_http() {
     sources.stats = [this] { return insight::stats_json(metrics_input()); };
     sources.cache_stats = [this] { return insight::cache_stats_json(gauges().cache); };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
+    sources.breakers = [this] { return insight::breakers_json(breaker_gauges()); };
     sources.version = version;
     sources.token = [this] { return configuration()->http.token; };
     sources.reload = [this] { return reload_and_wait(); };

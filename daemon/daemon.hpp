@@ -97,6 +97,7 @@ private:
     void sweep();
     insight::gauge_snapshot gauges() const;
     insight::metrics_input metrics_input() const;
+    insight::breaker_gauges breaker_gauges() const;
     http::readiness readiness() const;
 
     mutable std::mutex config_lock_;

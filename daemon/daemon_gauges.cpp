@@ -5,6 +5,9 @@
 #include "daemon/loop_gauges.hpp"
 #include "daemon/version.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace weir::daemon {
 
 using std::chrono::steady_clock;
@@ -42,8 +45,33 @@ http::readiness running_daemon::readiness() const {
     return found;
 }
 
+insight::breaker_gauges running_daemon::breaker_gauges() const {
+    using std::chrono::duration_cast;
+    using std::chrono::milliseconds;
+    insight::breaker_gauges gauges;
+    const auto now = steady_clock::now();
+    for (auto& host : pools_->hosts().figures()) {
+        insight::breaker_gauge gauge;
+        gauge.upstream = std::move(host.upstream);
+        gauge.state = pool::to_string(host.state);
+        gauge.failures = host.failures;
+        if (host.since != steady_clock::time_point{}) {
+            gauge.since = duration_cast<milliseconds>(now - host.since);
+        }
+        if (host.next_try) {
+            gauge.next_try =
+                std::max(duration_cast<milliseconds>(*host.next_try - now), milliseconds{0});
+        }
+        gauge.last_error = std::move(host.last_error);
+        gauges.hosts.push_back(std::move(gauge));
+    }
+    gauges.transitions = pools_->hosts().transitions();
+    return gauges;
+}
+
 insight::gauge_snapshot running_daemon::gauges() const {
     insight::gauge_snapshot snapshot;
+    snapshot.breakers = breaker_gauges();
     auto loops = count_everywhere(worker_list_, scrape_patience);
     snapshot.clients = loops.clients;
     snapshot.pins = std::move(loops.pins);

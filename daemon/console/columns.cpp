@@ -201,6 +201,16 @@ constexpr std::array memory_columns{
     words("name"), count("size"), count("used"), count("free"), count("memtotal")};
 constexpr std::array help_columns{words("command"), words("for"), words("what")};
 
+constexpr std::array breakers_columns{
+    words("upstream"),
+    words("state"),
+    small("failures"),
+    words("since"),
+    words("next_try"),
+    // Ours.
+    words("last_error"),
+};
+
 constexpr std::array pins_columns{
     count("id"),
     words("database"),
@@ -259,6 +269,7 @@ constinit const list config{config_columns};
 constinit const list version{version_columns};
 constinit const list memory{memory_columns};
 constinit const list help{help_columns};
+constinit const list breakers{breakers_columns};
 constinit const list pins{pins_columns};
 constinit const list cache{cache_columns};
 constinit const list cache_tables{cache_tables_columns};

@@ -25,6 +25,7 @@ extern const list config;
 extern const list version;
 extern const list memory;
 extern const list help;
+extern const list breakers;
 extern const list pins;
 extern const list cache;
 extern const list cache_tables;

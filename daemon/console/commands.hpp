@@ -34,6 +34,7 @@ enum class command_id : std::uint8_t {
     show_version,
     show_memory,
     show_pins,
+    show_breakers,
     show_cache,
     show_cache_tables,
     show_cache_reasons,

@@ -49,6 +49,7 @@ std::vector<console::pool_sighting> look_at_pools(const pool_directory& pools) {
              one->figures(now),
              one->options(),
              target ? target->addresses.size() : 0,
+             target ? target->order : pool::host_order::listed,
              one->last_error()}
         );
     }
@@ -165,6 +166,9 @@ std::optional<result> console_phase::run(const command& what) {
             return gathered([](const sightings& seen) { return console::server_rows(seen, {}); });
         case command_id::show_pins:
             return gathered([](const sightings& seen) { return console::pin_rows(seen); });
+        case command_id::show_breakers:
+            return blocking([&pools] { return console::breaker_rows(pools.hosts().figures(), {}); }
+            );
         case command_id::show_databases:
             return gathered([&pools, configuration](const sightings& seen) {
                 return console::database_rows(

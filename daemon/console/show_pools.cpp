@@ -41,9 +41,22 @@ std::string server_name(std::uint64_t id) {
     return id == 0 ? std::string{} : "s" + std::to_string(id);
 }
 
-value load_balance(std::size_t hosts) {
+value load_balance(std::size_t hosts, std::string_view order) {
     if (hosts < 2) return {};
-    return text("disable");  // in the order of the list
+    return text(order);
+}
+
+/// PgBouncer's words.
+std::string_view word_of(pool::host_order order) {
+    switch (order) {
+        case pool::host_order::listed:
+            return "disable";
+        case pool::host_order::random:
+            return "random";
+        case pool::host_order::round_robin:
+            return "round-robin";
+    }
+    return "";
 }
 
 using pool_name = std::pair<std::string, std::string>;
@@ -109,6 +122,21 @@ std::string clocks::tell(time_point when) const {
     return {shown, length};
 }
 
+std::vector<row> breaker_rows(const std::vector<pool::host_figures>& hosts, const clocks& now) {
+    std::vector<row> rows;
+    for (const auto& one : hosts) {
+        rows.push_back({
+            text(one.upstream),
+            text(pool::to_string(one.state)),
+            number(one.failures),
+            one.since == time_point{} ? value{} : text(now.tell(one.since)),
+            one.next_try ? text(now.tell(*one.next_try)) : value{},
+            one.last_error.empty() ? value{} : text(one.last_error),
+        });
+    }
+    return rows;
+}
+
 std::vector<row> pool_rows(const std::vector<pool_sighting>& pools, const sightings& seen) {
     const auto clients = count_clients(seen);
     std::vector<row> rows;
@@ -134,7 +162,7 @@ std::vector<row> pool_rows(const std::vector<pool_sighting>& pools, const sighti
             number(f.max_wait.count() / 1'000'000),
             number(f.max_wait.count() % 1'000'000),
             text(word_of(one.options.mode)),
-            load_balance(one.hosts),
+            load_balance(one.hosts, word_of(one.order)),
             number(f.open),
             number(one.options.size),
             number(one.options.overflow),
@@ -271,8 +299,8 @@ std::vector<row> database_rows(
             number(numbers.overflow),
             number(std::chrono::duration_cast<std::chrono::seconds>(numbers.lifetime).count()),
             text(config::to_string(numbers.mode)),
-            load_balance(hosts.size()),
-            number(0),  // no limit of its own: size and overflow are a pool's
+            load_balance(hosts.size(), config::to_string(entry->upstream.load_balance_hosts)),
+            number(entry->max_connections),
             number(open),
             number(0),
             number(value_or_zero(clients, name)),
@@ -311,7 +339,7 @@ std::vector<row> user_rows(
             own.size ? number(*own.size) : value{},
             own.overflow ? number(*own.overflow) : value{},
             own.mode ? text(config::to_string(*own.mode)) : value{},
-            number(0),  // servers have no limit a user, but one a pool
+            number(entry != nullptr ? entry->max_server_connections : 0),
             number(value_or_zero(open, name)),
             number(entry != nullptr ? entry->max_connections : 0),
             number(value_or_zero(clients, name)),

@@ -21,6 +21,7 @@ struct pool_sighting {
     pool::pool_figures figures;
     pool::pool_options options;
     std::size_t hosts = 1;
+    pool::host_order order = pool::host_order::listed;
     std::string last_error;
 };
 
@@ -31,6 +32,11 @@ struct clocks {
     /// "2026-01-31 23:59:59 UTC" in local time, as in PgBouncer.
     [[nodiscard]] std::string tell(time_point when) const;
 };
+
+/// A row a host; `next_try` is null unless its breaker is open, `since` when it was never another.
+[[nodiscard]] std::vector<row> breaker_rows(
+    const std::vector<pool::host_figures>& hosts, const clocks& now
+);
 
 [[nodiscard]] std::vector<row> pool_rows(
     const std::vector<pool_sighting>& pools, const sightings& seen

@@ -76,6 +76,7 @@ response front_page(const std::string& version) {
         "<li><a href=\"/stats.json\">/stats.json</a>: clients, pools, databases, cache</li>\n"
         "<li><a href=\"/cache/stats\">/cache/stats</a>: the cache by rule</li>\n"
         "<li><a href=\"/slow\">/slow</a>: the last slow statements</li>\n"
+        "<li><a href=\"/circuit-breakers\">/circuit-breakers</a>: the hosts of PostgreSQL</li>\n"
         "</ul>\n<p>The admin console is database <code>pgweir</code> on the SQL port.</p>"
         "</body></html>\n";
     return {200, "text/html; charset=utf-8", std::move(page)};
@@ -202,12 +203,8 @@ route_table make_routes(endpoint_sources sources) {
         get_only([stats = std::move(sources.cache_stats)] { return json_response(200, stats()); });
     routes["/slow"] =
         get_only([slow = std::move(sources.slow)] { return json_response(200, slow()); });
-    routes["/circuit-breakers"] = get_only([] {
-        return failed(
-            501,
-            "circuit breakers are not part of this version",
-            "pgweir_server_connect_failures_total in /metrics counts failed connects by reason"
-        );
+    routes["/circuit-breakers"] = get_only([breakers = std::move(sources.breakers)] {
+        return json_response(200, breakers());
     });
     routes["/invalidate"] = post_with_token(
         "POST {\"table\": \"NAME\"} with the bearer token of http.token",

@@ -35,15 +35,15 @@ struct endpoint_sources {
     std::function<std::string()> stats;        ///< JSON
     std::function<std::string()> cache_stats;  ///< JSON
     std::function<std::string()> slow;         ///< JSON
+    std::function<std::string()> breakers;     ///< JSON
     std::string version;
     std::function<std::string()> token;  ///< of POST; empty = POST is refused
     std::function<reload_outcome()> reload;
     std::function<invalidation(const std::string& table)> invalidate;
 };
 
-/// /metrics /health /ready /stats.json /cache/stats /slow and the page at /, and with the bearer
-/// token POST /invalidate and POST /reload. What the contract names and this version does not have
-/// (/circuit-breakers) answers 501 with what to use instead.
+/// /metrics /health /ready /stats.json /cache/stats /slow /circuit-breakers and the page at /, and
+/// with the bearer token POST /invalidate and POST /reload.
 route_table make_routes(endpoint_sources sources);
 
 }  // namespace weir::daemon::http

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,11 +77,27 @@ struct cache_gauges {
     std::chrono::nanoseconds saved{0};  ///< server time that hits did not need
 };
 
+/// The circuit breaker of one host of PostgreSQL.
+struct breaker_gauge {
+    std::string upstream;  ///< HOST:PORT
+    std::string state;     ///< closed, half_open or open
+    std::uint64_t failures = 0;
+    std::optional<std::chrono::milliseconds> since;     ///< ago; nothing = it was never another
+    std::optional<std::chrono::milliseconds> next_try;  ///< from now, of an open one
+    std::string last_error;
+};
+
+struct breaker_gauges {
+    std::vector<breaker_gauge> hosts;
+    std::uint64_t transitions = 0;
+};
+
 struct gauge_snapshot {
     client_gauges clients;
     std::vector<pool_gauges> pools;
     std::vector<pin_gauge> pins;
     cache_gauges cache;
+    breaker_gauges breakers;
 };
 
 /// Supplied by the daemon, called on the HTTP thread for each scrape: must be thread-safe, must not

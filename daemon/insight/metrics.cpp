@@ -99,6 +99,19 @@ void add_pools(metric_families& out, const metrics_input& input) {
     out.add({}, input.counters.folded_logins);
 }
 
+void add_breakers(metric_families& out, const breaker_gauges& breakers) {
+    out.gauge(
+        "pgweir_breaker_state",
+        "Circuit breaker of a host of PostgreSQL: 0 closed, 1 half-open, 2 open."
+    );
+    for (const auto& host : breakers.hosts) {
+        const std::uint64_t state = host.state == "open" ? 2 : host.state == "half_open" ? 1 : 0;
+        out.add({{"upstream", host.upstream}}, state);
+    }
+    out.counter("pgweir_breaker_transitions_total", "Changes of a circuit breaker's state.");
+    out.add({}, breakers.transitions);
+}
+
 void add_queries(metric_families& out, const metrics_input& input) {
     const auto databases = input.counters.databases();
     out.counter("pgweir_queries_total", "Queries by database and kind.");
@@ -211,6 +224,7 @@ std::string metrics_text(const metrics_input& input) {
     add_servers(out, input);
     add_pools(out, input);
     add_queries(out, input);
+    add_breakers(out, input.gauges.breakers);
     add_cache(out, input.gauges.cache);
     add_daemon(out, input);
     add_process(out, input.process);

@@ -163,6 +163,37 @@ std::string cache_stats_json(const cache_gauges& cache) {
     return json.take();
 }
 
+std::string breakers_json(const breaker_gauges& breakers) {
+    json_writer json;
+    const auto seconds = [&json](const std::optional<std::chrono::milliseconds>& time) {
+        if (time) {
+            json.decimal(std::chrono::duration<double>(*time).count(), 3);
+        } else {
+            json.raw("null");
+        }
+    };
+    json.begin_object().key("breakers").begin_array();
+    for (const auto& host : breakers.hosts) {
+        json.begin_object();
+        json.key("upstream").text(host.upstream);
+        json.key("state").text(host.state);
+        json.key("failures").number(host.failures);
+        json.key("since_s");
+        seconds(host.since);
+        json.key("next_try_s");
+        seconds(host.next_try);
+        json.key("last_error");
+        if (host.last_error.empty()) {
+            json.raw("null");
+        } else {
+            json.text(host.last_error);
+        }
+        json.end_object();
+    }
+    json.end_array().key("transitions").number(breakers.transitions).end_object();
+    return json.take();
+}
+
 std::string slow_json(
     const std::vector<slow_statement>& statements, const slow_log_counts& counts
 ) {

@@ -17,6 +17,10 @@ std::string stats_json(const metrics_input& input);
 /// Cache totals and a row a rule with its hit ratio.
 std::string cache_stats_json(const cache_gauges& cache);
 
+/// A row a host: upstream, state, failures, since_s (seconds ago), next_try_s (from now),
+/// last_error.
+std::string breakers_json(const breaker_gauges& breakers);
+
 /// The last slow statements, newest first, as the slow log's own objects, and the log's counts.
 std::string slow_json(const std::vector<slow_statement>& statements, const slow_log_counts& counts);
 

@@ -54,6 +54,30 @@ config::config shop_configuration() {
     return c;
 }
 
+TEST(BreakerRows, TellWhenItIsTriedAgain) {
+    const clocks now;
+    pool::host_figures dead;
+    dead.upstream = "db1:5432";
+    dead.state = pool::breaker_state::open;
+    dead.failures = 5;
+    dead.since = now.steady - 2s;
+    dead.next_try = now.steady + 13s;
+    dead.last_error = "Connection refused";
+    pool::host_figures well;
+    well.upstream = "db2:5432";
+    const auto rows = breaker_rows({dead, well}, now);
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(at(rows[0], columns::breakers, "upstream"), "db1:5432");
+    EXPECT_EQ(at(rows[0], columns::breakers, "state"), "open");
+    EXPECT_EQ(at(rows[0], columns::breakers, "failures"), "5");
+    EXPECT_EQ(at(rows[0], columns::breakers, "since"), now.tell(dead.since));
+    EXPECT_EQ(at(rows[0], columns::breakers, "next_try"), now.tell(*dead.next_try));
+    EXPECT_EQ(at(rows[0], columns::breakers, "last_error"), "Connection refused");
+    EXPECT_EQ(at(rows[1], columns::breakers, "state"), "closed");
+    EXPECT_EQ(at(rows[1], columns::breakers, "since"), value{});
+    EXPECT_EQ(at(rows[1], columns::breakers, "next_try"), value{});
+}
+
 TEST(PoolRows, CountOnlyClientsOfThePool) {
     sightings seen;
     seen.clients = {
@@ -169,6 +193,7 @@ TEST(UserRows, JoinTheUsersFileAndTheConfiguration) {
     configuration.users["ben"].name = "ben";
     configuration.users["ben"].pool.size = 2;
     configuration.users["ben"].max_connections = 9;
+    configuration.users["ben"].max_server_connections = 6;
     const auto rows = user_rows(configuration, {shop_pool()}, {});
     ASSERT_EQ(rows.size(), 2U);
     ASSERT_EQ(rows[0].size(), columns::users.size());

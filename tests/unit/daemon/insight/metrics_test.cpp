@@ -34,6 +34,11 @@ metrics_input full_input() {
     gauges.size = 5;
     gauges.max_wait = 1500ms;
     input.gauges.pins.push_back({"listen", 1});
+    input.gauges.breakers.hosts = {
+        {"db1:5432", "open", 5, 2s, 13s, "Connection refused"},
+        {"db2:5432", "half_open", 5, 0s, {}, "Connection refused"},
+        {"db3:5432", "closed", 0, {}, {}, ""}};
+    input.gauges.breakers.transitions = 3;
     auto& cache = input.gauges.cache;
     cache.rules.push_back({"dash", 10, 2, 1});
     cache.bypasses.push_back({"locking", 4});
@@ -48,6 +53,17 @@ metrics_input full_input() {
 
 bool has_line(const std::string& text, const std::string& line) {
     return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Metrics, TellTheStateOfEachBreakerAsANumber) {
+    const auto text = metrics_text(full_input());
+    for (const auto* line :
+         {"pgweir_breaker_state{upstream=\"db1:5432\"} 2\n",
+          "pgweir_breaker_state{upstream=\"db2:5432\"} 1\n",
+          "pgweir_breaker_state{upstream=\"db3:5432\"} 0\n",
+          "pgweir_breaker_transitions_total 3\n"}) {
+        EXPECT_NE(text.find(line), std::string::npos) << line;
+    }
 }
 
 TEST(Metrics, HoldTheContractsNames) {

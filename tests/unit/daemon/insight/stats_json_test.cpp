@@ -8,6 +8,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(BreakersJson, HasARowAHost) {
+    breaker_gauges breakers;
+    breakers.hosts = {
+        {"db1:5432",
+         "open",
+         5,
+         std::chrono::milliseconds{2'000},
+         std::chrono::milliseconds{13'250},
+         "no \"route\""},
+        {"db2:5432", "closed", 0, {}, {}, ""}};
+    breakers.transitions = 1;
+    EXPECT_EQ(
+        breakers_json(breakers),
+        R"({"breakers":[{"upstream":"db1:5432","state":"open","failures":5,"since_s":2.000,)"
+        R"("next_try_s":13.250,"last_error":"no \"route\""},{"upstream":"db2:5432",)"
+        R"("state":"closed","failures":0,"since_s":null,"next_try_s":null,"last_error":null}],)"
+        R"("transitions":1})"
+    );
+}
+
 TEST(StatsJson, ParsesBackWithItsFigures) {
     counter_registry registry;
     auto& pool = registry.add_worker().pool("a\"\xFF", "u");
