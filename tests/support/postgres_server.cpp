@@ -41,6 +41,26 @@ postgres_server::postgres_server(std::vector<std::pair<std::string, std::string>
     start();
 }
 
+postgres_server::postgres_server(standby_of what) {
+    auto const made = run_to_end(
+        {.command =
+             {postgres_program("pg_basebackup"),
+              "-d",
+              what.primary.socket_dsn("postgres"),
+              "-D",
+              folder_.path() / "data",
+              "--write-recovery-conf",
+              "--checkpoint=fast",
+              "--no-sync"},
+         .unprivileged = true},
+        std::chrono::minutes(2)
+    );
+    if (made.status != 0) {
+        throw std::runtime_error("pg_basebackup: " + made.output);
+    }
+    start();
+}
+
 postgres_server::~postgres_server() {
     if (running()) {
         process_->signal(SIGQUIT);
@@ -99,6 +119,11 @@ void postgres_server::stop() {
 void postgres_server::crash() {
     process_->signal(SIGQUIT);
     process_->wait();
+}
+
+void postgres_server::promote() {
+    execute("SELECT pg_promote()");
+    wait_until([&] { return scalar("SELECT pg_is_in_recovery()") == "f"; }, "the promotion");
 }
 
 bool postgres_server::running() {

@@ -23,6 +23,11 @@ public:
     /// Runs initdb and starts the server. Superuser `postgres`, UTF8, locale C, no fsync, everybody
     /// trusted.
     explicit postgres_server(std::vector<std::pair<std::string, std::string>> settings = {});
+    /// A hot standby of another, made with pg_basebackup, that follows it.
+    struct standby_of {
+        postgres_server const& primary;
+    };
+    explicit postgres_server(standby_of what);
     ~postgres_server();
 
     [[nodiscard]] int port() const { return port_.port(); }
@@ -36,6 +41,7 @@ public:
     void stop();   // fast: sessions are ended with 57P01
     void crash();  // immediate: sessions are cut off, and the next start recovers
     [[nodiscard]] bool running();
+    void promote();  // a standby, to a primary; waits until it is one
 
     /// Statements as superuser over the unix socket, which pg_hba never closes. Throw with
     /// PostgreSQL's message.
