@@ -451,6 +451,7 @@ void running_daemon::announce(const std::string& database) {
             auto* const session = dynamic_cast<relay*>(client->phase());
             if (session != nullptr && (database.empty() || session->database() == database)) {
                 session->adopt_cache();
+                session->adopt_limits();
             }
         }
     });

@@ -59,6 +59,10 @@ pool::pool_options make_pool_options(const config::pool_options& from) {
     to.breaker.failures = static_cast<unsigned>(from.breaker.failures);
     to.breaker.window = from.breaker.window;
     to.breaker.open = from.breaker.open;
+    to.times.query = from.query_timeout;
+    to.times.transaction = from.transaction_timeout;
+    to.times.idle_in_transaction = from.idle_in_transaction_timeout;
+    to.times.idle = from.client_idle_timeout;
     return to;
 }
 

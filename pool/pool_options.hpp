@@ -15,7 +15,22 @@
 
 namespace weir::pool {
 
-enum class pool_mode : std::uint8_t { session, transaction };
+enum class pool_mode : std::uint8_t {
+    session,
+    transaction,
+    statement,  ///< as transaction, and a block over more than one message is refused
+};
+
+/// How long a client may take; zero means as long as it likes.
+struct client_times {
+    std::chrono::milliseconds query{0};
+    std::chrono::milliseconds transaction{0};
+    std::chrono::milliseconds idle_in_transaction{0};
+    std::chrono::milliseconds idle{0};
+
+    bool are_all_off() const { return *this == client_times{}; }
+    friend bool operator==(const client_times&, const client_times&) = default;
+};
 
 /// Numbers of one pool. Times of zero mean "never", for wait_timeout "wait for ever", for
 /// check_after_idle "always".
@@ -34,6 +49,7 @@ struct pool_options {
     std::string reset_query = "DISCARD ALL";
     std::size_t max_prepared = 200;
     breaker_options breaker;
+    client_times times;
 };
 
 /// One address of PostgreSQL: a host name or address, or the folder of a unix socket.

@@ -18,6 +18,7 @@ inline constexpr std::string_view active_sql_transaction = "25001";
 inline constexpr std::string_view no_active_sql_transaction = "25P01";
 inline constexpr std::string_view in_failed_sql_transaction = "25P02";
 inline constexpr std::string_view idle_in_transaction_session_timeout = "25P03";
+inline constexpr std::string_view transaction_timeout = "25P04";
 inline constexpr std::string_view invalid_sql_statement_name = "26000";
 inline constexpr std::string_view invalid_authorization_specification = "28000";
 inline constexpr std::string_view invalid_password = "28P01";

@@ -126,6 +126,7 @@ private:
         get(out_.listen.unix_socket_dir, "listen.unix_socket_dir");
         get(out_.listen.reuse_port, "listen.reuse_port");
         get(out_.listen.max_clients, "listen.max_clients");
+        get(out_.listen.client_login_timeout, "listen.client_login_timeout");
         get(out_.listen.tls.mode, "listen.tls.mode");
         get(out_.listen.tls.cert_file, "listen.tls.cert_file");
         get(out_.listen.tls.key_file, "listen.tls.key_file");

@@ -68,6 +68,7 @@ struct listen_options {
     std::string unix_socket_dir;  // empty = no unix socket
     port_sharing reuse_port = port_sharing::no;
     int max_clients = 5000;
+    milliseconds client_login_timeout{60'000};  // 0 = no limit
     tls_options tls;
 
     friend bool operator==(const listen_options&, const listen_options&) = default;

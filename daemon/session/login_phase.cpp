@@ -30,8 +30,6 @@ using config::auth_type;
 using config::secret_kind;
 using insight::login_result;
 
-constexpr std::chrono::seconds login_timeout{60};  // PgBouncer's client_login_timeout
-
 client_error bad_message(std::string_view what, std::size_t bytes) {
     return protocol_violation(
         std::string{what} + " in a message of type 112 with " + std::to_string(bytes) + " bytes"
@@ -71,7 +69,9 @@ std::uint32_t big_endian(std::string_view four_bytes) {
 login_phase::login_phase(client_session& session) : session_{&session} {}
 
 void login_phase::on_start() {
-    deadline_ = std::chrono::steady_clock::now() + login_timeout;
+    const auto limit = session_->home().configuration()->listen.client_login_timeout;
+    const auto now = std::chrono::steady_clock::now();
+    deadline_ = limit.count() > 0 ? now + limit : time_point::max();
     session_->home().set_ticking(*session_, true);
     on_input();
 }
@@ -82,7 +82,7 @@ void login_phase::on_tick(time_point now) {
         {severity::fatal,
          sqlstate::protocol_violation,
          "login timed out",
-         "The client said nothing that completes a login for 60 s.",
+         "The client said nothing that completes a login within listen.client_login_timeout.",
          "Send the start-up packet and the password as soon as the connection is open."},
         login_result::timed_out
     );

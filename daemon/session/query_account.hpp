@@ -81,6 +81,7 @@ public:
         Who&& who
     ) {
         tell(observer, counters, event(now), who);
+        ++ended_;
         if (server.ends_transaction) {
             counters.transaction_finished(now - transaction_started_);
             in_transaction_ = false;
@@ -131,6 +132,13 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return is_open_; }
     /// A byte of the group has gone to the server.
     [[nodiscard]] bool is_sent() const noexcept { return sent_ != time_point{}; }
+    /// How many groups have ended: another number, another one runs. Not statements: PostgreSQL
+    /// keeps the small replies of a group's first ones back until its last has ended.
+    [[nodiscard]] std::uint64_t ended() const noexcept { return ended_; }
+    /// Between the first message of a transaction and the ReadyForQuery that ends it.
+    [[nodiscard]] bool is_in_transaction() const noexcept { return in_transaction_; }
+    /// When the last one began.
+    [[nodiscard]] time_point transaction_started() const noexcept { return transaction_started_; }
     /// First message of the last group; the epoch before there was one.
     [[nodiscard]] time_point started() const noexcept { return started_; }
 
@@ -200,6 +208,7 @@ private:
     group group_;
     std::uint64_t reply_bytes_ = 0;
     std::uint64_t rows_ = 0;
+    std::uint64_t ended_ = 0;
     std::string sqlstate_;
     boost::container::deque<group> behind_;  // pipelined behind group_; empty owns nothing
     std::uint64_t slow_statements_ = 0;

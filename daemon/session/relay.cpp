@@ -48,6 +48,7 @@ relay::~relay() = default;
 void relay::on_start() {
     counted_to_client_ = session_->output().added();
     leaving_ = home().is_draining();
+    if (!take_place()) return;
     for (const auto& [name, value] : parameters_) {
         if (const auto error = effects_.on_startup(name, value)) {
             fatal(
@@ -147,6 +148,7 @@ void relay::send_greeting() {
         database()
     );
     adopt_cache();
+    adopt_limits();
     if (server_) {
         maybe_release();
         if (session_ == nullptr) return;

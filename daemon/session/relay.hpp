@@ -12,9 +12,11 @@
 //   text_trust       whether the server reads a text as our lexer does
 //   cache_settings   the settings under which the cache knows the session
 //   request_batch    what the front of the input asks for
+//   time_limits      which of its times is up
 // The relay's own functions are in
 //   relay.cpp            greeting, query groups, cancel, end
 //   relay_servers.cpp    link, settings, release
+//   relay_limits.cpp     what is looked at from time to time: long waits, limits of time
 //   relay_units.cpp      a client without a server begins something; facts
 //   relay_cache.cpp      what memory answers, and what it is told
 //   relay_requests.cpp   client -> server
@@ -39,6 +41,7 @@
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/session/statement_names.hpp"
 #include "daemon/session/text_trust.hpp"
+#include "daemon/session/time_limits.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
@@ -106,6 +109,8 @@ public:
 
     /// The cache of this client's database has become known, or the rules have changed.
     void adopt_cache();
+    /// The limits of its pool may have changed.
+    void adopt_limits();
 
     state current() const { return state_; }
     const std::string& user() const { return pool_->user(); }
@@ -155,7 +160,6 @@ private:
 
     // --- relay_servers.cpp ---
     step acquire();
-    void enter_queue();
     void link(pool::server_ptr server);
     void send_own_query(std::string_view sql);
     void send_settings();
@@ -169,6 +173,18 @@ private:
     void maybe_release();
     void release();
     void abandon_server();
+
+    // --- relay_limits.cpp ---
+    bool take_place();
+    void enter_queue();
+    void watch_waiting(time_point now);
+    void watch_times(time_point now);
+    time_limits::sight see() const;
+    client_error canceled_by() const;
+    client_error query_overdue(bool ended) const;
+    std::optional<client_error> told_instead(
+        const protocol::reply_verdict& verdict, std::string_view body
+    );
 
     // --- relay_cache.cpp ---
     void refresh_cache_settings();
@@ -301,6 +317,7 @@ private:
     bool leaving_ = false;         // drain: close at the end of the unit
     bool told_fatal_ = false;      // PostgreSQL's own FATAL went to the client
     bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that
+    bool is_overdue_ = false;      // what runs was cancelled for pool.query_timeout
     bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
     // The large message that is under way in either direction.
     bool drops_rest_ = false;  // of a refused request: nobody gets the rest
@@ -325,6 +342,7 @@ private:
     replaced_errors refusals_;
     parser_question question_;
     text_trust texts_;
+    std::unique_ptr<time_limits> limits_;  // null: its pool has none
 
     // What memory knows of it.
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer

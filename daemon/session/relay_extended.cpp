@@ -125,6 +125,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
+    const bool was_idle = server_->pipeline().is_idle();
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
         if (!prepare_on_server(bind.statement, *known)) return step::blocked;
         known = names_.find(bind.statement);  // a dropped request may have changed the map

@@ -181,13 +181,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                 return false;
             }
             on_error_response(verdict, body);
-            if (verdict.action == reply_action::replace_error) {
-                const bool has_failed = pipeline.transaction_status() == 'E';
-                if (const auto told = refusals_.take(verdict.request.tag, has_failed)) {
-                    write_error(session_->output().writable(), *told);
-                    emit_made_here();
-                    return true;
-                }
+            if (const auto told = told_instead(verdict, body)) {
+                write_error(session_->output().writable(), *told);
+                emit_made_here();
+                return true;
             }
             break;
         case 'Z':
@@ -314,6 +311,23 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     }
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.
     if (verdict.fatal) told_fatal_ = true;
+}
+
+// What the client hears in place of the server's error.
+std::optional<client_error> relay::told_instead(
+    const protocol::reply_verdict& verdict, std::string_view body
+) {
+    if (verdict.action == reply_action::replace_error) {
+        const bool has_failed = server_->pipeline().transaction_status() == 'E';
+        if (auto told = refusals_.take(verdict.request.tag, has_failed)) return told;
+    }
+    if (!is_overdue_ || verdict.fatal || verdict.event == protocol::reply_event::asynchronous ||
+        protocol::find_sqlstate(body) != sqlstate::query_canceled) {
+        return std::nullopt;
+    }
+    is_overdue_ = false;
+    capture_.reset();  // it is not shown the error
+    return query_overdue(false);
 }
 
 void relay::on_ready_for_query(char status) {

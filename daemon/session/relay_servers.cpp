@@ -16,30 +16,6 @@ namespace weir::daemon {
 namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
 
-namespace {
-
-client_error long_wait(const pool::pool& pool, const pool::waiting_place& place) {
-    const std::string name = "pool " + pool.database() + "/" + pool.user();
-    const std::string waited = std::to_string(place.waited.count()) + " ms";
-    client_error notice;
-    notice.level = severity::notice;
-    notice.sqlstate = sqlstate::successful_completion;
-    notice.detail = std::to_string(place.ahead) + " clients were ahead when this one came.";
-    if (place.is_paused) {
-        notice.message = name + " is paused, still waiting after " + waited;
-        notice.hint = "RESUME on the admin console ends the pause.";
-    } else {
-        notice.message =
-            "no server connection became free in " + name + " within " + waited + ", still waiting";
-        notice.hint =
-            "Raise pool.size or pool.overflow, or shorten transactions. SHOW POOLS on the admin "
-            "console tells who holds the servers.";
-    }
-    return notice;
-}
-
-}  // namespace
-
 relay::step relay::acquire() {
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         link(std::move(server));
@@ -48,29 +24,6 @@ relay::step relay::acquire() {
     state_ = state::waiting;
     enter_queue();
     return step::blocked;
-}
-
-// --- the notice ---
-
-void relay::enter_queue() {
-    // Left on until a tick finds it out of the queue: most waits are shorter than a tick.
-    if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
-}
-
-void relay::on_tick(time_point now) {
-    if (session_ == nullptr) return;
-    if (ticket_ == 0) {
-        is_ticking_ = false;
-        home().set_ticking(*session_, false);
-        return;
-    }
-    if (ticket_ == noticed_ || session_->is_ending() || session_->is_write_blocked()) return;
-    const auto place = pool_->place_of(ticket_, now);
-    if (!place || !place->is_long_wait) return;
-    noticed_ = ticket_;
-    // A waiting client is owed nothing but the answer to what waits, so no message is half sent.
-    write_notice(session_->output().writable(), long_wait(*pool_, *place));
-    session_->flush();
 }
 
 // --- servers ---
@@ -99,7 +52,7 @@ void relay::on_put_back(pool::waiting_ticket ticket) {
 void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
     texts_.begin_lease();
-    cancel_is_held_ = false;
+    cancel_is_held_ = is_overdue_ = false;
     counters_.server_assigned();
     counted_to_server_ = server_->output().added();
     lease_ = server_->cancels().begin_lease();
@@ -168,7 +121,7 @@ bool relay::after_own_query() {
     if (is_canceled && !was_held) on_cancel();
     if (is_canceled || !was_held) maybe_release();
     if (is_canceled && was_held && !server_) {  // not a byte of the statement was sent
-        fail_statement(canceled_while_waiting());
+        fail_statement(canceled_by());
         return false;
     }
     if (leaving_ && !account_.is_open() && (!server_ || server_->pipeline().is_idle())) {

@@ -1,5 +1,7 @@
 #include "daemon/session/statement_facts.hpp"
 
+#include "querycache/sql/lexed_statement.hpp"
+
 #include <gtest/gtest.h>
 
 namespace weir::daemon {
