@@ -159,6 +159,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         *pools_,
         users_,
         places_,
+        database_places_,
         *cached_,
         *this,
         blocking_,

@@ -112,6 +112,7 @@ private:
     pool::statement_registry statements_;
     credentials users_;
     user_places places_;
+    user_places database_places_;
     std::atomic<int> client_count_{0};
     std::atomic<bool> draining_{false};
     std::unique_ptr<pool_directory> pools_;

@@ -51,6 +51,7 @@ struct services {
     pool_directory& pools;
     credentials& users;
     user_places& places;
+    user_places& database_places;
     cache_databases& cached;
     control& daemon;
     boost::asio::thread_pool& blocking;  // PBKDF2, file reading

@@ -1,5 +1,7 @@
 // How many clients each user has at the moment, over all event loops, so that
-// users.*.max_connections holds. Clients of the console are not counted: an administrator gets in.
+// users.*.max_connections holds; a second one counts them by database, for
+// databases.*.max_client_connections. Clients of the console are not counted: an administrator gets
+// in.
 // Thread-safe; touched at a login and at the end of a session, never by a query.
 #pragma once
 

@@ -194,6 +194,9 @@ private:
         get(result.max_connections, key + ".max_connections", "databases.*.max_connections");
         host_order order{};
         get(order, key + ".load_balance_hosts", "databases.*.load_balance_hosts");
+        get(result.max_client_connections,
+            key + ".max_client_connections",
+            "databases.*.max_client_connections");
         result.pool = out_.pool;
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));

@@ -210,6 +210,7 @@ struct database_options {
     std::string password;     // from `password:` or the connection string
     pool_options pool;        // defaults with this database's own settings applied
     int max_connections = 0;  // to PostgreSQL, of all its pools together; 0 = no limit of its own
+    int max_client_connections = 0;  // clients of one database's name; 0 = no limit of its own
     tls_mode tls = tls_mode::prefer;
 
     /// The database to ask the server for when the client asked for `requested`.

@@ -302,7 +302,7 @@ std::vector<row> database_rows(
             load_balance(hosts.size(), config::to_string(entry->upstream.load_balance_hosts)),
             number(entry->max_connections),
             number(open),
-            number(0),
+            number(entry->max_client_connections),
             number(value_or_zero(clients, name)),
             number(paused.is_paused(name) ? 1 : 0),
             number(0),

@@ -3,6 +3,7 @@
 #include "daemon/net/worker.hpp"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,6 +71,12 @@ void client_session::on_received(const boost::system::error_code& error) {
     const client_phase_ptr phase = phase_;  // it may end the session, and with it itself
     phase->on_input();
     resume_reading();
+}
+
+bool client_session::has_left_unseen() const {
+    if (reading_ || closed_) return false;
+    pollfd asked{socket_.native_handle(), POLLRDHUP, 0};
+    return ::poll(&asked, 1, 0) > 0 && (asked.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 bool client_session::flush() {

@@ -56,6 +56,9 @@ public:
     /// The same, with what the other connections of the worker send in this turn.
     bool flush_soon();
     bool is_write_blocked() const { return socket_.is_blocked(); }
+    /// The client has closed its side, and nothing reads there that would find out: input() is
+    /// full.
+    bool has_left_unseen() const;
 
     /// Reads more unless the phase wants none; called by phases when they want input again, and
     /// when they have used some. Views into input() die.

@@ -239,6 +239,7 @@ void relay::on_closed(std::string_view) {
     fail_query_under_way(sqlstate::connection_failure);
     key_.reset();
     place_.reset();
+    database_place_.reset();
     if (server_) {
         if (server_->pipeline().is_idle() && server_->output().empty() && request_rest_ == 0) {
             release();

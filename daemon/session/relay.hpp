@@ -303,6 +303,7 @@ private:
     std::shared_ptr<pool::pool> pool_;
     insight::pool_counters& counters_;
     user_places::place place_;
+    user_places::place database_place_;
     protocol::startup_parameters parameters_;  // until the greeting
     pool::cancel_registry::registration key_;
 
