@@ -72,6 +72,16 @@ client_error canceled_while_waiting() {
         ""};
 }
 
+client_error block_refused(severity level) {
+    return {
+        level,
+        sqlstate::feature_not_supported,
+        "transaction blocks are not allowed in statement pooling mode",
+        "Each message may go to another server connection.",
+        "Send the whole block, from BEGIN to COMMIT, as one query, or give this database or user "
+        "pool.mode: transaction."};
+}
+
 client_error too_many_clients(std::string_view limit, int value) {
     return {
         severity::fatal,

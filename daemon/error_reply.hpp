@@ -34,6 +34,8 @@ client_error protocol_violation(std::string_view what);
 client_error shutting_down();
 /// 57014, of a statement that no server has seen yet.
 client_error canceled_while_waiting();
+/// 0A000, in pool.mode: statement. FATAL where the block was open already.
+client_error block_refused(severity level);
 /// 53300, FATAL; `limit` is the option's name.
 client_error too_many_clients(std::string_view limit, int value);
 /// The same text whether the user, the database or the password is wrong, so that nothing can be

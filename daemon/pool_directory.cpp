@@ -38,12 +38,23 @@ pool::session_attrs attrs_of(config::session_attrs from) {
     return to::any;
 }
 
+pool::pool_mode made_mode(config::pool_mode mode) {
+    switch (mode) {
+        case config::pool_mode::session:
+            return pool::pool_mode::session;
+        case config::pool_mode::transaction:
+            return pool::pool_mode::transaction;
+        case config::pool_mode::statement:
+            return pool::pool_mode::statement;
+    }
+    return pool::pool_mode::transaction;
+}
+
 }  // namespace
 
 pool::pool_options make_pool_options(const config::pool_options& from) {
     pool::pool_options to;
-    to.mode = from.mode == config::pool_mode::session ? pool::pool_mode::session
-                                                      : pool::pool_mode::transaction;
+    to.mode = made_mode(from.mode);
     to.size = from.size;
     to.overflow = from.overflow;
     to.min_idle = from.min_idle;

@@ -11,7 +11,15 @@ namespace weir::daemon::console {
 namespace {
 
 std::string_view word_of(pool::pool_mode mode) {
-    return mode == pool::pool_mode::session ? "session" : "transaction";
+    switch (mode) {
+        case pool::pool_mode::session:
+            return "session";
+        case pool::pool_mode::transaction:
+            return "transaction";
+        case pool::pool_mode::statement:
+            return "statement";
+    }
+    return "";
 }
 
 std::string_view word_of(client_state state) {

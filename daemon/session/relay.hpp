@@ -154,7 +154,9 @@ private:
     void note_text(std::string_view text);
     void note_waiting();
     void fatal(const client_error& error);
-    bool is_transaction_mode() const { return mode_ == pool::pool_mode::transaction; }
+    /// Servers are the client's for a transaction, not for its session.
+    bool is_transaction_mode() const { return mode_ != pool::pool_mode::session; }
+    bool is_statement_mode() const { return mode_ == pool::pool_mode::statement; }
     /// The server is where a reload has moved the database away from.
     bool is_on_old_place() const { return server_ && !pool_->leads_to(*server_->session().target); }
 
@@ -223,6 +225,8 @@ private:
     std::optional<step> answer_linked_batch();
     bool read_batch(request_batch& out);
     bool answer_locally(const request_batch& whole);
+    bool opens_block(const text_facts& facts) const;
+    step refuse_block(const protocol::frame_header& header, const text_facts& facts);
     step need_whole(const protocol::frame_header& header);
     step bad_message(const protocol::frame_header& header);
     step forward_one(const protocol::frame_header& header);

@@ -43,6 +43,11 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     if (names_.in_doubt(parse.name)) return step::blocked;
     account_.note_statement(facts);
     counters_.client_parsed();
+    if (opens_block(facts)) {
+        refuse_in_stream(block_refused(severity::error), true);
+        session_->input().consume(header.size());
+        return step::done;
+    }
     const bool renames = is_transaction_mode() && !parse.name.empty();
     auto statement = make_client_statement(parse, std::move(facts));
     const pool::statement_ptr wanted = statement.statement;

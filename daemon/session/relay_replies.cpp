@@ -194,6 +194,11 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             break;
     }
     if (session_ == nullptr || !server_) return false;
+    if (type == 'Z' && is_statement_mode() && pipeline.transaction_status() != 'I') {
+        // Of a text that failed in the middle, or that nobody has understood.
+        fatal(block_refused(severity::fatal));
+        return false;
+    }
     if (type == 'Z' && !ours && restores_first(verdict)) return true;
     if (!tell_by_clients_name(verdict, here)) forward(type, header.size(), here, verdict.action);
     if (!failed) resolve_ended(verdict);

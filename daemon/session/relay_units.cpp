@@ -105,9 +105,29 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
         // The parser is asked before a server is taken: nobody holds a server while he waits for
         // something else.
         text_facts facts;
-        if (cache_ && !find_facts(query.text, facts)) return step::blocked;
+        if ((cache_ || is_statement_mode()) && !find_facts(query.text, facts)) return step::blocked;
+        if (opens_block(facts)) return refuse_block(header, facts);
     }
     return acquire();
+}
+
+// In statement mode a block must begin and end in one message.
+bool relay::opens_block(const text_facts& facts) const {
+    return is_statement_mode() && facts.statement && leaves_block_open(*facts.statement);
+}
+
+// Of a client without a server: no server has to hear of it.
+relay::step relay::refuse_block(const protocol::frame_header& header, const text_facts& facts) {
+    const client_error refused = block_refused(severity::error);
+    account_.note_statement(facts);
+    fail_query(refused.sqlstate);
+    home().counters().error_sent(refused.sqlstate, insight::error_origin::pgweir);
+    std::string& out = session_->output().writable();
+    write_error(out, refused);
+    protocol::write_ready_for_query(out, 'I');
+    names_.end_segment();
+    session_->input().consume(header.size());
+    return step::done;
 }
 
 // False: not all of it has come.

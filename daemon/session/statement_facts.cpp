@@ -56,6 +56,34 @@ std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed&
     );
 }
 
+bool leaves_block_open(const sql::statement& statement) {
+    using control = sql::transaction_control;
+    bool is_open = false;
+    for (const sql::session_step& step : statement.steps) {
+        switch (step.transaction) {
+            case control::begin:
+                is_open = true;
+                break;
+            case control::commit:
+            case control::rollback:
+            case control::prepare_transaction:
+                is_open = false;
+                break;
+            case control::none:
+            case control::commit_and_chain:
+            case control::rollback_and_chain:
+            case control::savepoint:
+            case control::release:
+            case control::rollback_to:
+            case control::commit_prepared:
+            case control::rollback_prepared:
+            case control::several:
+                break;
+        }
+    }
+    return is_open;
+}
+
 std::vector<std::string> deallocated_names(std::string_view text) {
     std::vector<std::string> names;
     for (;;) {

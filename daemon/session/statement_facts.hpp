@@ -44,6 +44,9 @@ struct text_facts {
 /// Null when the text's comments name no request: most do not, and pay nothing.
 std::shared_ptr<const insight::trace_tags> tags_of(const querycache::sql::lexed& lexed);
 
+/// Whether the text opens a transaction block that is still open behind its last statement.
+bool leaves_block_open(const querycache::sql::statement& statement);
+
 /// The names in `DEALLOCATE [PREPARE] name`, once or several times with semicolons, folded as
 /// PostgreSQL folds them; empty when the text is anything else or not that plain.
 std::vector<std::string> deallocated_names(std::string_view text);

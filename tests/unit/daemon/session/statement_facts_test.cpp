@@ -40,5 +40,38 @@ TEST(DeallocatedNames, OfNothingElse) {
     }
 }
 
+TEST(LeavesBlockOpen, WhenTheTextEndsInsideABlock) {
+    for (const auto* text :
+         {"BEGIN",
+          "begin work",
+          "START TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+          "BEGIN; SELECT 1",
+          "SELECT 1; BEGIN;",
+          "BEGIN; COMMIT; BEGIN",
+          "BEGIN; SAVEPOINT a; ROLLBACK TO a",
+          "BEGIN; COMMIT AND CHAIN",
+          "BEGIN; ROLLBACK AND CHAIN; SELECT 1"}) {
+        EXPECT_TRUE(leaves_block_open(*querycache::sql::lex_statement(text))) << text;
+    }
+}
+
+TEST(LeavesBlockOpen, NotWhenItEndsWhatItBegins) {
+    for (const auto* text :
+         {"",
+          "SELECT 'BEGIN'",
+          "BEGIN; SELECT 1; COMMIT",
+          "BEGIN; SELECT 1; END;",
+          "START TRANSACTION; ROLLBACK",
+          "BEGIN; ABORT",
+          "BEGIN; COMMIT AND CHAIN; COMMIT",
+          "BEGIN; PREPARE TRANSACTION 'a'",
+          "COMMIT",
+          "SAVEPOINT a",
+          "SET x = 1",
+          "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END"}) {
+        EXPECT_FALSE(leaves_block_open(*querycache::sql::lex_statement(text))) << text;
+    }
+}
+
 }  // namespace
 }  // namespace weir::daemon
