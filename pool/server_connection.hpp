@@ -68,6 +68,8 @@ struct server_session {
     // A statement was prepared here since the last reset whose text the server may have read by
     // other rules than its client's facts were made with.
     bool read_otherwise = false;
+    // Body of the last Bind that its client's relay may have to send once more, and nobody else.
+    std::string last_bind;
     bool on_standby =
         false;  // at login it said in_hot_standby: its answers may lag behind the primary
     // ParameterStatus of the login, for greeting clients.

@@ -7,6 +7,7 @@
 //   session_effects  settings, pins and other traces of statements; our own SETs under way
 //   statement_names  what a name of a prepared statement means
 //   open_portals     what a portal will run
+//   repeatable_group whether what was asked last may be asked once more
 //   replaced_errors  what is told in place of a server's error
 //   parser_question  the text that a parser's thread is looking at
 //   text_trust       whether the server reads a text as our lexer does
@@ -24,6 +25,7 @@
 //   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
 //   relay_replies.cpp    server -> client
+//   relay_repeat.cpp     a prepared statement whose result has changed its type
 // One thread: the client's worker.
 #pragma once
 
@@ -34,6 +36,7 @@
 #include "daemon/session/open_portals.hpp"
 #include "daemon/session/parser_question.hpp"
 #include "daemon/session/query_account.hpp"
+#include "daemon/session/repeatable_group.hpp"
 #include "daemon/session/replaced_errors.hpp"
 #include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
@@ -253,7 +256,9 @@ private:
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error, bool is_parse);
     void refuse_query(const client_error& error);
+    std::string_view prepared_over(const text_facts& facts) const;
     static client_error unknown_statement(std::string_view name);
+    static client_error duplicate_statement(std::string_view name);
     void close_surplus();
     bool prepare_on_server(std::string_view name, const pool::client_statement& statement);
     bool prepare_unnamed(const pool::client_statement& statement);
@@ -262,6 +267,11 @@ private:
         const pool::shared_statement& statement, change_tag tag, protocol::reply_action action
     );
     bool close_on_server(std::uint64_t id);
+    void keep_for_repeat(const protocol::bind_message& bind, std::string_view body);
+    bool may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const;
+    void distrust(const protocol::owed& request);
+    bool begin_repeat(const protocol::reply_verdict& verdict);
+    void repeat_group();
     pool::settings_signature settings_now() const;
     pool::statement_ptr statement_of_now(std::string_view text, std::string_view parameter_types);
     bool known_facts(const pool::client_statement& known, text_facts& facts);
@@ -346,6 +356,7 @@ private:
     open_portals portals_;
     replaced_errors refusals_;
     parser_question question_;
+    repeatable_group last_group_;
     text_trust texts_;
     std::unique_ptr<time_limits> limits_;  // null: its pool has none
 

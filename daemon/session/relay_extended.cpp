@@ -135,6 +135,8 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         if (!prepare_on_server(bind.statement, *known)) return step::blocked;
         known = names_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
+        // It was there, and so may be too old.
+        if (whole && was_idle && server_->pipeline().empty()) keep_for_repeat(bind, body);
     }
     begin_bound(bind, known, std::move(facts), whole);
     if (known == nullptr && bind.statement.empty()) close_foreign_unnamed();
@@ -218,7 +220,10 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
     }
     const change_tag tag = names_.next_tag();
     names_.close(tag, close.name);
-    const bool servers_own = close.name.empty() || !is_transaction_mode();
+    // One that SQL has prepared is the server's, too, and pins the client to it.
+    const bool may_be_of_sql = known == nullptr && !names_.is_foreign(close.name) &&
+                               (effects_.is_pinned() || effects_.may_pin());
+    const bool servers_own = close.name.empty() || !is_transaction_mode() || may_be_of_sql;
     if (servers_own) {
         if (close.name.empty()) server_->session().unnamed_statement = 0;
         push(request_kind::close, reply_action::forward, tag);

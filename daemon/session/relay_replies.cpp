@@ -180,6 +180,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                 settings_failed(body);
                 return false;
             }
+            if (may_repeat(verdict, body)) return begin_repeat(verdict);
             on_error_response(verdict, body);
             if (const auto told = told_instead(verdict, body)) {
                 write_error(session_->output().writable(), *told);
@@ -189,6 +190,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             break;
         case 'Z':
             if (!ours) on_ready_for_query(pipeline.transaction_status());
+            if (last_group_.is_held()) {
+                repeat_group();
+                return server_ != nullptr;
+            }
             break;
         default:
             break;
@@ -310,9 +315,8 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     effects_.on_error();
     if (cache_) cache_->on_error(is_before_execution(body));
     // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
-    if (names_statement(verdict.request) &&
-        (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name)) {
-        server_->session().statements.distrust(verdict.request.tag);
+    if (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name) {
+        distrust(verdict.request);
     }
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.
     if (verdict.fatal) told_fatal_ = true;
@@ -336,6 +340,8 @@ std::optional<client_error> relay::told_instead(
 }
 
 void relay::on_ready_for_query(char status) {
+    is_overdue_ = false;
+    if (!last_group_.is_held()) last_group_.forget();
     effects_.on_ready(status, server_->session().settings, server_->pipeline().is_idle());
     if (server_->pipeline().empty()) refusals_.clear();
     if (status == 'I') portals_.on_transaction_end();

@@ -52,7 +52,10 @@ void relay::process() {
             maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
-        if (question_.is_open() || effects_.is_held() || state_ == state::waiting) break;
+        if (question_.is_open() || effects_.is_held() || state_ == state::waiting ||
+            last_group_.is_held()) {
+            break;
+        }
         if (session_->is_write_blocked()) break;  // who does not read gets no more answers made
         last = take_request();
     }
@@ -117,6 +120,7 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         std::string_view{"dcfHSX"}.find(header.type) == std::string_view::npos) {
         return stream(header);
     }
+    last_group_.on_message(session_->input().unread().substr(0, header.size()));
     if (!account_.is_open()) {
         if (leaving_ && has_asked_ && server_->pipeline().is_idle()) {
             fatal(shutting_down());
@@ -229,6 +233,21 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             return step::done;
         }
         if (!find_facts(query.text, facts)) return step::blocked;
+        if (opens_block(facts)) {
+            account_.note_statement(facts);
+            refuse_query(block_refused(severity::error));
+            session_->input().consume(header.size());
+            return step::done;
+        }
+        if (const auto taken = prepared_over(facts); !taken.empty()) {
+            if (names_.in_doubt(taken) || owes_ready()) return step::blocked;
+            if (server_->pipeline().transaction_status() != 'E') {  // else to be told so
+                account_.note_statement(facts);
+                refuse_query(duplicate_statement(taken));
+                session_->input().consume(header.size());
+                return step::done;
+            }
+        }
         if (const auto done = deallocate(facts, instead)) {
             if (*done == step::done) session_->input().consume(header.size());
             return *done;

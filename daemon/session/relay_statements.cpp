@@ -41,14 +41,7 @@ pool::client_statement relay::make_client_statement(
 
 void relay::refuse_parse(std::error_code error, std::string_view name) {
     if (error == pool::errc::duplicate_statement) {
-        refuse_in_stream(
-            {severity::error,
-             sqlstate::duplicate_prepared_statement,
-             "prepared statement \"" + std::string{name} + "\" already exists",
-             "",
-             "Close it before its name is used again, or choose another name."},
-            true
-        );
+        refuse_in_stream(duplicate_statement(name), true);
     } else {
         refuse_in_stream(
             {severity::error,
@@ -84,6 +77,25 @@ void relay::refuse_query(const client_error& error) {
     push(request_kind::query, reply_action::replace_error, tag);
     account_.complete();
     names_.end_segment();
+}
+
+client_error relay::duplicate_statement(std::string_view name) {
+    return {
+        severity::error,
+        sqlstate::duplicate_prepared_statement,
+        "prepared statement \"" + std::string{name} + "\" already exists",
+        "",
+        "Close it before its name is used again, or choose another name."};
+}
+
+// The name of a PREPARE by SQL that the protocol has given to a statement already, which the server
+// knows by another one. Empty: none.
+std::string_view relay::prepared_over(const text_facts& facts) const {
+    if (!is_transaction_mode() || !facts.statement || facts.statement->steps.size() != 1) return {};
+    const auto& step = facts.statement->steps.front();
+    const bool prepares = has(step.effects, sql::session_effect::prepare);
+    return prepares && names_.find(step.name) != nullptr ? std::string_view{step.name}
+                                                         : std::string_view{};
 }
 
 client_error relay::unknown_statement(std::string_view name) {

@@ -19,17 +19,64 @@ bool is_in_word(char c) {
            static_cast<unsigned char>(c) >= 0x80;
 }
 
+// Takes a comment at the front; comments nest. False: there is none that ends.
+bool take_comment(std::string_view& text) {
+    if (text.starts_with("--")) {
+        text.remove_prefix(std::min(text.find('\n'), text.size()));
+        return true;
+    }
+    if (!text.starts_with("/*")) return false;
+    int depth = 0;
+    for (std::size_t at = 0; at + 1 < text.size(); ++at) {
+        const std::string_view pair = text.substr(at, 2);
+        if (pair != "/*" && pair != "*/") continue;
+        depth += pair == "/*" ? 1 : -1;
+        ++at;
+        if (depth > 0) continue;
+        text.remove_prefix(at + 1);
+        return true;
+    }
+    return false;
+}
+
+void skip_blank(std::string_view& text) {
+    do {
+        text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+    } while (take_comment(text));
+}
+
+// The size of the name in double quotes at the front, in which two of them stand for one; 0 when it
+// does not end.
+std::size_t quoted_size(std::string_view text) {
+    std::size_t at = 1;
+    for (;;) {
+        at = text.find('"', at);
+        if (at == std::string_view::npos) return 0;
+        if (text.substr(at, 2) != "\"\"") return at + 1;
+        at += 2;
+    }
+}
+
+// The same without its quotes.
+std::string unquoted(std::string_view name) {
+    std::string plain;
+    for (std::size_t at = 1; at + 1 < name.size(); ++at) {
+        plain += name[at];
+        if (name[at] == '"') ++at;
+    }
+    return plain;
+}
+
 // A word in lower case, one in double quotes as it stands with its quotes, or ";". Empty at the end
 // and at anything else.
 std::string take_word(std::string_view& text) {
-    text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+    skip_blank(text);
     if (text.empty()) return {};
     std::size_t size = 0;
     if (text.front() == ';') {
         size = 1;
     } else if (text.front() == '"') {
-        const auto end = text.find('"', 1);
-        size = end == std::string_view::npos ? 0 : end + 1;
+        size = quoted_size(text);
     } else {
         while (size < text.size() && is_in_word(text[size]))
             ++size;
@@ -99,10 +146,10 @@ std::vector<std::string> deallocated_names(std::string_view text) {
             if (!behind.empty() && behind != ";") name = std::move(behind);
         }
         if (name.empty() || name == ";" || name == "all") return {};
-        if (name.front() == '"') name = name.substr(1, name.size() - 2);
+        if (name.front() == '"') name = unquoted(name);
         if (name.empty()) return {};
         names.push_back(std::move(name));
-        text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+        skip_blank(text);
         if (!text.empty() && text.front() != ';') return {};
     }
 }

@@ -15,6 +15,10 @@ TEST(DeallocatedNames, OfPlainStatements) {
     EXPECT_EQ(deallocated_names("DEALLOCATE \"A b;c\""), names{"A b;c"});
     EXPECT_EQ(deallocated_names("DEALLOCATE\"x\""), names{"x"});
     EXPECT_EQ(deallocated_names("DEALLOCATE prepare"), names{"prepare"});
+    EXPECT_EQ(deallocated_names("DEALLOCATE \"a\"\"b\""), names{"a\"b"});
+    EXPECT_EQ(deallocated_names("DEALLOCATE \"\"\"\"\"\""), names{"\"\""});
+    EXPECT_EQ(deallocated_names("/* x */ DEALLOCATE /* /* y */ */ a -- z"), names{"a"});
+    EXPECT_EQ(deallocated_names("-- x\nDEALLOCATE a; -- y\n DEALLOCATE b"), (names{"a", "b"}));
     EXPECT_EQ(
         deallocated_names(";deallocate b;\n DEALLOCATE PREPARE c;;deallocate prepare"),
         (names{"b", "c", "prepare"})
@@ -29,13 +33,16 @@ TEST(DeallocatedNames, OfNothingElse) {
           "DEALLOCATE PREPARE ALL",
           "DEALLOCATE a b",
           "DEALLOCATE a; SELECT 1",
-          "DEALLOCATE /* */ a",
+          "DEALLOCATE /* a",
+          "DEALLOCATE /* /* */ a",
           "DEALLOCATE \"a",
           "DEALLOCATE \"\"",
-          "DEALLOCATE \"a\"\"b\"",
+          "DEALLOCATE \"a\"\"b",
+          "DEALLOCATE \"\"\"",
+          "DEALLOCATE a \"b\"",
           "DEALLOCATE U&\"a\"",
-          "SELECT 1",
-          "DEALLOCATE a -- b"}) {
+          "DEALLOCATE -- a",
+          "SELECT 1"}) {
         EXPECT_EQ(deallocated_names(text), names{}) << text;
     }
 }

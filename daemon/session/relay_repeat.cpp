@@ -1,0 +1,109 @@
+// A prepared statement that has outlived the shape of its result: "cached plan must not change
+// result type". The client would have to prepare it again; where nothing has run and nothing was
+// told, that is done here.
+
+#include "daemon/session/relay.hpp"
+#include "protocol/error_fields.hpp"
+#include "protocol/sqlstate.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+using protocol::reply_action;
+using protocol::request_kind;
+
+// Texts are translated, names of functions are not.
+bool is_changed_result(std::string_view error) {
+    if (protocol::find_sqlstate(error) != sqlstate::feature_not_supported) return false;
+    protocol::error_fields fields;
+    if (protocol::decode(error, fields) || fields.is_fatal()) return false;
+    return std::any_of(fields.others.begin(), fields.others.end(), [](const auto& field) {
+        return field.first == 'R' && field.second == "RevalidateCachedQuery";
+    });
+}
+
+}  // namespace
+
+// With the server, of which there are few, and not with the client.
+void relay::keep_for_repeat(const protocol::bind_message& bind, std::string_view body) {
+    if (!bind.portal.empty() || body.size() > repeatable_group::longest_bind) return;
+    server_->session().last_bind.assign(body);
+    last_group_.begin();
+}
+
+// The server's copy is not to be used again.
+void relay::distrust(const protocol::owed& request) {
+    if (names_statement(request) && request.tag != tag_none) {
+        server_->session().statements.distrust(request.tag);
+    } else if (request.kind == request_kind::bind && request.action == reply_action::forward && is_transaction_mode()) {
+        server_->session().unnamed_statement = 0;
+    }
+}
+
+bool relay::may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const {
+    // What is left is the Sync: the client has sent nothing more.
+    return last_group_.is_complete() && verdict.failure &&
+           verdict.event == protocol::reply_event::ended &&
+           verdict.request.kind == request_kind::bind &&
+           verdict.request.action == reply_action::forward && server_->pipeline().size() == 1 &&
+           server_->pipeline().transaction_status() == 'I' && is_changed_result(error);
+}
+
+// The error and its ReadyForQuery are for us.
+bool relay::begin_repeat(const protocol::reply_verdict& verdict) {
+    reply_forwards_ = false;
+    capture_.reset();
+    effects_.on_error();
+    if (cache_) cache_->on_error(true);
+    distrust(verdict.request);
+    last_group_.hold();
+    return true;
+}
+
+void relay::repeat_group() {
+    last_group_.forget();
+    const std::string body = std::exchange(server_->session().last_bind, {});
+    protocol::bind_message bind;
+    if (protocol::decode(body, bind)) return lose_server("a Bind was not kept");
+    // Nobody has sent anything since: the name is known, and nothing is in doubt.
+    const auto* known = names_.find(bind.statement);
+    if (known == nullptr || !prepare_on_server(bind.statement, *known)) {
+        return lose_server("a statement was not kept");
+    }
+    known = names_.find(bind.statement);
+    text_facts facts;
+    if (known->facts) facts = *std::static_pointer_cast<const text_facts>(known->facts);
+    unit_shape_.reset();
+    begin_bound(bind, known, std::move(facts), true);
+    const bool is_named = !bind.statement.empty();
+    std::string& out = server_->output().writable();
+    protocol::write_bind(
+        out, "", is_named ? known->statement->server_name : std::string{}, bind.tail
+    );
+    const auto number = static_cast<std::uint32_t>(known->statement->id);
+    push(request_kind::bind, reply_action::forward, is_named ? number : tag_none);
+    protocol::write_describe(out, 'P', "");
+    push(request_kind::describe_portal, reply_action::forward, tag_none);
+    protocol::write_execute(out, "", 0);
+    change_tag tag = tag_none;
+    const auto [run, is_rest] = portals_.execute("");
+    if (run.statement) {
+        tag = names_.next_tag();
+        effects_.on_sent(run, tag);
+        stage_deallocate(run, tag);
+    }
+    push(request_kind::execute, reply_action::forward, tag);
+    names_.end_segment();
+    protocol::write_sync(out);
+    push(request_kind::sync, reply_action::forward, tag_none);
+    if (cache_) cache_->end_of_cycle();
+    effects_.on_cycle_sent();
+    server_->flush_soon();
+}
+
+}  // namespace weir::daemon

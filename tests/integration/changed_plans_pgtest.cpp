@@ -1,0 +1,206 @@
+// Prepared statements that outlive what they were prepared for: a result that has changed its type,
+// another server, a name that SQL uses, too.
+#include "tests/integration/fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir::test {
+namespace {
+
+class changed_plans : public testing::Test {
+protected:
+    void SetUp() override {
+        prepare_shop();
+        shared_postgres().execute(
+            "DROP TABLE IF EXISTS shape; CREATE TABLE shape (id integer); INSERT INTO shape VALUES "
+            "(1)",
+            "shop"
+        );
+    }
+
+    static std::string one_server() { return configuration({.pool = "size: 1, overflow: 0"}); }
+    static raw_client login(daemon_process const& daemon) {
+        return raw_client::logged_in(daemon.port(), "postgres", "shop");
+    }
+    /// As libpq, and with it most drivers.
+    static std::string run(std::string const& name) {
+        return frontend::bind("", name) + frontend::describe('P', "") + frontend::execute("") +
+               frontend::sync();
+    }
+    static std::string run_without_describe(std::string const& name) {
+        return frontend::bind("", name) + frontend::execute("") + frontend::sync();
+    }
+    static void reshape() {
+        shared_postgres().execute("ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7", "shop");
+    }
+    static void reshape_again() {
+        shared_postgres().execute("ALTER TABLE shape ADD COLUMN more integer", "shop");
+    }
+};
+
+constexpr auto read = "SELECT * FROM shape";
+
+TEST_F(changed_plans, AreHealedWhereTheClientHearsTheNewShape) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(frontend::parse("s", read) + run("s"))), "12TDCZ");
+    reshape();
+    auto const replies = client.ask(run("s"));
+    EXPECT_EQ(types(replies), "2TDCZ");
+    EXPECT_EQ(first(replies, 'D').columns().size(), 2U);
+    EXPECT_EQ(replies.back().body, "I");
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
+TEST_F(changed_plans, AreHealedBehindAParseThatIsAnsweredHere) {
+    daemon_process const daemon(one_server());
+    auto one = login(daemon);
+    auto two = login(daemon);
+    one.ask(frontend::parse("s", read) + run("s"));
+    reshape();
+    EXPECT_EQ(types(two.ask(frontend::parse("t", read) + run("t"))), "12TDCZ");
+    EXPECT_EQ(types(one.ask(run("s"))), "2TDCZ");
+}
+
+TEST_F(changed_plans, AreHealedOfTheUnnamedStatement) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(frontend::parse("", read) + frontend::sync())), "1Z");
+    EXPECT_EQ(types(client.ask(run(""))), "2TDCZ");
+    reshape();
+    EXPECT_EQ(types(client.ask(run(""))), "2TDCZ");
+    reshape_again();
+    EXPECT_EQ(first(client.ask(run_without_describe("")), 'E').field('C'), "0A000");
+    EXPECT_EQ(types(client.ask(run_without_describe(""))), "2DCZ");
+}
+
+TEST_F(changed_plans, AreRunOnce) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    auto const insert = [](std::string const& id) {
+        return frontend::bind("", "s", {id}) + frontend::describe('P', "") + frontend::execute("") +
+               frontend::sync();
+    };
+    client.ask(
+        frontend::parse("s", "INSERT INTO shape (id) VALUES ($1) RETURNING *") + frontend::sync()
+    );
+    EXPECT_EQ(types(client.ask(insert("2"))), "2TDCZ");
+    reshape();
+    auto const replies = client.ask(insert("3"));
+    EXPECT_EQ(types(replies), "2TDCZ");
+    EXPECT_EQ(first(replies, 'D').columns().at(1).value_or("NULL"), "7");
+    EXPECT_EQ(
+        shared_postgres().scalar("SELECT string_agg(id::text, ',' ORDER BY id) FROM shape", "shop"),
+        "1,2,3"
+    );
+}
+
+TEST_F(changed_plans, AreToldInATransactionAndMendedBehindIt) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(frontend::parse("s", read) + run("s"));
+    reshape();
+    client.ask(frontend::query("BEGIN"));
+    auto const replies = client.ask(run("s"));
+    EXPECT_EQ(first(replies, 'E').field('C'), "0A000");
+    EXPECT_EQ(replies.back().body, "E");
+    client.ask(frontend::query("ROLLBACK"));
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+}
+
+// Whoever asks for no description reads the rows by that of the old plan.
+TEST_F(changed_plans, AreToldToWhomAskForNoDescriptionAndMendedBehindIt) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(frontend::parse("s", read) + run("s"));
+    reshape();
+    EXPECT_EQ(first(client.ask(run_without_describe("s")), 'E').field('C'), "0A000");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+}
+
+TEST_F(changed_plans, AreToldWhereMoreWasSentBehind) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(frontend::parse("s", read) + run("s"));
+    reshape();
+    client.send(run("s") + run("s") + frontend::query("SELECT 1"));
+    auto const replies = client.read_until('Z', 3);
+    EXPECT_EQ(types(replies).substr(types(replies).size() - 4), "TDCZ");
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+}
+
+TEST_F(changed_plans, OneThatIsRefusedForAnotherReasonIsToldAtOnce) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(frontend::parse("s", read) + run("s"));
+    shared_postgres().execute("DROP TABLE shape", "shop");
+    EXPECT_EQ(types(client.ask(run("s"))), "EZ");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
+// lib/pq, diesel, bun: Parse and Describe with a Sync of their own, then Bind and Execute.
+TEST_F(changed_plans, AnUnnamedStatementMeetsItsBindInALaterTransactionOnAnotherServer) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto client = login(daemon);
+    EXPECT_EQ(
+        types(client.ask(
+            frontend::parse("", "SELECT $1::text || '!'") + frontend::describe('S', "") +
+            frontend::sync()
+        )),
+        "1tTZ"
+    );
+    auto other = login(daemon);
+    other.ask(frontend::query("BEGIN"));  // takes the server that has the statement
+    auto another = login(daemon);
+    another.ask(frontend::parse("", "SELECT 'not mine'") + frontend::sync());
+    auto const replies =
+        client.ask(frontend::bind("", "", {"mine"}) + frontend::execute("") + frontend::sync());
+    EXPECT_EQ(types(replies), "2DCZ");
+    EXPECT_EQ(first(replies, 'D').columns().at(0).value_or("NULL"), "mine!");
+}
+
+// --- names that both SQL and the protocol know ---
+
+TEST_F(changed_plans, DeallocateReadsQuotesAndComments) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    for (std::string const text :
+         {"DEALLOCATE \"a\"\"b\"", "DEALLOCATE /* of /* mine */ */ \"a\"\"b\" -- done"}) {
+        EXPECT_EQ(types(client.ask(frontend::parse("a\"b", "SELECT 1") + frontend::sync())), "1Z");
+        EXPECT_EQ(types(client.ask(frontend::query(text))), "CZ");
+        EXPECT_EQ(first(client.ask(run("a\"b")), 'E').field('C'), "26000");
+    }
+}
+
+TEST_F(changed_plans, CloseReachesWhatSqlHasPrepared) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(frontend::query("PREPARE q AS SELECT 1"))), "CZ");
+    EXPECT_EQ(types(client.ask(frontend::query("EXECUTE q"))), "TDCZ");
+    EXPECT_EQ(types(client.ask(frontend::close('S', "q") + frontend::sync())), "3Z");
+    EXPECT_EQ(first(client.ask(frontend::query("EXECUTE q")), 'E').field('C'), "26000");
+    // And nothing that others rely on.
+    client.ask(frontend::parse("p", "SELECT 'kept'") + frontend::sync());
+    EXPECT_EQ(types(client.ask(frontend::close('S', "pgweir_1") + frontend::sync())), "3Z");
+    EXPECT_EQ(types(client.ask(run("p"))), "2TDCZ");
+}
+
+TEST_F(changed_plans, PrepareBySqlOverANameOfTheProtocolIsADuplicate) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(frontend::parse("taken", "SELECT 'first'") + frontend::sync());
+    auto const refused = client.ask(frontend::query("PREPARE taken AS SELECT 'second'"));
+    EXPECT_EQ(types(refused), "EZ");
+    EXPECT_EQ(first(refused, 'E').field('C'), "42P05");
+    EXPECT_EQ(first(refused, 'E').field('M'), "prepared statement \"taken\" already exists");
+    EXPECT_EQ(types(client.ask(run("taken"))), "2TDCZ");
+    client.ask(frontend::close('S', "taken") + frontend::sync());
+    EXPECT_EQ(types(client.ask(frontend::query("PREPARE taken AS SELECT 'second'"))), "CZ");
+    EXPECT_EQ(types(client.ask(frontend::query("EXECUTE taken"))), "TDCZ");
+}
+
+}  // namespace
+}  // namespace weir::test
