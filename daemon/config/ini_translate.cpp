@@ -472,6 +472,7 @@ private:
         plain_pairs("databases", entry.key, pairs);
     }
 
+    /// Of several hosts: PgBouncer takes them in turn unless it is told otherwise.
     void load_balance(
         const std::string& database,
         const std::map<std::string, spoken>& pairs,
@@ -483,7 +484,8 @@ private:
         put({"databases", database, "load_balance_hosts"},
             is_given ? protocol::ascii_lower(how->second.text) : "round-robin",
             is_given ? how->second.at : pairs.find("host")->second.at,
-            "load_balance_hosts");
+            "load_balance_hosts",
+            !is_given);
     }
 
     void user(const ini_entry& entry) { plain_pairs("users", entry.key, pairs_of(entry, users)); }

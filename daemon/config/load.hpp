@@ -1,7 +1,7 @@
-// From a file to a snapshot, a YAML file or, when its name ends in .ini, one of PgBouncer's: reads, resolves secrets, checks every value and every relation
-// between values, and tells all problems of one run at once. It does not watch files and does not
-// apply anything. Thread rule: call it on any thread that may block on files; each call stands
-// alone.
+// From a file to a snapshot, a YAML file or, when its name ends in .ini, one of PgBouncer's: reads,
+// resolves secrets, checks every value and every relation between values, and tells all problems of
+// one run at once. It does not watch files and does not apply anything. Thread rule: call it on any
+// thread that may block on files; each call stands alone.
 #pragma once
 
 #include "daemon/config/config.hpp"

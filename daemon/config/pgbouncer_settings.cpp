@@ -156,7 +156,7 @@ constexpr auto database_settings = std::to_array<pgbouncer_setting>({
     {"max_db_client_connections", number, "", becomes, "max_client_connections"},
     {"server_lifetime", seconds, "0", becomes, "pool.lifetime"},
     {"query_wait_timeout", seconds, "", becomes, "pool.wait_timeout"},
-    {"load_balance_hosts", word, "round-robin", combined, ""},
+    {"load_balance_hosts", word, "round-robin", combined, "load_balance_hosts"},
     {"connect_query", text, "", refused, "", "", "nothing is run at connect; set what it sets by ALTER ROLE or ALTER DATABASE ... SET in PostgreSQL", true},
     {"client_encoding", text, "", combined, "upstream"},
     {"datestyle", text, "", combined, "upstream"},

@@ -19,8 +19,7 @@ TEST(PgbouncerSettings, AreEachTreatedInOneWay) {
             EXPECT_TRUE(names.insert(each.name).second) << each.name;
             const bool has_no_equal = each.effect == pgbouncer_effect::ignored ||
                                       each.effect == pgbouncer_effect::refused;
-            EXPECT_EQ(each.path.empty() && each.name != "load_balance_hosts", has_no_equal)
-                << each.name;
+            EXPECT_EQ(each.path.empty(), has_no_equal) << each.name;
             EXPECT_FALSE(has_no_equal && each.advice.empty()) << each.name;
             EXPECT_EQ(find_pgbouncer_setting(section, each.name), &each);
         }
