@@ -12,8 +12,9 @@ namespace weir::daemon {
 class worker;
 
 enum class stop_mode : unsigned char {
-    drain,  ///< no new clients; each client leaves at the end of its transaction
-    fast,   ///< at once
+    drain,             ///< no new clients; each client leaves at the end of its transaction
+    fast,              ///< at once
+    wait_for_clients,  ///< no new clients; each client leaves when it likes
 };
 
 class control {

@@ -41,9 +41,6 @@ constexpr std::chrono::seconds http_patience{5};
 // SSLRequest is answered).
 constexpr int surplus_clients = 100;
 
-// A drain serves who has just connected, and has not said anything yet, for so long.
-constexpr std::chrono::seconds last_call{5};
-
 std::size_t thread_count(const config::config& configuration) {
     if (configuration.threads > 0) return static_cast<std::size_t>(configuration.threads);
     return std::max(1U, std::thread::hardware_concurrency());
@@ -208,7 +205,9 @@ int running_daemon::run() {
         workers_.size(),
         ::getpid()
     );
-    ::sd_notify(0, "READY=1\nSTATUS=serving");
+    ::sd_notify(0, ("READY=1\nSTATUS=" + status()).c_str());
+    // All threads but this one were started with signals blocked.
+    blocked_signals_.let_through();
     main_.run();
 
     ::sd_notify(0, "STOPPING=1");
@@ -458,97 +457,7 @@ void running_daemon::announce(const std::string& database) {
     });
 }
 
-// --- signals and the end ---
-
-void running_daemon::await_signal() {
-    for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1})
-        signals_.add(number);
-    signals_.async_wait([this](boost::system::error_code error, int number) {
-        if (error) return;
-        on_signal(number);
-    });
-}
-
-void running_daemon::on_signal(int number) {
-    switch (number) {
-        case SIGHUP:
-            // logrotate may be who sent it: the logs are opened anew even if the file is broken.
-            if (const auto problem = reopen_log()) log_error("{}", *problem);
-            slow_.reopen();
-            (void)apply_file();
-            break;
-        case SIGUSR1:
-            if (const auto problem = reopen_log()) log_error("{}", *problem);
-            slow_.reopen();
-            break;
-        case SIGTERM:
-            if (draining_) {
-                stop(stop_mode::fast, "a second SIGTERM");
-            } else {
-                stop(stop_mode::drain, "SIGTERM");
-            }
-            break;
-        default:
-            stop(stop_mode::fast, "SIGINT");
-            return;
-    }
-    signals_.async_wait([this](boost::system::error_code error, int next) {
-        if (!error) on_signal(next);
-    });
-}
-
-void running_daemon::stop(stop_mode mode, std::string asked_by) {
-    boost::asio::post(main_, [this, mode, asked_by = std::move(asked_by)] {
-        if (mode == stop_mode::fast) {
-            log_info("{} stops pgweir at once: {} clients are cut off", asked_by, clients_left());
-            main_.stop();
-        } else if (!draining_) {
-            begin_drain(asked_by);
-        }
-    });
-}
-
-void running_daemon::begin_drain(const std::string& asked_by) {
-    draining_ = true;
-    log_info(
-        "{} stops pgweir, draining {} clients: they leave at the end of their transactions; a "
-        "second signal ends at once",
-        asked_by,
-        clients_left()
-    );
-    ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
-    close_listeners();
-    last_call_at_ = steady_clock::now() + last_call;
-    call_to_drain(drain_call::first);
-    check_drained();
-}
-
-void running_daemon::call_to_drain(drain_call call) {
-    for (worker* one : worker_list_)
-        one->drain(call);
-}
-
-std::size_t running_daemon::clients_left() const {
-    std::size_t left = 0;
-    for (const worker* one : worker_list_)
-        left += one->client_count();
-    return left;
-}
-
-void running_daemon::check_drained() {
-    if (clients_left() == 0) {
-        main_.stop();
-        return;
-    }
-    if (steady_clock::now() >= last_call_at_) {
-        last_call_at_ = steady_clock::time_point::max();
-        call_to_drain(drain_call::last);
-    }
-    drain_timer_.expires_after(std::chrono::milliseconds{50});
-    drain_timer_.async_wait([this](boost::system::error_code error) {
-        if (!error) check_drained();
-    });
-}
+// --- every second ---
 
 void running_daemon::sweep() {
     sweeper_.expires_after(std::chrono::seconds{1});
@@ -558,6 +467,7 @@ void running_daemon::sweep() {
         cache_.sweep(now);
         stats_.tick(now, [this] { return console::count_stats(counters_.totals().databases()); });
         removed_->sweep();
+        tell_status();
         pools_->drop_unused(*configuration(), steady_clock::now(), [this](const auto& database) {
             counters_.forget(database);
         });

@@ -1,8 +1,12 @@
 // The daemon: makes everything, starts it, and ends it in an order in which nothing is used after
 // its end. Its own thread (the main one) handles signals, reloads and the service manager; clients
 // live on the workers.
+//   daemon.cpp         start, listening, reload, what comes every second, HTTP
+//   daemon_end.cpp     signals, drain, the service manager
+//   daemon_gauges.cpp  figures for metrics and /ready
 #pragma once
 
+#include "daemon/blocked_signals.hpp"
 #include "daemon/cache_databases.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/config/problem.hpp"
@@ -90,16 +94,21 @@ private:
     void apply(config::config_ptr next);
     void set_rules();
     void announce(const std::string& database);
-    void begin_drain(const std::string& asked_by);
+    void begin_drain(stop_mode mode, const std::string& asked_by);
     void call_to_drain(drain_call call);
     void check_drained();
     std::size_t clients_left() const;
+    std::size_t applications_left() const;
+    std::string status() const;
+    void tell_status();
     void sweep();
     insight::gauge_snapshot gauges() const;
     insight::metrics_input metrics_input() const;
     insight::breaker_gauges breaker_gauges() const;
     http::readiness readiness() const;
 
+    // First: whatever below starts a thread inherits what is blocked.
+    blocked_signals blocked_signals_;
     mutable std::mutex config_lock_;
     config::config_ptr config_;  // guarded by config_lock_
 
@@ -115,6 +124,8 @@ private:
     user_places database_places_;
     std::atomic<int> client_count_{0};
     std::atomic<bool> draining_{false};
+    bool asks_clients_to_leave_ = false;  // at the end of their transactions
+    std::string told_status_;
     std::unique_ptr<pool_directory> pools_;
     std::unique_ptr<cache_databases> cached_;
     std::unique_ptr<removed_databases> removed_;

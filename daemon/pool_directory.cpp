@@ -93,12 +93,12 @@ pool::connect_target_ptr make_connect_target(
     target->options = entry.upstream.options;
     if (!entry.user.empty()) {
         target->user = entry.user;
-        target->secret = entry.password;
-        return target;
+    } else {
+        target->user = user;
     }
-    target->user = user;
     target->secret = entry.password;
-    const auto known = configuration.auth.users.find(user);
+    // As in PgBouncer, a user that is given without a password has the one of the users file.
+    const auto known = configuration.auth.users.find(target->user);
     if (target->secret.empty() && known != configuration.auth.users.end() &&
         known->second.kind != config::secret_kind::scram_sha_256) {
         target->secret = known->second.value;
@@ -339,6 +339,16 @@ std::vector<pool_directory::pool_ptr> pool_directory::set_paused(
         if (database.empty() || one.pool->database() == database) meant.push_back(one.pool);
     }
     return meant;
+}
+
+void pool_directory::set_disabled(const std::string& database, bool disabled) {
+    std::lock_guard guard{lock_};
+    paused_.set_disabled(database, disabled);
+}
+
+bool pool_directory::is_disabled(const std::string& database) const {
+    std::lock_guard guard{lock_};
+    return paused_.is_disabled(database);
 }
 
 pause_state pool_directory::paused() const {

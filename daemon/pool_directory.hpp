@@ -75,6 +75,9 @@ public:
     /// there, which are returned, and of those that are still to be made.
     std::vector<pool_ptr> pause(const std::string& database);
     void resume(const std::string& database);
+    /// DISABLE and ENABLE of one database: whether it takes new clients.
+    void set_disabled(const std::string& database, bool disabled);
+    bool is_disabled(const std::string& database) const;
     pause_state paused() const;
 
     /// Pools without clients and servers go after unused_for: with auth.type trust any name makes

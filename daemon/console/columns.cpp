@@ -99,6 +99,38 @@ constexpr std::array servers_columns{
     small("thread"),
 };
 
+// SHOW SOCKETS: the two above, and where in its buffers each stands.
+constexpr std::array sockets_columns{
+    words("type"),
+    words("user"),
+    words("database"),
+    words("replication"),
+    words("state"),
+    words("addr"),
+    small("port"),
+    words("local_addr"),
+    small("local_port"),
+    words("connect_time"),
+    words("request_time"),
+    small("wait"),
+    small("wait_us"),
+    small("close_needed"),
+    words("ptr"),
+    words("link"),
+    small("remote_pid"),
+    words("tls"),
+    words("application_name"),
+    small("prepared_statements"),
+    count("id"),
+    small("recv_pos"),
+    small("pkt_pos"),
+    small("pkt_remain"),
+    small("send_pos"),
+    small("send_remain"),
+    small("pkt_avail"),
+    small("send_avail"),
+};
+
 constexpr std::array databases_columns{
     words("name"),
     words("host"),
@@ -117,6 +149,8 @@ constexpr std::array databases_columns{
     small("current_client_connections"),
     small("paused"),
     small("disabled"),
+    // reserve_pool_size under its name before PgBouncer 1.23.
+    small("reserve_pool"),
 };
 
 constexpr std::array users_columns{
@@ -158,6 +192,8 @@ constexpr std::array stats_columns{
     count("avg_server_parse_count"),
     count("avg_bind_count"),
     count("avg_client_login_count"),
+    // total_query_count under its name before PgBouncer 1.8.
+    count("total_requests"),
 };
 
 constexpr std::array stats_totals_columns{
@@ -195,7 +231,24 @@ constexpr std::array stats_averages_columns{
 constexpr std::array totals_columns{words("name"), count("value")};
 constexpr std::array state_columns{words("key"), words("value")};
 constexpr std::array config_columns{
-    words("key"), words("value"), words("default"), words("changeable")};
+    words("key"),
+    words("value"),
+    words("default"),
+    words("changeable"),
+    // Ours: the option's name in PgBouncer.
+    words("pgbouncer"),
+};
+constexpr std::array dns_hosts_columns{words("hostname"), count("ttl"), words("addrs")};
+constexpr std::array dns_zones_columns{words("zonename"), count("serial"), small("count")};
+constexpr std::array peers_columns{
+    small("peer_id"), words("host"), small("port"), small("pool_size")};
+constexpr std::array peer_pools_columns{
+    small("peer_id"),
+    small("cl_active_cancel_req"),
+    small("cl_waiting_cancel_req"),
+    small("sv_active_cancel"),
+    small("sv_login"),
+};
 constexpr std::array version_columns{words("version")};
 constexpr std::array memory_columns{
     words("name"), count("size"), count("used"), count("free"), count("memtotal")};
@@ -257,6 +310,7 @@ constexpr std::array explanation_columns{words("item"), words("value")};
 constinit const list pools{pools_columns};
 constinit const list clients{clients_columns};
 constinit const list servers{servers_columns};
+constinit const list sockets{sockets_columns};
 constinit const list databases{databases_columns};
 constinit const list users{users_columns};
 constinit const list lists{lists_columns};
@@ -266,6 +320,10 @@ constinit const list stats_averages{stats_averages_columns};
 constinit const list totals{totals_columns};
 constinit const list state{state_columns};
 constinit const list config{config_columns};
+constinit const list dns_hosts{dns_hosts_columns};
+constinit const list dns_zones{dns_zones_columns};
+constinit const list peers{peers_columns};
+constinit const list peer_pools{peer_pools_columns};
 constinit const list version{version_columns};
 constinit const list memory{memory_columns};
 constinit const list help{help_columns};

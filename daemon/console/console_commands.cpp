@@ -1,4 +1,5 @@
 #include "daemon/cache_databases.hpp"
+#include "daemon/config/options.hpp"
 #include "daemon/config/show.hpp"
 #include "daemon/console/answer_slot.hpp"
 #include "daemon/console/console_phase.hpp"
@@ -17,8 +18,6 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <charconv>
 #include <utility>
 
 namespace weir::daemon {
@@ -34,6 +33,7 @@ using console::result;
 using console::row;
 using console::sightings;
 using console::text;
+using console::value;
 
 // EXPLAIN CACHE waits this long for the catalog of a database whose first client has just come.
 constexpr std::chrono::seconds catalog_patience{3};
@@ -70,26 +70,32 @@ result constant_answer(const console::command& what) {
     return r;
 }
 
-/// Empty: all databases.
-std::string named_database(const console::command& what) {
-    return what.arguments.empty() ? std::string{} : what.arguments[0].text;
-}
-
-/// Ends a client of an administrator's will.
-void end_client(client_session& session) {
-    client_error why = shutting_down();
-    why.detail = "An administrator closed this connection.";
-    if (const client_phase_ptr phase = session.phase()) phase->on_end(why);
-}
-
-std::vector<row> memory_rows() {
+/// The process as a whole, and what of it the results hold.
+std::vector<row> memory_rows(const querycache::cache& cache) {
     const auto facts = insight::read_process_facts();
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    for (const auto& rule : cache.show_cache()) {
+        entries += static_cast<std::uint64_t>(rule.entries);
+        bytes += static_cast<std::uint64_t>(rule.bytes);
+    }
     return {
         {text("process"),
          number(facts.resident_bytes),
          number(1),
          number(0),
-         number(facts.resident_bytes)}};
+         number(facts.resident_bytes)},
+        {text("result_cache"),
+         number(entries == 0 ? 0 : bytes / entries),
+         number(entries),
+         number(0),
+         number(bytes)}};
+}
+
+value pgbouncers_name(const std::string& key) {
+    const auto* const option = config::find_option(key);
+    if (option == nullptr || option->pgbouncer.empty()) return {};
+    return text(option->pgbouncer);
 }
 
 std::vector<row> config_rows(const config::config& configuration) {
@@ -99,7 +105,8 @@ std::vector<row> config_rows(const config::config& configuration) {
             {text(one.key),
              text(one.value),
              text(one.default_value),
-             text(one.changeable ? "yes" : "no")}
+             text(one.changeable ? "yes" : "no"),
+             pgbouncers_name(one.key)}
         );
     }
     return rows;
@@ -164,6 +171,14 @@ std::optional<result> console_phase::run(const command& what) {
             return gathered([](const sightings& seen) { return console::client_rows(seen, {}); });
         case command_id::show_servers:
             return gathered([](const sightings& seen) { return console::server_rows(seen, {}); });
+        case command_id::show_sockets:
+            return gathered([](const sightings& seen) {
+                return console::socket_rows(seen, {}, false);
+            });
+        case command_id::show_active_sockets:
+            return gathered([](const sightings& seen) {
+                return console::socket_rows(seen, {}, true);
+            });
         case command_id::show_pins:
             return gathered([](const sightings& seen) { return console::pin_rows(seen); });
         case command_id::show_breakers:
@@ -192,10 +207,15 @@ std::optional<result> console_phase::run(const command& what) {
             return blocking([&pools] { return console::state_rows(pools.paused()); });
         case command_id::show_config:
             return blocking([configuration] { return config_rows(*configuration); });
+        case command_id::show_dns_hosts:
+        case command_id::show_dns_zones:
+        case command_id::show_peers:
+        case command_id::show_peer_pools:
+            return result{};
         case command_id::show_version:
             return result::of_rows({{text("pgweir " + std::string{version})}});
         case command_id::show_memory:
-            return blocking([] { return memory_rows(); });
+            return blocking([&cache] { return memory_rows(cache); });
         case command_id::show_cache:
             return blocking([&cache] { return console::cache_rows(cache.show_cache()); });
         case command_id::show_cache_tables:
@@ -223,8 +243,13 @@ std::optional<result> console_phase::run(const command& what) {
             return pause(what);
         case command_id::resume:
             return resume(what);
+        case command_id::disable:
+        case command_id::enable:
+            return set_disabled(what);
         case command_id::reconnect:
             return reconnect(what);
+        case command_id::wait_close:
+            return wait_close(what);
         case command_id::kill:
             return kill(what);
         case command_id::kill_client:
@@ -343,178 +368,6 @@ result console_phase::explain_parsed(
     if (auto now = try_it(std::chrono::steady_clock::now())) return std::move(*now);
     wait_for(try_it);
     return {};
-}
-
-// --- what changes the daemon ---
-
-std::optional<result> console_phase::reload() {
-    shared().daemon.reload([to = slot()](std::string problems) {
-        if (problems.empty()) {
-            to.give(result{});
-            return;
-        }
-        while (problems.ends_with('\n'))
-            problems.pop_back();
-        to.give(result::of_error(make_error(
-            "F0000",  // config_file_error
-            "the configuration was not applied",
-            "Correct the file and RELOAD again; until then everything runs as before.",
-            std::move(problems)
-        )));
-    });
-    return {};
-}
-
-std::optional<result> console_phase::refuse_database(const std::string& name) const {
-    if (name.empty() || shared().daemon.configuration()->find_database(name) != nullptr) return {};
-    return result::of_error(make_error(
-        sqlstate::invalid_catalog_name,
-        "database \"" + name + "\" is not configured",
-        "SHOW DATABASES lists them."
-    ));
-}
-
-std::optional<result> console_phase::pause(const command& what) {
-    const std::string database = named_database(what);
-    if (auto refused = refuse_database(database)) return refused;
-    const auto pools = shared().pools.pause(database);
-    // A client that goes away leaves the pools paused: maintenance must not end with a dropped
-    // shell.
-    wait_for([pools](time_point now) -> std::optional<result> {
-        const bool busy = std::any_of(pools.begin(), pools.end(), [now](const auto& one) {
-            const auto f = one->figures(now);
-            return f.active + f.tested + f.being_canceled > 0;
-        });
-        if (busy) return {};
-        return result{};
-    });
-    on_cancel_ = [&directory = shared().pools, database] {
-        directory.resume(database);
-        return result::of_error(make_error(
-            sqlstate::query_canceled,
-            "PAUSE was canceled",
-            "The pools are in use again; PAUSE once more to try again."
-        ));
-    };
-    return {};
-}
-
-std::optional<result> console_phase::resume(const command& what) {
-    const std::string database = named_database(what);
-    if (auto refused = refuse_database(database)) return refused;
-    shared().pools.resume(database);
-    return result{};
-}
-
-std::optional<result> console_phase::reconnect(const command& what) {
-    const std::string database = named_database(what);
-    if (auto refused = refuse_database(database)) return refused;
-    const auto& pools = shared().pools;
-    for (const auto& one : database.empty() ? pools.all() : pools.of_database(database))
-        one->retire_all();
-    return result{};
-}
-
-std::optional<result> console_phase::kill(const command& what) {
-    const std::string database = named_database(what);
-    if (auto refused = refuse_database(database)) return refused;
-    const auto pools = shared().pools.pause(database);
-    for (const auto& one : pools)
-        one->retire_all();
-    for (worker* const one : shared().daemon.workers()) {
-        one->loop().post([one, database] {
-            for (auto& [id, client] : std::unordered_map(one->clients())) {
-                const auto* const linked = dynamic_cast<const relay*>(client->phase());
-                if (linked == nullptr) continue;  // logging in, or a console
-                if (!database.empty() && linked->database() != database) continue;
-                end_client(*client);
-            }
-        });
-    }
-    wait_for([pools](time_point now) -> std::optional<result> {
-        const bool open = std::any_of(pools.begin(), pools.end(), [now](const auto& one) {
-            return one->figures(now).open > 0;
-        });
-        if (open) return {};
-        return result{};
-    });
-    on_cancel_ = [] {
-        return result::of_error(make_error(
-            sqlstate::query_canceled,
-            "KILL is no longer waited for",
-            "Clients and servers are being closed all the same; RESUME ends the pause."
-        ));
-    };
-    return {};
-}
-
-std::optional<result> console_phase::kill_client(const command& what) {
-    const std::string& given = what.arguments[0].text;
-    std::uint64_t id = 0;
-    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), id);
-    if (error != std::errc{} || end != given.data() + given.size()) {
-        return result::of_error(make_error(
-            sqlstate::syntax_error,
-            "KILL_CLIENT needs a number, not \"" + given + "\"",
-            "The number is the column id of SHOW CLIENTS."
-        ));
-    }
-    struct search {
-        std::atomic<std::size_t> left;
-        std::atomic<bool> found{false};
-    };
-    const auto& workers = shared().daemon.workers();
-    auto all = std::make_shared<search>();
-    all->left = workers.size();
-    for (worker* const one : workers) {
-        one->loop().post([one, id, all, to = slot()] {
-            const auto client = one->clients().find(id);
-            if (client != one->clients().end()) {
-                all->found = true;
-                end_client(*client_ptr{client->second});
-            }
-            if (--all->left > 0) return;
-            if (all->found) {
-                to.give(result{});
-                return;
-            }
-            to.give(result::of_error(make_error(
-                sqlstate::undefined_object,
-                "no client has the id " + std::to_string(id),
-                "The column id of SHOW CLIENTS lists them; it may have left already."
-            )));
-        });
-    }
-    return {};
-}
-
-std::optional<result> console_phase::shut_down(const command& what) {
-    stop_mode mode = stop_mode::fast;
-    if (!what.arguments.empty()) {
-        const auto& how = what.arguments[0];
-        if (how.is("wait_for_clients")) {
-            return result::of_error(make_error(
-                sqlstate::feature_not_supported,
-                "SHUTDOWN WAIT_FOR_CLIENTS is not in this version yet",
-                "SHUTDOWN WAIT_FOR_SERVERS closes each client at the end of its transaction."
-            ));
-        }
-        if (!how.is("wait_for_servers")) {
-            return result::of_error(make_error(
-                sqlstate::syntax_error,
-                "SHUTDOWN does not know \"" + how.text + "\"",
-                "The form is: SHUTDOWN [WAIT_FOR_SERVERS]."
-            ));
-        }
-        mode = stop_mode::drain;
-    }
-    // Posted, so that the answer goes out first.
-    session_->home().loop().post(
-        [&daemon = shared().daemon, mode, who = "user " + user_ + " at the console"] {
-            daemon.stop(mode, who);
-        }
-    );
-    return result{};
 }
 
 }  // namespace weir::daemon

@@ -3,7 +3,8 @@
 // is is commands', what a row holds is in show_*. Nothing blocks: what walks over much runs on the
 // blocking pool, what other loops own is told by them.
 //   console_phase.cpp     bytes, messages, life and death
-//   console_commands.cpp  one function a command
+//   console_commands.cpp  which function answers a command; those that show
+//   console_actions.cpp   those that change the daemon
 // One thread: the client's worker.
 #pragma once
 
@@ -77,10 +78,14 @@ private:
         querycache::sql::reason_set call_reasons,
         std::chrono::milliseconds ttl_hint
     );
+
+    // --- console_actions.cpp ---
     std::optional<result> reload();
     std::optional<result> pause(const command& what);
     std::optional<result> resume(const command& what);
+    std::optional<result> set_disabled(const command& what);
     std::optional<result> reconnect(const command& what);
+    std::optional<result> wait_close(const command& what);
     std::optional<result> kill(const command& what);
     std::optional<result> kill_client(const command& what);
     std::optional<result> shut_down(const command& what);

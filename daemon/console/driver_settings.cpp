@@ -1,6 +1,8 @@
 #include "daemon/console/driver_settings.hpp"
 
 #include "daemon/config/nearest.hpp"
+#include "daemon/config/options.hpp"
+#include "daemon/config/pgbouncer_settings.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <algorithm>
@@ -37,6 +39,19 @@ constexpr std::array<std::string_view, 20> accepted{
     "characteristics",
 };
 
+bool is_live(const config::option& option) {
+    return option.reload == config::reload_effect::live;
+}
+
+result not_by_set(const std::string& what, const config::config& configuration, bool is_live) {
+    return result::of_error(make_error(
+        "55P02",  // cant_change_runtime_param
+        what + " is not changed by SET",
+        is_live ? "Change it in " + configuration.file + " and RELOAD."
+                : "Change it in " + configuration.file + " and restart pgweir."
+    ));
+}
+
 }  // namespace
 
 result answer_set(const std::vector<word>& arguments, const config::config& configuration) {
@@ -45,16 +60,34 @@ result answer_set(const std::vector<word>& arguments, const config::config& conf
     const std::string& name = arguments[at].folded;
     if (std::find(accepted.begin(), accepted.end(), name) != accepted.end()) return {};
 
+    const bool is_ini = configuration.file.ends_with(".ini");
     std::vector<std::string_view> known;
     for (const auto& one : configuration.settings) {
         known.push_back(one.key);
         if (one.key != name) continue;
-        return result::of_error(make_error(
-            "55P02",  // cant_change_runtime_param
-            "option \"" + name + "\" is not changed by SET",
-            one.is_live ? "Change it in " + configuration.file + " and RELOAD."
-                        : "Change it in " + configuration.file + " and restart pgweir."
-        ));
+        return not_by_set("option \"" + name + "\"", configuration, one.is_live);
+    }
+    for (const auto& theirs : config::pgbouncer_settings(config::pgbouncer_section::global)) {
+        known.push_back(theirs.name);
+        if (theirs.name != name) continue;
+        if (!theirs.advice.empty() && theirs.path.empty()) {
+            return result::of_error(make_error(
+                "55P02",
+                "PgBouncer's " + name + " has no equal here",
+                std::string{theirs.advice} + "."
+            ));
+        }
+        const auto* const option = config::find_option(theirs.path);
+        if (option == nullptr || is_ini) {
+            return not_by_set(
+                "PgBouncer's " + name, configuration, option == nullptr || is_live(*option)
+            );
+        }
+        return not_by_set(
+            "PgBouncer's " + name + ", here \"" + std::string{option->path} + "\",",
+            configuration,
+            is_live(*option)
+        );
     }
     std::string hint = "SHOW CONFIG lists the options; they are changed in the file and by RELOAD.";
     if (const auto near = config::nearest(name, known); !near.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -250,6 +251,41 @@ std::vector<row> server_rows(const sightings& seen, const clocks& now) {
     return rows;
 }
 
+std::vector<row> socket_rows(const sightings& seen, const clocks& now, bool active_only) {
+    constexpr std::size_t state_column = 4;
+    constexpr std::size_t id_column = 20;
+    std::vector<row> rows;
+    const auto add = [&rows](row one, std::string_view list) {
+        one[state_column] = std::string{list} + *one[state_column];
+        one.resize(id_column + 1);
+        constexpr std::size_t positions = 7;
+        one.insert(one.end(), positions, number(0));
+        rows.push_back(std::move(one));
+    };
+    sightings chosen;
+    std::copy_if(
+        seen.clients.begin(),
+        seen.clients.end(),
+        std::back_inserter(chosen.clients),
+        [active_only](const client_sighting& one) {
+            return !active_only || one.state != client_state::idle;
+        }
+    );
+    std::copy_if(
+        seen.servers.begin(),
+        seen.servers.end(),
+        std::back_inserter(chosen.servers),
+        [active_only](const server_sighting& one) {
+            return !active_only || one.state != pool::server_state::idle;
+        }
+    );
+    for (auto& one : client_rows(chosen, now))
+        add(std::move(one), "cl_");
+    for (auto& one : server_rows(chosen, now))
+        add(std::move(one), "sv_");
+    return rows;
+}
+
 std::vector<row> pin_rows(const sightings& seen) {
     std::vector<row> rows;
     for (const auto& one : seen.clients) {
@@ -283,8 +319,8 @@ std::vector<row> database_rows(
         names.insert(name);
     for (const auto& one : pools)
         names.insert(one.database);  // those that came by the entry "*"
-    for (const auto& name : paused.others())
-        names.insert(name);  // those that may still come by it
+    for (const auto* said : {&paused.others(), &paused.disabled()})
+        names.insert(said->begin(), said->end());  // those that may still come by it
 
     std::vector<row> rows;
     for (const auto& name : names) {
@@ -313,7 +349,8 @@ std::vector<row> database_rows(
             number(entry->max_client_connections),
             number(value_or_zero(clients, name)),
             number(paused.is_paused(name) ? 1 : 0),
-            number(0),
+            number(paused.is_disabled(name) ? 1 : 0),
+            number(numbers.overflow),
         });
     }
     return rows;

@@ -44,6 +44,12 @@ struct clocks {
 /// Without clients that have not logged in yet.
 [[nodiscard]] std::vector<row> client_rows(const sightings& seen, const clocks& now);
 [[nodiscard]] std::vector<row> server_rows(const sightings& seen, const clocks& now);
+/// Clients, then servers, with PgBouncer's names of their lists ("cl_active", "sv_idle") as states.
+/// Where they stand in their buffers is told as 0: those are shared. `active_only`: without clients
+/// and servers that are idle.
+[[nodiscard]] std::vector<row> socket_rows(
+    const sightings& seen, const clocks& now, bool active_only
+);
 [[nodiscard]] std::vector<row> pin_rows(const sightings& seen);
 [[nodiscard]] std::vector<row> database_rows(
     const config::config& configuration,

@@ -122,6 +122,8 @@ std::vector<row> stats_rows(
             for (const auto v : averages(later, then, length_of(span)))
                 r.push_back(number(v));
         }
+        // Queries under their name before PgBouncer 1.8, which exporters still ask for.
+        if (part == stats_part::all) r.push_back(number(counters.values[queries]));
         rows.push_back(std::move(r));
     }
     return rows;

@@ -471,6 +471,18 @@ void login_phase::authenticated() {
         );
         return;
     }
+    if (home.shared().pools.is_disabled(database_)) {
+        refuse(
+            {severity::fatal,
+             sqlstate::cannot_connect_now,
+             "database \"" + database_ + "\" is disabled",
+             "An administrator has disabled it for new clients.",
+             "ENABLE at the admin console ends that."},
+            login_result::refused,
+            "the database is disabled"
+        );
+        return;
+    }
     const auto* const own = configuration.find_user(user_);
     const int limit = own == nullptr ? 0 : own->max_connections;
     auto place = home.shared().places.take(user_, limit);

@@ -132,10 +132,8 @@ TEST(ParseCommand, TellsWhatIsNotThereYet) {
           "SHOW ADVICE",
           "WARM RULE r",
           "INVALIDATE EVENT e",
-          "SHOW SOCKETS",
-          "SUSPEND",
-          "DISABLE shop",
-          "WAIT_CLOSE"}) {
+          "SHOW FDS",
+          "SUSPEND"}) {
         const auto error = parse_error(text);
         EXPECT_EQ(error.sqlstate, "0A000") << text;
         EXPECT_NE(error.message.find("not in this version yet"), std::string::npos);

@@ -37,6 +37,23 @@ TEST(AnswerSet, SendsToTheFileForRealOptions) {
     EXPECT_NE(answer("threads = 3").error->hint.find("restart"), std::string::npos);
 }
 
+TEST(AnswerSet, KnowsPgbouncersNames) {
+    const auto theirs = answer("default_pool_size = 3");
+    ASSERT_TRUE(theirs.error);
+    EXPECT_EQ(theirs.error->sqlstate, "55P02");
+    EXPECT_EQ(
+        theirs.error->message,
+        "PgBouncer's default_pool_size, here \"pool.size\", is not changed by SET"
+    );
+    EXPECT_EQ(theirs.error->hint, "Change it in /etc/pgweir.yaml and RELOAD.");
+    EXPECT_EQ(answer("pkt_buf = 3").error->message, "PgBouncer's pkt_buf has no equal here");
+    EXPECT_EQ(
+        answer("max_db_connections = 3").error->message,
+        "PgBouncer's max_db_connections is not changed by SET"
+    );
+    EXPECT_NE(answer("pool_mod = 3").error->hint.find("pool_mode"), std::string::npos);
+}
+
 TEST(AnswerSet, NamesTheNearestOption) {
     const auto unknown = answer("pool.sise = 3");
     ASSERT_TRUE(unknown.error);
