@@ -243,13 +243,15 @@ private:
     /// Puts a setting where its row is; tells when there is none yet and it would make a
     /// difference.
     void place_value(steps_type steps, const spoken& from) {
-        const auto text = convert(from);
+        auto text = convert(from);
         if (!text) return;
         const option* row = row_of(steps);
         if (row == nullptr) {
             if (!is_default(from, *text)) note(from, not_supported, true);
             return;
         }
+        if (from.setting->value == pgbouncer_value::flag && row->choices == "no|yes")
+            text = *text == "0" ? "no" : "yes";
         if (!from.is_given) {
             // What this version cannot take yet stays at our default: the file does not ask for it.
             const bool can_take =

@@ -126,7 +126,7 @@ constexpr auto global_settings = std::to_array<pgbouncer_setting>({
     {"pkt_buf", number, "4096", ignored, "", "", own_buffers},
     {"max_packet_size", number, "2147483647", ignored, "", "", "messages that need not be whole are passed on in parts, others have a limit of their own"},
     {"sbuf_loopcnt", number, "5", ignored, "", "", own_buffers},
-    {"so_reuseport", flag, "0", ignored, "", "", single_process},
+    {"so_reuseport", flag, "0", becomes, "listen.reuse_port"},
     {"tcp_defer_accept", number, "1", ignored, "", "", by_the_system},
     {"tcp_socket_buffer", number, "0", ignored, "", "", by_the_system},
     {"tcp_keepalive", flag, "1", ignored, "", "", by_the_system},

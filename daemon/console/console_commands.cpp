@@ -9,25 +9,20 @@
 #include "daemon/insight/process_facts.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
-#include "daemon/session/relay.hpp"
 #include "daemon/version.hpp"
-#include "protocol/sqlstate.hpp"
 #include "querycache/sql/lexed_statement.hpp"
 #include "querycache/sql/parser_pool.hpp"
 
 #include <boost/asio/post.hpp>
 
-#include <algorithm>
 #include <utility>
 
 namespace weir::daemon {
 
 namespace {
 
-namespace sqlstate = protocol::sqlstate;
 namespace sql = querycache::sql;
 using console::command_id;
-using console::make_error;
 using console::number;
 using console::result;
 using console::row;

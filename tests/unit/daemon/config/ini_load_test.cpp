@@ -64,7 +64,7 @@ TEST(IniLoad, TakesWhatTheFileSays) {
         "admin_users = alice, bob\nstats_users = carl\n"
         "pool_mode = transaction\ndefault_pool_size = 30\nreserve_pool_size = 5\n"
         "query_wait_timeout = 1.5\nserver_lifetime = 0\nmax_client_conn = 200\nverbose = 2\n"
-        "server_connect_timeout = 0\ndefault_pool_size = 40\n"
+        "server_connect_timeout = 0\ndefault_pool_size = 40\nso_reuseport = 1\n"
         ";pgweir: http.listen = 127.0.0.1:9999\n;pgweir: pool.overflow_idle = 9s\n"
     );
     EXPECT_EQ(joined(errors_of(result)), "");
@@ -73,6 +73,7 @@ TEST(IniLoad, TakesWhatTheFileSays) {
     EXPECT_EQ(made.listen.hosts, std::vector<std::string>{"*"});
     EXPECT_EQ(made.listen.port, 7000);
     EXPECT_EQ(made.listen.unix_socket_dir, "");
+    EXPECT_EQ(made.listen.reuse_port, port_sharing::yes);
     EXPECT_EQ(made.admin.users, (std::vector<std::string>{"alice", "bob"}));
     EXPECT_EQ(made.pool.mode, pool_mode::transaction);
     EXPECT_EQ(made.pool.size, 40);
