@@ -33,6 +33,7 @@ enum class authentication_kind : std::int32_t {
 using md5_salt = std::array<char, 4>;
 
 inline constexpr std::string_view scram_sha_256_mechanism = "SCRAM-SHA-256";
+inline constexpr std::string_view scram_sha_256_plus_mechanism = "SCRAM-SHA-256-PLUS";
 
 struct authentication_request {
     authentication_kind kind = authentication_kind::ok;

@@ -57,6 +57,10 @@ void wipe(std::string& secret) noexcept {
     secret.clear();
 }
 
+void wipe(sha256_digest& secret) noexcept {
+    OPENSSL_cleanse(secret.data(), secret.size());
+}
+
 bool sha256(std::string_view bytes, sha256_digest& out) noexcept {
     unsigned length = 0;
     return EVP_Digest(

@@ -25,6 +25,7 @@ using sha256_digest = std::array<char, 32>;
 
 /// Overwrites a secret in a way that the compiler may not leave out, and empties it.
 void wipe(std::string& secret) noexcept;
+void wipe(sha256_digest& secret) noexcept;
 
 // These return false when OpenSSL refuses.
 [[nodiscard]] bool sha256(std::string_view bytes, sha256_digest& out) noexcept;

@@ -57,6 +57,8 @@ const char* text(errc code) noexcept {
             return "channel binding is not supported";
         case errc::channel_binding_mismatch:
             return "SCRAM channel binding check failed";
+        case errc::channel_binding_downgraded:
+            return "the client supports channel binding but was not offered it, which it was";
         case errc::authorization_identity_given:
             return "client uses authorization identity, but it is not supported";
         case errc::crypto_failure:

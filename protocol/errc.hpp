@@ -38,7 +38,9 @@ enum class errc {
     scram_value_out_of_range,   ///< salt, nonce or message of absurd length
     iteration_count_out_of_range,   ///< iterations that only an attacker asks for
     channel_binding_not_supported,  ///< the client insists on channel binding (`p=`)
-    channel_binding_mismatch,  ///< `c=` does not repeat the header of the client's first message
+    channel_binding_mismatch,  ///< `c=` does not repeat the header of the client's first message,
+                               ///< or it is bound to another certificate: somebody is in the middle
+    channel_binding_downgraded,    ///< the client says that it was not offered, which it was
     authorization_identity_given,  ///< `a=` is not supported, as in PostgreSQL
     crypto_failure,                ///< OpenSSL refused (MD5 in FIPS mode, no memory)
 };

@@ -7,7 +7,26 @@ namespace weir::protocol {
 namespace {
 
 constexpr std::string_view secret_prefix = "SCRAM-SHA-256$";
-constexpr std::string_view client_gs2_header = "n,,";
+constexpr std::string_view bound_header = "p=tls-server-end-point,,";
+
+std::string gs2_header_of(channel_binding::use how) {
+    switch (how) {
+        case channel_binding::use::unsupported:
+            return "n,,";
+        case channel_binding::use::not_offered:
+            return "y,,";
+        case channel_binding::use::bound:
+            break;
+    }
+    return std::string(bound_header);
+}
+
+// The value of `c=`: the header again, and what the exchange is bound to.
+std::string binding_attribute(std::string_view gs2_header, const channel_binding& binding) {
+    std::string input(gs2_header);
+    if (binding.how == channel_binding::use::bound) input += binding.server_end_point;
+    return base64_encode(input);
+}
 
 // The value of the attribute `name` at the front of `text`, which is moved behind it and its comma.
 std::optional<std::string_view> take_attribute(std::string_view& text, char name) noexcept {
@@ -153,7 +172,7 @@ std::error_code scram_client::make_client_first(std::string& out) {
     if (!is_nonce(nonce_)) return refuse(errc::invalid_scram_message);
     // PostgreSQL takes the user from the start-up packet and ignores this one.
     client_first_bare_ = "n=,r=" + nonce_;
-    out = std::string(client_gs2_header) + client_first_bare_;
+    out = gs2_header_of(binding_.how) + client_first_bare_;
     state_ = state::awaiting_server_first;
     return {};
 }
@@ -190,7 +209,8 @@ std::error_code scram_client::on_server_first(std::string_view message) {
 
 std::error_code scram_client::make_client_final(const scram_keys& keys, std::string& out) {
     if (state_ != state::awaiting_keys) return refuse(errc::unexpected_message);
-    const auto without_proof = "c=" + base64_encode(client_gs2_header) + ",r=" + combined_nonce_;
+    const auto without_proof =
+        "c=" + binding_attribute(gs2_header_of(binding_.how), binding_) + ",r=" + combined_nonce_;
     const auto auth_message = auth_message_of(client_first_bare_, server_first_, without_proof);
     sha256_digest stored_key;
     sha256_digest client_signature;
@@ -237,20 +257,38 @@ std::error_code scram_server::refuse(errc code) noexcept {
     return code;
 }
 
-std::error_code scram_server::on_client_first(std::string_view message, std::string& out) {
-    if (state_ != state::awaiting_client_first) return refuse(errc::unexpected_message);
-    if (message.size() > max_scram_message_size) return refuse(errc::scram_value_out_of_range);
-    // gs2-header: "n," or "y," (the client could bind but thinks that we cannot, which is true) or
-    // "p=name,".
-    if (message.starts_with("p=")) return refuse(errc::channel_binding_not_supported);
-    if (!message.starts_with("n,") && !message.starts_with("y,")) {
+// "n,,", "y,," or "p=tls-server-end-point,,".
+std::error_code scram_server::read_gs2_header(std::string_view& rest) {
+    const auto message = rest;
+    const bool is_bound = binding_.how == channel_binding::use::bound;
+    std::size_t flag_size = 1;
+    if (message.starts_with("p=")) {
+        flag_size = message.find(',');
+        if (!is_bound || message.substr(2, flag_size - 2) != "tls-server-end-point") {
+            return refuse(errc::channel_binding_not_supported);
+        }
+    } else if (!message.starts_with("n,") && !message.starts_with("y,")) {
         return refuse(errc::invalid_scram_message);
+    } else if (is_bound) {
+        // The mechanism says PLUS, the message binds nothing.
+        return refuse(errc::invalid_scram_message);
+    } else if (message.front() == 'y' && !binding_.server_end_point.empty()) {
+        // We did offer it: somebody between has taken the offer away.
+        return refuse(errc::channel_binding_downgraded);
     }
-    auto rest = message.substr(2);
+    rest.remove_prefix(flag_size + 1);
     if (rest.starts_with("a=")) return refuse(errc::authorization_identity_given);
     if (!rest.starts_with(",")) return refuse(errc::invalid_scram_message);
     rest.remove_prefix(1);
-    gs2_header_.assign(message.substr(0, 3));
+    gs2_header_.assign(message.substr(0, flag_size + 2));
+    return {};
+}
+
+std::error_code scram_server::on_client_first(std::string_view message, std::string& out) {
+    if (state_ != state::awaiting_client_first) return refuse(errc::unexpected_message);
+    if (message.size() > max_scram_message_size) return refuse(errc::scram_value_out_of_range);
+    auto rest = message;
+    if (const auto error = read_gs2_header(rest)) return error;
     client_first_bare_.assign(rest);
 
     // The user name is ignored, and a mandatory extension ("m=") is none that we know.
@@ -280,7 +318,9 @@ std::error_code scram_server::on_client_final(std::string_view message, std::str
     if (!binding || !nonce || !decode_digest(message.substr(proof_at + 3), proof)) {
         return refuse(errc::invalid_scram_message);
     }
-    if (*binding != base64_encode(gs2_header_)) return refuse(errc::channel_binding_mismatch);
+    if (*binding != binding_attribute(gs2_header_, binding_)) {
+        return refuse(errc::channel_binding_mismatch);
+    }
     if (*nonce != combined_nonce_) return refuse(errc::scram_nonce_mismatch);
 
     const auto auth_message = auth_message_of(client_first_bare_, server_first_, without_proof);

@@ -2,8 +2,9 @@
 // exchange is empty and ignored. Nonces and salts come in as arguments, so an exchange can be
 // replayed in a test. Passwords are used as given: for ASCII that is what SASLprep yields, and for
 // the rest it is PostgreSQL's own way out for text that SASLprep refuses; a non-ASCII password that
-// SASLprep would change (a full-width letter, say) does not match. No channel binding yet: `n` and
-// `y` are accepted, `p=` is refused. One thread an object; functions any thread.
+// SASLprep would change (a full-width letter, say) does not match. SCRAM-SHA-256-PLUS binds the
+// exchange to the server's certificate (tls-server-end-point, RFC 5929), the only binding that
+// PostgreSQL knows. One thread an object; functions any thread.
 #pragma once
 
 #include "protocol/crypto.hpp"
@@ -41,6 +42,18 @@ struct scram_secret {
 struct scram_keys {
     sha256_digest client_key{};
     sha256_digest server_key{};
+};
+
+/// Both sides: whether the exchange is bound to the TLS connection under it.
+struct channel_binding {
+    enum class use : std::uint8_t {
+        unsupported,  ///< `n`: no TLS, or no wish to bind
+        not_offered,  ///< `y`: the client could, the server did not offer PLUS (or so it seems)
+        bound,        ///< `p=tls-server-end-point`: SCRAM-SHA-256-PLUS
+    };
+    use how = use::unsupported;
+    /// The hash of the server's certificate as this side sees it. Without it nothing is bound.
+    std::string server_end_point;
 };
 
 /// Reads `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. Errors: errc::invalid_scram_secret,
@@ -81,7 +94,10 @@ public:
     };
 
     /// `nonce`: printable ASCII without comma, see make_scram_nonce().
-    explicit scram_client(std::string nonce) : nonce_(std::move(nonce)) {}
+    explicit scram_client(std::string nonce, channel_binding binding = {})
+        : nonce_(std::move(nonce)), binding_(std::move(binding)) {}
+    /// Before make_client_first(): what was agreed with the server.
+    void set_binding(channel_binding binding) { binding_ = std::move(binding); }
 
     /// The data of SASLInitialResponse.
     [[nodiscard]] std::error_code make_client_first(std::string& out);
@@ -106,6 +122,7 @@ private:
 
     state state_ = state::initial;
     std::string nonce_;
+    channel_binding binding_;
     std::string client_first_bare_;
     std::string server_first_;
     std::string combined_nonce_;
@@ -128,12 +145,20 @@ public:
         failed
     };
 
-    scram_server(scram_secret secret, scram_account account, std::string nonce)
-        : secret_(std::move(secret)), account_(account), nonce_(std::move(nonce)) {}
+    /// `binding`: `bound` when the client chose SCRAM-SHA-256-PLUS, else `unsupported`; with an end
+    /// point PLUS was offered, and a client that says that it was not has been lied to.
+    scram_server(
+        scram_secret secret, scram_account account, std::string nonce, channel_binding binding = {}
+    )
+        : secret_(std::move(secret)),
+          account_(account),
+          nonce_(std::move(nonce)),
+          binding_(std::move(binding)) {}
 
     /// The data of SASLInitialResponse in, that of AuthenticationSASLContinue out.
-    /// Errors: errc::invalid_scram_message, errc::channel_binding_not_supported,
-    /// errc::authorization_identity_given, errc::scram_value_out_of_range.
+    /// Errors: errc::invalid_scram_message, errc::channel_binding_not_supported (a binding that was
+    /// not agreed), errc::channel_binding_downgraded, errc::authorization_identity_given,
+    /// errc::scram_value_out_of_range.
     [[nodiscard]] std::error_code on_client_first(std::string_view message, std::string& out);
     /// The data of SASLResponse in, that of AuthenticationSASLFinal out.
     /// Errors: errc::authentication_failed, errc::invalid_scram_message,
@@ -149,11 +174,13 @@ public:
 
 private:
     std::error_code refuse(errc code) noexcept;
+    std::error_code read_gs2_header(std::string_view& rest);
 
     state state_ = state::awaiting_client_first;
     scram_secret secret_;
     scram_account account_;
     std::string nonce_;
+    channel_binding binding_;
     std::string gs2_header_;
     std::string client_first_bare_;
     std::string combined_nonce_;

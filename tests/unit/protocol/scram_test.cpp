@@ -200,6 +200,72 @@ TEST(ScramServer, TakesTheFlagOfAClientThatCouldBind) {
     );
 }
 
+struct bound_exchange {
+    scram_client client;
+    scram_server server;
+    std::string client_first, server_first, client_final, server_final;
+
+    bound_exchange(channel_binding of_client, channel_binding of_server)
+        : client("clientnonce", std::move(of_client)),
+          server(
+              secret_for("geheim", "0123456789abcdef", 1),
+              scram_account::known,
+              "servernonce",
+              std::move(of_server)
+          ) {}
+
+    std::error_code run() {
+        if (const auto error = client.make_client_first(client_first)) return error;
+        if (const auto error = server.on_client_first(client_first, server_first)) return error;
+        if (const auto error = client.on_server_first(server_first)) return error;
+        if (const auto error = client.make_client_final("geheim", client_final)) return error;
+        if (const auto error = server.on_client_final(client_final, server_final)) return error;
+        return client.on_server_final(server_final);
+    }
+};
+
+TEST(Scram, BindsBothSidesToTheSameCertificate) {
+    using use = channel_binding::use;
+    const std::string hash(32, '\x81');
+    const std::string other(32, '\x82');
+    struct {
+        channel_binding client, server;
+        std::error_code expected;
+    } const cases[] = {
+        {{use::bound, hash}, {use::bound, hash}, {}},
+        {{use::bound, other}, {use::bound, hash}, errc::channel_binding_mismatch},
+        {{use::bound, hash}, {use::unsupported, hash}, errc::channel_binding_not_supported},
+        {{use::bound, hash}, {}, errc::channel_binding_not_supported},
+        {{}, {use::unsupported, hash}, {}},
+        {{}, {use::bound, hash}, errc::invalid_scram_message},
+        {{use::not_offered, hash}, {}, {}},
+        {{use::not_offered, hash}, {use::unsupported, hash}, errc::channel_binding_downgraded},
+        {{use::not_offered, hash}, {use::bound, hash}, errc::invalid_scram_message},
+    };
+    for (const auto& one : cases) {
+        bound_exchange e(one.client, one.server);
+        EXPECT_EQ(e.run(), one.expected) << e.client_first;
+        if (one.expected) EXPECT_EQ(e.server.current(), scram_server::state::failed);
+    }
+}
+
+TEST(ScramServer, KnowsOneKindOfBinding) {
+    for (const std::string_view message :
+         {"p=tls-unique,,n=,r=x",
+          "p=,,n=,r=x",
+          "p=tls-server-end-point",
+          "p=tls-server-end-pointx,,n=,r=x"}) {
+        scram_server server(
+            secret_for("geheim", "salt", 1),
+            scram_account::known,
+            "servernonce",
+            {channel_binding::use::bound, "hash"}
+        );
+        std::string out;
+        EXPECT_TRUE(server.on_client_first(message, out)) << message;
+    }
+}
+
 TEST(ScramServer, RefusesAnotherNonceAndAbsurdSizes) {
     auto server = rfc_server();
     std::string out;
