@@ -92,7 +92,11 @@ lease_error login_failed(
     lease_error why = unreachable(address, error.message());
     if (error.category() != pool_category()) return why;
     why.message = "cannot log in to " + postgres_at(address) + " as user \"" + target.user + "\"";
-    why.hint = whose_login(target, client_user);
+    why.hint = error == errc::keys_do_not_fit
+                   ? "The user's secret in auth.users_file must be a copy of rolpassword in "
+                     "pg_authid, salt and all, and be copied anew after each change; auth.query "
+                     "does that by itself."
+                   : whose_login(target, client_user);
     return why;
 }
 

@@ -39,6 +39,8 @@ const char* text_of(errc code) noexcept {
             return "the server asks for a password and there is none";
         case errc::password_is_hash:
             return "the server asks for the password and there is only its md5 hash";
+        case errc::keys_do_not_fit:
+            return "the server keeps another SCRAM secret of the user than pgweir";
         case errc::authentication_incomplete:
             return "the server ended the authentication before it proved itself";
         case errc::duplicate_statement:

@@ -67,6 +67,8 @@ struct upstream_address {
 std::string to_string(const upstream_address& address);
 std::string to_string(const std::vector<upstream_address>& addresses);
 
+class learnt_login;
+
 /// How connections to PostgreSQL are encrypted, with libpq's meaning of the modes. Those over unix
 /// sockets never are.
 struct tls_choice {
@@ -91,6 +93,9 @@ struct connect_target {
     std::string options;  // PostgreSQL's start-up parameter of that name
     std::vector<std::pair<std::string, std::string>> startup;  // more of them, word for word
     tls_choice tls;
+    /// What clients' logins teach; used when `secret` is empty. The same object for the pool's
+    /// whole life, so that a new password does not make servers retire. Null = nothing is learnt.
+    std::shared_ptr<const learnt_login> learnt;
     friend bool operator==(const connect_target&, const connect_target&) = default;
 };
 using connect_target_ptr = std::shared_ptr<const connect_target>;

@@ -5,6 +5,7 @@
 
 #include "pool/connect_errors.hpp"
 #include "pool/errc.hpp"
+#include "pool/learnt_login.hpp"
 #include "pool/pool.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/startup.hpp"
@@ -302,6 +303,12 @@ void server_connection::start_login() {
     parameters.user = target_->user;
     parameters.database = target_->database;
     parameters.password = target_->secret;
+    if (parameters.password.empty() && target_->learnt) {
+        auto learnt = target_->learnt->get();
+        parameters.password = learnt.password;
+        parameters.keys = learnt.keys;
+        wipe(learnt);
+    }
     if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
     parameters.extra.insert(
         parameters.extra.end(), target_->startup.begin(), target_->startup.end()

@@ -38,6 +38,10 @@ server_login::server_login(login_parameters parameters)
 
 server_login::~server_login() {
     protocol::wipe(parameters_.password);
+    if (parameters_.keys) {
+        protocol::wipe(parameters_.keys->keys.client_key);
+        protocol::wipe(parameters_.keys->keys.server_key);
+    }
     protocol::wipe(output_);
 }
 
@@ -145,7 +149,7 @@ auto server_login::on_authentication(std::string_view body) -> action {
             }
             if (request.kind != authentication_kind::sasl_continue) break;
             if (const auto error = scram_.on_server_first(request.data)) return fail(error);
-            if (parameters_.keys) return send_proof(*parameters_.keys);
+            if (parameters_.keys) return pass_through();
             state_ = state::deriving_keys;
             return action::derive_scram;
         case state::awaiting_sasl_final:
@@ -205,10 +209,19 @@ auto server_login::on_request(const authentication_request& request) -> action {
 }
 
 auto server_login::on_sasl(const std::vector<std::string_view>& mechanisms) -> action {
-    if (std::find(mechanisms.begin(), mechanisms.end(), protocol::scram_sha_256_mechanism) ==
-        mechanisms.end()) {
-        return fail(errc::no_common_sasl_mechanism);
+    const auto is_offered = [&](std::string_view mechanism) {
+        return std::find(mechanisms.begin(), mechanisms.end(), mechanism) != mechanisms.end();
+    };
+    using binding = protocol::channel_binding::use;
+    auto mechanism = protocol::scram_sha_256_mechanism;
+    if (!parameters_.server_end_point.empty()) {
+        const bool is_bound = is_offered(protocol::scram_sha_256_plus_mechanism);
+        if (is_bound) mechanism = protocol::scram_sha_256_plus_mechanism;
+        scram_.set_binding(
+            {is_bound ? binding::bound : binding::not_offered, parameters_.server_end_point}
+        );
     }
+    if (!is_offered(mechanism)) return fail(errc::no_common_sasl_mechanism);
     if (!parameters_.keys) {
         if (parameters_.password.empty()) return fail(errc::password_missing);
         if (is_hash(parameters_.password)) return fail(errc::password_is_hash);
@@ -216,7 +229,7 @@ auto server_login::on_sasl(const std::vector<std::string_view>& mechanisms) -> a
     std::string client_first;
     if (const auto error = scram_.make_client_first(client_first)) return fail(error);
     output_.clear();
-    protocol::write_sasl_initial_response(output_, protocol::scram_sha_256_mechanism, client_first);
+    protocol::write_sasl_initial_response(output_, mechanism, client_first);
     state_ = state::awaiting_sasl_continue;
     return action::send;
 }
@@ -227,6 +240,15 @@ auto server_login::send_password(std::string_view password) -> action {
     protocol::write_password_message(output_, password);
     state_ = state::awaiting_authentication_ok;
     return action::send;
+}
+
+auto server_login::pass_through() -> action {
+    const auto& known = *parameters_.keys;
+    // Keys of another secret would only look like a wrong password.
+    if (known.salt != scram_.salt() || known.iterations != scram_.iterations()) {
+        return fail(errc::keys_do_not_fit);
+    }
+    return send_proof(known.keys);
 }
 
 auto server_login::send_proof(const scram_login_keys& keys) -> action {

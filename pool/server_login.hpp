@@ -3,6 +3,7 @@
 // One thread.
 #pragma once
 
+#include "pool/learnt_login.hpp"
 #include "protocol/authentication.hpp"
 #include "protocol/scram.hpp"
 
@@ -32,9 +33,11 @@ struct login_parameters {
     /// Password in plain text, "md5" and 32 hex digits (enough only for a server that asks for
     /// md5), or empty. A secret.
     std::string password;
-    /// Keys recovered from a client's own SCRAM exchange (pass-through); used instead of `password`
-    /// for SCRAM.
-    std::optional<scram_login_keys> keys;
+    /// Keys recovered from a client's own SCRAM exchange (pass-through); used when there is no
+    /// `password`, and only where the server's salt and iterations are theirs.
+    std::optional<learnt_keys> keys;
+    /// The hash of the server's certificate when the connection is TLS; empty = it is not.
+    std::string server_end_point;
     /// Nonce of the SCRAM exchange for tests; empty = random.
     std::string nonce;
 };
@@ -114,6 +117,7 @@ private:
     action on_after_authentication(char type, std::string_view body);
     action on_negotiate(std::string_view body);
     action send_password(std::string_view password);
+    action pass_through();
     action send_proof(const scram_login_keys& keys);
 
     login_parameters parameters_;

@@ -328,13 +328,56 @@ TEST(ServerLogin, RunsScramFromThePassword) {
 TEST(ServerLogin, RunsScramFromKeysWithoutDerivingAny) {
     scram_backend backend("secret");
     auto parameters = with_password("");
-    parameters.keys = keys_of("secret");
+    parameters.keys = learnt_keys{std::string(salt), iterations, keys_of("secret")};
     dialogue d(parameters);
     EXPECT_EQ(d.say(sasl()), action::send);
     EXPECT_EQ(d.say(backend.on_initial(d.login.output())), action::send);
     std::string final;
     ASSERT_FALSE(backend.on_response(d.login.output(), final));
     EXPECT_EQ(d.say(final + ok() + ready()), action::done);
+}
+
+// Keys of a secret that the server has changed since would only look like a wrong password.
+TEST(ServerLogin, PassesKeysOnlyToTheSecretThatTheyBelongTo) {
+    for (const bool is_salt_wrong : {true, false}) {
+        scram_backend backend("secret");
+        auto parameters = with_password("");
+        parameters.keys = learnt_keys{std::string(salt), iterations, keys_of("secret")};
+        if (is_salt_wrong) {
+            parameters.keys->salt += "x";
+        } else {
+            ++parameters.keys->iterations;
+        }
+        dialogue d(parameters);
+        EXPECT_EQ(d.say(sasl()), action::send);
+        d.expect_failed(d.say(backend.on_initial(d.login.output())), errc::keys_do_not_fit);
+    }
+}
+
+TEST(ServerLogin, HasNoPasswordForAServerThatWantsOneInClear) {
+    auto parameters = with_password("");
+    parameters.keys = learnt_keys{std::string(salt), iterations, keys_of("secret")};
+    for (const auto& asks : {cleartext(), md5()}) {
+        dialogue d(parameters);
+        d.expect_failed(d.say(asks), errc::password_missing);
+    }
+}
+
+TEST(ServerLogin, BindsItsLoginToTheCertificateWhereTheServerCan) {
+    auto parameters = with_password("secret");
+    parameters.server_end_point = "hash";
+    for (const auto& mechanisms :
+         {std::vector<std::string>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"},
+          std::vector<std::string>{"SCRAM-SHA-256"}}) {
+        dialogue d(parameters);
+        EXPECT_EQ(d.say(sasl(mechanisms)), action::send);
+        protocol::sasl_initial_response message;
+        ASSERT_FALSE(protocol::decode(std::string_view{d.login.output()}.substr(5), message));
+        EXPECT_EQ(message.mechanism, mechanisms.front());
+        EXPECT_TRUE(
+            message.data.starts_with(mechanisms.size() == 2 ? "p=tls-server-end-point,," : "y,,")
+        ) << message.data;
+    }
 }
 
 TEST(ServerLogin, WaitsForTheKeysBeforeItReadsOn) {
