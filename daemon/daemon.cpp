@@ -155,6 +155,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         stats_,
         *pools_,
         users_,
+        secrets_,
         places_,
         database_places_,
         *cached_,
@@ -214,6 +215,7 @@ int running_daemon::run() {
     close_listeners();
     if (http_) http_->stop();
     cached_->stop();
+    secrets_.stop();
     parsers_.stop();
     blocking_.join();
     (void)pools_->pause({});  // a pool with min_idle would open a server for each that is closed
@@ -424,6 +426,7 @@ void running_daemon::apply(config::config_ptr next) {
         one->set_config(next);
     on_every_worker(worker_list_, [](worker&) {});
     const bool has_removed = pools_->reconfigure(*next);
+    secrets_.reset();
     // First every worker watches all writes, then the rules apply: nothing that was written unseen
     // can be stored.
     announce("");

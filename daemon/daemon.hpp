@@ -6,6 +6,7 @@
 //   daemon_gauges.cpp  figures for metrics and /ready
 #pragma once
 
+#include "daemon/auth/secret_lookup.hpp"
 #include "daemon/blocked_signals.hpp"
 #include "daemon/cache_databases.hpp"
 #include "daemon/config/config.hpp"
@@ -120,6 +121,7 @@ private:
     pool::cancel_registry cancels_;
     pool::statement_registry statements_;
     credentials users_;
+    auth::secret_lookup secrets_;
     user_places places_;
     user_places database_places_;
     std::atomic<int> client_count_{0};

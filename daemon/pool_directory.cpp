@@ -81,7 +81,8 @@ pool::connect_target_ptr make_connect_target(
     const config::config& configuration,
     const config::database_options& entry,
     const std::string& database,
-    const std::string& user
+    const std::string& user,
+    std::shared_ptr<const pool::learnt_login> learnt
 ) {
     auto target = std::make_shared<pool::connect_target>();
     for (const auto& host : entry.upstream.hosts) {
@@ -103,6 +104,8 @@ pool::connect_target_ptr make_connect_target(
         known->second.kind != config::secret_kind::scram_sha_256) {
         target->secret = known->second.value;
     }
+    // Not above: what a client shows of itself is no password of the user that was forced on it.
+    if (target->secret.empty()) target->learnt = std::move(learnt);
     return target;
 }
 
@@ -112,17 +115,20 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     const config::config& configuration,
     const config::database_options& entry,
     const std::string& database,
-    const std::string& user
+    const std::string& user,
+    const pool::learnt_secret& learnt
 ) {
     std::lock_guard guard{lock_};
     place& here = pools_[{database, user}];
     auto& known = here.pool;
+    if (!here.learnt) here.learnt = std::make_shared<pool::learnt_login>();
+    here.learnt->set(learnt);
     if (!known) {
         known = std::make_shared<pool::pool>(
             database,
             user,
             make_pool_options(configuration.resolve(database, user)),
-            make_connect_target(configuration, entry, database, user),
+            make_connect_target(configuration, entry, database, user, here.learnt),
             loops_,
             events_,
             hosts_
@@ -147,15 +153,18 @@ pool_directory::pool_ptr pool_directory::make_dedicated(
     const config::database_options& entry,
     const std::string& database,
     const std::string& user,
-    std::vector<std::pair<std::string, std::string>> startup
+    std::vector<std::pair<std::string, std::string>> startup,
+    const pool::learnt_secret& learnt
 ) {
     auto options = make_pool_options(configuration.resolve(database, user));
     options.mode = pool::pool_mode::session;
     options.size = 1;
     options.overflow = 0;
     options.min_idle = 0;
+    auto own = std::make_shared<pool::learnt_login>();
+    own->set(learnt);
     auto target = std::make_shared<pool::connect_target>(
-        *make_connect_target(configuration, entry, database, user)
+        *make_connect_target(configuration, entry, database, user, std::move(own))
     );
     target->startup = std::move(startup);
     std::lock_guard guard{lock_};
@@ -246,7 +255,13 @@ bool pool_directory::reconfigure(const config::config& configuration) {
         }
         one->reconfigure(
             make_pool_options(configuration.resolve(one->database(), one->user())),
-            make_connect_target(configuration, *entry, one->database(), one->user())
+            make_connect_target(
+                configuration,
+                *entry,
+                one->database(),
+                one->user(),
+                learnt_of({one->database(), one->user()})
+            )
         );
         std::lock_guard guard{lock_};
         one->share(limits_of(configuration, one->database(), one->user()));
@@ -265,6 +280,12 @@ bool pool_directory::reconfigure(const config::config& configuration) {
     std::erase_if(limits_, [](const auto& named) { return named.second.use_count() == 1; });
     hosts_.drop_unused();
     return has_removed;
+}
+
+std::shared_ptr<pool::learnt_login> pool_directory::learnt_of(const pool_name& name) const {
+    std::lock_guard guard{lock_};
+    const auto found = pools_.find(name);
+    return found == pools_.end() ? nullptr : found->second.learnt;
 }
 
 bool pool_directory::holds(const pool_ptr& one) const {

@@ -4,6 +4,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/pause_state.hpp"
+#include "pool/learnt_login.hpp"
 #include "pool/pool.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -38,12 +39,14 @@ public:
     const pool::host_directory& hosts() const { return hosts_; }
 
     /// The pool of a client's database and user, made when it is not there. `database` must be one
-    /// of `configuration`.
+    /// of `configuration`. `learnt`: what the client's login has shown; the pool's servers log in
+    /// with it where the configuration has no password for them.
     pool_ptr find_or_make(
         const config::config& configuration,
         const config::database_options& entry,
         const std::string& database,
-        const std::string& user
+        const std::string& user,
+        const pool::learnt_secret& learnt = {}
     );
 
     /// A pool for one client alone, whose server is told `startup` at its login, on top of what the
@@ -53,7 +56,8 @@ public:
         const config::database_options& entry,
         const std::string& database,
         const std::string& user,
-        std::vector<std::pair<std::string, std::string>> startup
+        std::vector<std::pair<std::string, std::string>> startup,
+        const pool::learnt_secret& learnt = {}
     );
     /// Those that are held.
     std::vector<pool_ptr> dedicated() const;
@@ -101,10 +105,12 @@ private:
     struct place {
         pool_ptr pool;
         std::weak_ptr<pool_ptr> clients;  // alive while somebody holds what find_or_make() gave him
+        std::shared_ptr<pool::learnt_login> learnt;
         std::optional<time_point> unused_since;
     };
     using pool_name = std::pair<std::string, std::string>;
 
+    std::shared_ptr<pool::learnt_login> learnt_of(const pool_name& name) const;
     std::vector<pool_ptr> with_leaving();
     // With lock_ held:
     pool::shared_limit_ptr limit(const std::string& name, int most);
@@ -138,7 +144,8 @@ pool::connect_target_ptr make_connect_target(
     const config::config& configuration,
     const config::database_options& entry,
     const std::string& database,
-    const std::string& user
+    const std::string& user,
+    std::shared_ptr<const pool::learnt_login> learnt = nullptr
 );
 
 }  // namespace weir::daemon

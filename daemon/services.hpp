@@ -34,6 +34,10 @@ namespace console {
 class stats_periods;
 }
 
+namespace auth {
+class secret_lookup;
+}
+
 class pool_directory;
 class credentials;
 class user_places;
@@ -50,6 +54,7 @@ struct services {
     console::stats_periods& stats;
     pool_directory& pools;
     credentials& users;
+    auth::secret_lookup& secrets;
     user_places& places;
     user_places& database_places;
     cache_databases& cached;

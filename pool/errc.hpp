@@ -29,7 +29,7 @@ enum class errc {
     no_common_sasl_mechanism,  ///< SASL without SCRAM-SHA-256
     password_missing,          ///< the server asks for a password and none is configured
     password_is_hash,  ///< SCRAM or clear text with an md5 hash: the password itself is needed
-    keys_do_not_fit,  ///< the keys learnt from a client belong to another secret than the server's
+    keys_do_not_fit,   ///< the keys learnt from a client belong to another secret than the server's
     authentication_incomplete,  ///< AuthenticationOk before the SCRAM exchange ended
 
     // Prepared statements.

@@ -303,6 +303,7 @@ void server_connection::start_login() {
     parameters.user = target_->user;
     parameters.database = target_->database;
     parameters.password = target_->secret;
+    if (tls() != nullptr) parameters.server_end_point = tls()->server_end_point();
     if (parameters.password.empty() && target_->learnt) {
         auto learnt = target_->learnt->get();
         parameters.password = learnt.password;

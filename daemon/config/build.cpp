@@ -1,5 +1,7 @@
 #include "daemon/config/build.hpp"
 
+#include "daemon/auth/hba_rules.hpp"
+#include "daemon/auth/ident_maps.hpp"
 #include "daemon/config/address.hpp"
 #include "daemon/config/conninfo.hpp"
 #include "daemon/config/pool_fields.hpp"
@@ -164,22 +166,46 @@ private:
     void auth() {
         get(out_.auth.type, "auth.type");
         file_path(out_.auth.users_file, "auth.users_file");
-        get(out_.auth.hba_file, "auth.hba_file");
+        file_path(out_.auth.hba_file, "auth.hba_file");
+        file_path(out_.auth.ident_file, "auth.ident_file");
         get(out_.auth.query, "auth.query");
         get(out_.auth.auth_user, "auth.auth_user");
+        get(out_.auth.dbname, "auth.dbname");
         get(out_.auth.cache_ttl, "auth.cache_ttl");
-        if (out_.auth.users_file.empty()) return;
-        const file_bytes content = read_file(out_.auth.users_file, largest_users_file);
+        if (const auto text = auth_file(out_.auth.users_file, "auth.users_file")) {
+            out_.auth.users = parse_users_file(*text, out_.auth.users_file, to_.problems());
+        }
+        if (const auto text = auth_file(out_.auth.ident_file, "auth.ident_file")) {
+            out_.auth.ident = std::make_shared<const auth::ident_maps>(
+                auth::parse_ident(*text, out_.auth.ident_file, &read_included, to_.problems())
+            );
+        }
+        if (const auto text = auth_file(out_.auth.hba_file, "auth.hba_file")) {
+            out_.auth.hba = std::make_shared<const auth::hba_rules>(auth::parse_hba(
+                *text,
+                out_.auth.hba_file,
+                {&read_included, auth::local_interfaces()},
+                to_.problems()
+            ));
+        }
+    }
+
+    /// The content of a file that the option `key` names; nothing when it names none.
+    std::optional<std::string> auth_file(const std::string& path, const char* key) {
+        if (path.empty()) return std::nullopt;
+        file_bytes content = read_file(path, largest_users_file);
         if (!content.text) {
             to_.error(
-                from_.place_of("auth.users_file"),
-                fmt::format(
-                    "auth.users_file: cannot read {}: {}", out_.auth.users_file, content.error
-                )
+                from_.place_of(key), fmt::format("{}: cannot read {}: {}", key, path, content.error)
             );
-            return;
         }
-        out_.auth.users = parse_users_file(*content.text, out_.auth.users_file, to_.problems());
+        return std::move(content.text);
+    }
+
+    static auth::included_text read_included(const std::string& name, const std::string& from) {
+        const std::string path = beside(from, name);
+        const file_bytes content = read_file(path, largest_users_file);
+        return {content.text.has_value(), content.text ? *content.text : content.error, path};
     }
 
     void database(const instance& each) {

@@ -16,6 +16,11 @@
 #include <string_view>
 #include <vector>
 
+namespace weir::daemon::auth {
+class hba_rules;
+class ident_maps;
+}  // namespace weir::daemon::auth
+
 namespace weir::daemon::config {
 
 using std::chrono::milliseconds;
@@ -107,10 +112,18 @@ struct auth_options {
     auth_type type = auth_type::scram_sha_256;
     std::string users_file;  // a relative path was taken from the configuration file's folder
     std::string hba_file;
-    std::string query;
+    std::string ident_file;
+    std::string query;  // empty = none, or the default one when there is an auth_user
     std::string auth_user;
+    std::string dbname;  // the entry of `databases` where query runs; empty = the client's
     milliseconds cache_ttl{30'000};
     user_secrets users;  // users_file's content, read with the snapshot
+    // Content of hba_file and ident_file; never null for type hba.
+    std::shared_ptr<const auth::hba_rules> hba;
+    std::shared_ptr<const auth::ident_maps> ident;  // null = there is no ident_file
+
+    /// Whether users that users_file does not know are looked for at the server.
+    [[nodiscard]] bool asks_server() const { return !auth_user.empty(); }
 
     friend bool operator==(const auth_options&, const auth_options&) = default;
 };

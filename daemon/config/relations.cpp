@@ -1,5 +1,7 @@
 #include "daemon/config/relations.hpp"
 
+#include "daemon/auth/hba_rules.hpp"
+#include "daemon/auth/ident_maps.hpp"
 #include "daemon/config/address.hpp"
 #include "daemon/config/cache_rules.hpp"
 #include "daemon/config/nearest.hpp"
@@ -100,55 +102,148 @@ void check_listen(const config& built, const document& from, report& to) {
 /// Users whose kind of secret the type of authentication cannot check: they would be refused with
 /// the right password.
 void check_secrets(const config& built, const document& from, report& to) {
-    std::optional<secret_kind> useless;
-    if (built.auth.type == auth_type::plain) useless = secret_kind::scram_sha_256;
-    if (built.auth.type == auth_type::scram_sha_256) useless = secret_kind::md5;
+    if (built.auth.type != auth_type::scram_sha_256) return;
     std::string first;
     int count = 0;
     for (const auto& [name, secret] : built.auth.users) {
-        if (secret.kind != useless) continue;
+        if (secret.kind != secret_kind::md5) continue;
         if (count++ == 0) first = name;
     }
     if (count == 0) return;
-    const bool is_plain = built.auth.type == auth_type::plain;
     to.warning(
         from.place_of("auth.type"),
         fmt::format(
-            "auth.type: {} cannot check the {} secrets of auth.users_file ({} of {} users, first "
-            "{}), who cannot log in; {}",
+            "auth.type: {} cannot check the md5 secrets of auth.users_file ({} of {} users, first "
+            "{}), who cannot log in; give them SCRAM secrets or passwords, or use md5",
             to_string(built.auth.type),
-            is_plain ? "SCRAM" : "md5",
             count,
             built.auth.users.size(),
-            first,
-            is_plain ? "use scram-sha-256" : "give them SCRAM secrets or passwords, or use md5"
+            first
         )
     );
 }
 
-void check_auth(const config& built, const document& from, report& to) {
-    if (built.auth.type == auth_type::trust) {
-        const bool is_open = std::ranges::any_of(built.listen.hosts, [](const std::string& host) {
-            return !host.starts_with("127.") && host != "::1";
-        });
-        if (is_open) {
+/// Everybody gets in: not for a port that other machines reach.
+void check_open_to_all(const config& built, const document& from, report& to) {
+    const bool is_open = std::ranges::any_of(built.listen.hosts, [](const std::string& host) {
+        return !host.starts_with("127.") && host != "::1";
+    });
+    if (!is_open) return;
+    to.warning(
+        from.place_of("auth.type"),
+        fmt::format(
+            "auth.type: {} lets everybody in, and listen.host is open to other machines",
+            to_string(built.auth.type)
+        )
+    );
+}
+
+/// Type any takes every name, so the name that logs in at the server must be another one.
+void check_any(const config& built, const document& from, report& to) {
+    for (const auto& [name, database] : built.databases) {
+        const std::string key = "databases." + key_step(name);
+        if (!database.user.empty() || from.attempted.contains(key + ".user")) continue;
+        to.error(
+            from.place_of(key),
+            fmt::format(
+                "{}: auth.type any takes every name of a client, so this database needs the user "
+                "that logs in to PostgreSQL; add user: ...",
+                key
+            )
+        );
+    }
+}
+
+void check_hba(const config& built, const document& from, report& to) {
+    if (built.auth.type != auth_type::hba) {
+        if (!built.auth.hba_file.empty()) {
             to.warning(
-                from.place_of("auth.type"),
-                "auth.type: trust lets everybody in, and listen.host is open to other machines"
+                from.place_of("auth.hba_file"),
+                fmt::format(
+                    "auth.hba_file: is not used with auth.type {}; use type hba",
+                    to_string(built.auth.type)
+                )
             );
         }
         return;
     }
+    if (built.auth.hba_file.empty() && !from.attempted.contains("auth.hba_file")) {
+        to.error(
+            from.place_of("auth.type"), "auth.type: hba needs a file of rules; add hba_file: ..."
+        );
+    }
+    if (!built.auth.hba) return;
+    for (const auth::hba_rule& rule : built.auth.hba->all()) {
+        if (rule.map.empty() || (built.auth.ident && built.auth.ident->has(rule.map))) continue;
+        to.problems().push_back(
+            {rule.file,
+             rule.line,
+             1,
+             fmt::format(
+                 "map={}: {}",
+                 rule.map,
+                 built.auth.ident ? "auth.ident_file has no line of that map"
+                                  : "there is no auth.ident_file"
+             ),
+             problem_severity::error}
+        );
+    }
+}
+
+void check_auth_query(const config& built, const document& from, report& to) {
+    if (!built.auth.query.empty() && built.auth.auth_user.empty() &&
+        !from.attempted.contains("auth.auth_user")) {
+        to.error(
+            from.place_of("auth.query"), "auth.query: needs a user to run as; add auth_user: ..."
+        );
+    }
+    if (!built.auth.query.empty() && built.auth.query.find("$1") == std::string::npos) {
+        to.error(
+            from.place_of("auth.query"), "auth.query: must ask for one user, whose name is $1"
+        );
+    }
+    if (!built.auth.dbname.empty() && built.find_database(built.auth.dbname) == nullptr) {
+        to.error(
+            from.place_of("auth.dbname"),
+            fmt::format("auth.dbname: \"{}\" is not in databases", built.auth.dbname)
+        );
+    }
+}
+
+void check_cert(const config& built, const document& from, report& to) {
+    if (built.auth.type != auth_type::cert || from.attempted.contains("listen.tls.mode")) return;
+    if (built.listen.tls.mode == tls_mode::verify_ca ||
+        built.listen.tls.mode == tls_mode::verify_full) {
+        return;
+    }
+    to.error(
+        from.place_of("auth.type"),
+        "auth.type: cert needs certificates of clients that are checked; set listen.tls.mode to "
+        "verify-full"
+    );
+}
+
+void check_auth(const config& built, const document& from, report& to) {
+    check_hba(built, from, to);
+    check_cert(built, from, to);
+    check_auth_query(built, from, to);
+    if (built.auth.type == auth_type::trust || built.auth.type == auth_type::any) {
+        check_open_to_all(built, from, to);
+        if (built.auth.type == auth_type::any) check_any(built, from, to);
+        return;
+    }
     check_secrets(built, from, to);
+    if (built.auth.type == auth_type::cert || built.auth.type == auth_type::hba) return;
     // A path or a query that is wrong was told already.
     const auto is_wrong = [&](const char* key) {
         return from.attempted.contains(key) && from.find(key) == nullptr;
     };
-    if (built.auth.users_file.empty() && built.auth.query.empty() && !is_wrong("auth.query") &&
-        !is_wrong("auth.users_file")) {
+    if (built.auth.users_file.empty() && !built.auth.asks_server() && !is_wrong("auth.query") &&
+        !is_wrong("auth.auth_user") && !is_wrong("auth.users_file")) {
         to.warning(
             from.place_of("auth.users_file"),
-            "auth.users_file: is empty, so nobody can log in; name a file of users"
+            "auth.users_file: is empty, so nobody can log in; name a file of users, or an "
+            "auth_user that asks PostgreSQL"
         );
     }
 }
@@ -163,7 +258,8 @@ void check_admins(
     report& to
 ) {
     const given_value* given = from.find(key);
-    if (given == nullptr || built.auth.users.empty()) return;
+    if (given == nullptr || built.auth.users.empty() || built.auth.asks_server()) return;
+    if (built.auth.type == auth_type::cert || built.auth.type == auth_type::hba) return;
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (built.auth.users.contains(names[i])) continue;
         if (names[i] == "pgweir" || names[i] == "pgbouncer") continue;
@@ -226,33 +322,6 @@ void check_databases(const config& built, const document& from, report& to) {
                 )
             );
         }
-    }
-}
-
-/// A SCRAM secret proves a client to us, but nobody can log in with it: towards PostgreSQL such
-/// users have no password, which is right only where PostgreSQL asks for none.
-void check_server_logins(const config& built, const document& from, report& to) {
-    std::string first;
-    int count = 0;
-    for (const auto& [name, secret] : built.auth.users) {
-        if (secret.kind != secret_kind::scram_sha_256) continue;
-        if (count++ == 0) first = name;
-    }
-    if (count == 0) return;
-    for (const auto& [name, database] : built.databases) {
-        if (!database.user.empty()) continue;
-        const std::string key = "databases." + key_step(name);
-        to.warning(
-            from.place_of(key),
-            fmt::format(
-                "{}: PostgreSQL is asked for a login without password for users whose only secret "
-                "is a SCRAM one ({} in auth.users_file, first {}); give this database a user and a "
-                "password, or these users a plain password, unless PostgreSQL trusts this host",
-                key,
-                count,
-                first
-            )
-        );
     }
 }
 
@@ -442,7 +511,6 @@ void check_relations(const config& built, const document& from, report& to) {
     check_admins("admin.users", built.admin.users, built, from, to);
     check_admins("admin.stats_users", built.admin.stats_users, built, from, to);
     check_databases(built, from, to);
-    check_server_logins(built, from, to);
     check_pool("pool", built.pool, built, from, to);
     for (const auto& [name, database] : built.databases) {
         check_pool(

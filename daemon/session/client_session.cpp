@@ -36,12 +36,18 @@ std::string client_session::endpoint_text() const {
     return is_unix_ ? "unix" : address_ + ":" + std::to_string(port_);
 }
 
-bool client_session::peer_is_same_user() {
+std::optional<unsigned> client_session::peer_user_id() {
     ucred who{};
     socklen_t length = sizeof who;
-    return is_unix_ &&
-           ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
-           who.uid == ::geteuid();
+    if (!is_unix_ ||
+        ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) {
+        return std::nullopt;
+    }
+    return who.uid;
+}
+
+bool client_session::peer_is_same_user() {
+    return peer_user_id() == ::geteuid();
 }
 
 void client_session::enter(client_phase_ptr next) {

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,8 @@ public:
     bool is_surplus() const { return is_surplus_; }
     /// Over a unix socket: the client runs as the operating-system user that the daemon runs as.
     bool peer_is_same_user();
+    /// Over a unix socket: the operating system's number of the user that runs the client.
+    std::optional<unsigned> peer_user_id();
     time_point connected_at() const { return connected_at_; }
     std::string endpoint_text() const;
     /// Bytes of the secret in its cancel key; what its protocol version has room for.

@@ -1,5 +1,6 @@
 #include "daemon/session/login_phase.hpp"
 
+#include "daemon/auth/secret_lookup.hpp"
 #include "daemon/console/console_phase.hpp"
 #include "daemon/credentials.hpp"
 #include "daemon/insight/log.hpp"
@@ -9,6 +10,7 @@
 #include "daemon/session/replication_tunnel.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
+#include "protocol/authentication.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/sqlstate.hpp"
 
@@ -18,38 +20,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <utility>
 
 namespace weir::daemon {
 
 namespace {
 
 namespace sqlstate = protocol::sqlstate;
-using config::auth_type;
-using config::secret_kind;
+using auth::exchange;
 using insight::login_result;
-
-client_error bad_message(std::string_view what, std::size_t bytes) {
-    return protocol_violation(
-        std::string{what} + " in a message of type 112 with " + std::to_string(bytes) + " bytes"
-    );
-}
-
-/// Whether the right password would let a user with such a secret in.
-bool can_be_checked(auth_type how, secret_kind kind) {
-    switch (kind) {
-        case secret_kind::plain:
-            return true;
-        case secret_kind::md5:
-            return how == auth_type::plain || how == auth_type::md5;
-        case secret_kind::scram_sha_256:
-            return how == auth_type::md5 || how == auth_type::scram_sha_256;
-        case secret_kind::none:
-            break;
-    }
-    return false;
-}
 
 /// Of the start-up parameter `replication`: "database", or true as PostgreSQL spells it. What is
 /// neither true nor false is PostgreSQL's to refuse.
@@ -110,7 +89,7 @@ void login_phase::on_closed(std::string_view) {
 }
 
 void login_phase::on_input() {
-    while (session_ != nullptr && step_ != step::finished && step_ != step::deriving_secret) {
+    while (session_ != nullptr && step_ != step::finished && step_ != step::working) {
         const bool progress =
             step_ == step::awaiting_startup ? read_startup() : read_authentication();
         if (!progress) return;
@@ -202,69 +181,167 @@ void login_phase::on_startup(protocol::startup_packet packet) {
         );
     }
     parameters_ = std::move(packet.parameters);
-    const auto& users = home.configuration()->auth.users;
-    if (const auto known = users.find(user_); known != users.end()) secret_ = known->second;
-    choose_authentication();
+    authenticate();
 }
 
-void login_phase::choose_authentication() {
+auth::connection_facts login_phase::connection() const {
+    auth::connection_facts facts;
+    facts.is_unix = session_->is_unix();
+    facts.address = session_->address();
+    facts.system_user = [this] {
+        const auto id = session_->peer_user_id();
+        return id ? auth::system_user_name(*id) : std::nullopt;
+    };
+    return facts;
+}
+
+void login_phase::authenticate() {
     const auto& configuration = *session_->home().configuration();
     if (is_console() && session_->is_unix() && session_->peer_is_same_user() &&
         (user_ == "pgweir" || user_ == "pgbouncer")) {
         authenticated();
         return;
     }
-    switch (configuration.auth.type) {
-        case auth_type::trust:
-            // Without a users file everybody is known; with one, only who is in it.
-            if (!configuration.auth.users_file.empty() && !secret_) {
-                refuse_credentials();
-                return;
-            }
+    // Logical replication belongs to its database, as any client does.
+    const bool is_logical =
+        std::any_of(parameters_.begin(), parameters_.end(), [](const auto& one) {
+            return one.first == "replication" && one.second == "database";
+        });
+    const bool is_physical = wants_replication_ && !is_logical;
+    const auto choice =
+        auth::choose_method(configuration.auth, connection(), {database_, user_, is_physical});
+    switch (choice.what) {
+        case auth::method_choice::verdict::granted:
             authenticated();
             return;
-        case auth_type::plain:
-            ask_for_password(auth_type::plain);
+        case auth::method_choice::verdict::prove:
+            begin_exchange(choice.how);
             return;
-        case auth_type::md5:
-            if (secret_ && secret_->kind == secret_kind::scram_sha_256) {
-                start_scram();
-            } else {
-                ask_for_password(auth_type::md5);
-            }
+        case auth::method_choice::verdict::unknown_user:
+            refuse_credentials("unknown user");
             return;
-        case auth_type::scram_sha_256:
-            start_scram();
-            return;
-        case auth_type::cert:
-        case auth_type::hba:
-        case auth_type::any:
-            // The configuration refuses these; a client must not get in if that check were ever
-            // lost.
-            refuse_credentials();
+        case auth::method_choice::verdict::refused:
+            refuse(
+                {severity::fatal,
+                 sqlstate::invalid_authorization_specification,
+                 choice.message,
+                 "",
+                 choice.hint},
+                login_result::refused,
+                choice.reason
+            );
             return;
     }
 }
 
-void login_phase::ask_for_password(config::auth_type how) {
-    std::string& out = session_->output().writable();
-    asks_cleartext_ = how == auth_type::plain;
-    if (asks_cleartext_) {
-        protocol::write_authentication_cleartext_password(out);
-    } else {
-        const std::string salt = protocol::random_bytes(salt_.size());
-        std::copy(salt.begin(), salt.end(), salt_.begin());
-        protocol::write_authentication_md5_password(out, salt_);
-    }
-    step_ = step::awaiting_password;
-    session_->flush();
+/// The entry of `databases` whose server knows the secrets of this client's users; empty = none.
+std::string login_phase::asked_database() const {
+    return auth::secret_lookup::asked_database(*session_->home().configuration(), database_);
 }
 
-void login_phase::start_scram() {
-    const std::array<std::string_view, 1> mechanisms{protocol::scram_sha_256_mechanism};
-    protocol::write_authentication_sasl(session_->output().writable(), mechanisms);
-    step_ = step::awaiting_sasl_initial;
-    session_->flush();
+void login_phase::begin_exchange(auth::proof how) {
+    const auto& configuration = *session_->home().configuration();
+    auth::exchange_options options;
+    options.user = user_;
+    options.how = how;
+    const auto& users = configuration.auth.users;
+    const auto known = users.find(user_);
+    // Who stands in the file without a password may have one at the server, as in PgBouncer.
+    if (known != users.end() && known->second.kind != config::secret_kind::none) {
+        options.secret = known->second;
+    }
+    options.can_fetch = !options.secret && !asked_database().empty();
+    options.strangers_get_scram = configuration.auth.asks_server();
+    options.server_end_point = connection().server_end_point;
+    exchange_ = std::make_unique<exchange>(std::move(options), session_->home().shared().users);
+    perform(exchange_->begin());
+}
+
+void login_phase::perform(exchange::reply reply) {
+    session_->output().writable() += reply.output;
+    switch (reply.next) {
+        case exchange::action::read:
+            step_ = step::authenticating;
+            session_->flush();
+            return;
+        case exchange::action::fetch_secret:
+        case exchange::action::fetch_anew:
+            fetch_secret(reply.next == exchange::action::fetch_anew);
+            return;
+        case exchange::action::derive_keys:
+            derive_keys();
+            return;
+        case exchange::action::granted:
+            authenticated();
+            return;
+        case exchange::action::refused:
+            exchange_refused();
+            return;
+    }
+}
+
+void login_phase::fetch_secret(bool anew) {
+    step_ = step::working;
+    worker& home = session_->home();
+    // Only values travel: this phase lives on its own thread.
+    home.shared().secrets.find(
+        {home.configuration(), asked_database(), user_, anew},
+        [home = &home, id = session_->id()](auth::fetched_secret fetched) {
+            home->with_session(id, [fetched = std::move(fetched)](client_session& session) {
+                auto* const phase = dynamic_cast<login_phase*>(session.phase());
+                if (phase == nullptr || phase->step_ != step::working) return;
+                const client_phase_ptr keep{phase};  // the next phase may take its place
+                phase->perform(phase->exchange_->on_secret(fetched));
+                phase->on_input();
+            });
+        }
+    );
+}
+
+void login_phase::derive_keys() {
+    step_ = step::working;
+    worker& home = session_->home();
+    boost::asio::post(
+        home.shared().blocking,
+        [home = &home, id = session_->id(), work = exchange_->work()]() mutable {
+            protocol::scram_keys keys;
+            const bool failed{
+                protocol::derive_scram_keys(work.password, work.salt, work.iterations, keys)};
+            protocol::wipe(work.password);
+            home->with_session(id, [failed, keys](client_session& session) {
+                auto* const phase = dynamic_cast<login_phase*>(session.phase());
+                if (phase == nullptr || phase->step_ != step::working) return;
+                const client_phase_ptr keep{phase};  // the next phase may take its place
+                phase->perform(phase->exchange_->on_keys(failed ? nullptr : &keys));
+                phase->on_input();
+            });
+        }
+    );
+}
+
+void login_phase::exchange_refused() {
+    switch (exchange_->refusal()) {
+        case exchange::refused_for::malformed:
+            refuse(protocol_violation(exchange_->reason()), login_result::malformed);
+            return;
+        case exchange::refused_for::unavailable:
+            refuse(
+                {severity::fatal,
+                 sqlstate::cannot_connect_now,
+                 "the password cannot be checked now",
+                 "PostgreSQL, which keeps it, gave no answer.",
+                 exchange_->hint()},
+                login_result::refused,
+                exchange_->reason()
+            );
+            return;
+        case exchange::refused_for::bad_credentials:
+            break;
+    }
+    if (exchange_->is_secret_doubtful()) {
+        session_->home().shared().secrets.forget(asked_database(), user_);
+    }
+    refuse_credentials(exchange_->reason());
 }
 
 bool login_phase::read_authentication() {
@@ -297,139 +374,8 @@ bool login_phase::read_authentication() {
         session_->close("the client left during the login");
         return false;
     }
-    switch (step_) {
-        case step::awaiting_password:
-            on_password(body);
-            break;
-        case step::awaiting_sasl_initial:
-            on_sasl_initial(body);
-            break;
-        case step::awaiting_sasl_response:
-            on_sasl_response(body);
-            break;
-        case step::awaiting_startup:
-        case step::deriving_secret:
-        case step::finished:
-            break;
-    }
+    perform(exchange_->on_message(body));
     return true;
-}
-
-void login_phase::on_password(std::string_view body) {
-    protocol::password_message message;
-    if (protocol::decode(body, message)) {
-        refuse(bad_message("password message", body.size()), login_result::malformed);
-        return;
-    }
-    bool right = false;
-    if (secret_ && !message.password.empty()) {
-        std::string stored = secret_->value;
-        if (asks_cleartext_) {
-            switch (secret_->kind) {
-                case secret_kind::plain:
-                    right = protocol::constant_time_equal(stored, message.password);
-                    break;
-                case secret_kind::md5:
-                    right = protocol::constant_time_equal(
-                        stored, protocol::md5_password(user_, message.password)
-                    );
-                    break;
-                case secret_kind::scram_sha_256:  // would need PBKDF2 on the loop: use scram
-                                                  // instead
-                case secret_kind::none:
-                    break;
-            }
-        } else if (secret_->kind == secret_kind::plain || secret_->kind == secret_kind::md5) {
-            if (secret_->kind == secret_kind::plain) stored = protocol::md5_password(user_, stored);
-            const std::string expected = protocol::md5_response(stored, salt_);
-            right = !expected.empty() && protocol::constant_time_equal(expected, message.password);
-        }
-    }
-    if (right) {
-        authenticated();
-    } else {
-        refuse_credentials();
-    }
-}
-
-void login_phase::on_sasl_initial(std::string_view body) {
-    protocol::sasl_initial_response message;
-    if (protocol::decode(body, message) || message.mechanism != protocol::scram_sha_256_mechanism) {
-        refuse(
-            bad_message("SASL mechanism is not SCRAM-SHA-256", body.size()), login_result::malformed
-        );
-        return;
-    }
-    sasl_first_ = message.data;
-    auto& users = session_->home().shared().users;
-    protocol::scram_secret secret;
-    if (!secret_ || secret_->kind == secret_kind::none || secret_->kind == secret_kind::md5) {
-        continue_scram(users.mock(user_), protocol::scram_account::mock);
-    } else if (secret_->kind == secret_kind::scram_sha_256) {
-        if (protocol::parse_scram_secret(secret_->value, secret)) {
-            continue_scram(users.mock(user_), protocol::scram_account::mock);
-        } else {
-            continue_scram(std::move(secret), protocol::scram_account::known);
-        }
-    } else if (auto made = users.derived(user_, secret_->value)) {
-        continue_scram(std::move(*made), protocol::scram_account::known);
-    } else {
-        step_ = step::deriving_secret;
-        services& shared = session_->home().shared();
-        // Only values travel: this phase lives on its own thread.
-        boost::asio::post(
-            shared.blocking,
-            [&shared,
-             home = &session_->home(),
-             id = session_->id(),
-             user = user_,
-             password = secret_->value] {
-                protocol::scram_secret derived;
-                const auto failed = protocol::derive_scram_secret(
-                    password,
-                    protocol::random_bytes(protocol::default_scram_salt_size),
-                    protocol::default_scram_iterations,
-                    derived
-                );
-                if (!failed) shared.users.remember(user, password, derived);
-                home->with_session(id, [failed = bool{failed}, derived](client_session& session) {
-                    auto* const phase = dynamic_cast<login_phase*>(session.phase());
-                    if (phase == nullptr || phase->step_ != step::deriving_secret) return;
-                    phase->continue_scram(
-                        derived,
-                        failed ? protocol::scram_account::mock : protocol::scram_account::known
-                    );
-                    phase->on_input();
-                });
-            }
-        );
-    }
-}
-
-void login_phase::continue_scram(protocol::scram_secret secret, protocol::scram_account account) {
-    scram_ = std::make_unique<protocol::scram_server>(
-        std::move(secret), account, protocol::make_scram_nonce()
-    );
-    std::string reply;
-    if (scram_->on_client_first(sasl_first_, reply)) {
-        refuse(
-            bad_message("SCRAM client-first-message", sasl_first_.size()), login_result::malformed
-        );
-        return;
-    }
-    protocol::write_authentication_sasl_continue(session_->output().writable(), reply);
-    step_ = step::awaiting_sasl_response;
-    session_->flush();
-}
-
-void login_phase::on_sasl_response(std::string_view body) {
-    std::string reply;
-    if (scram_->on_client_final(body, reply)) {
-        refuse_credentials();
-        return;
-    }
-    protocol::write_authentication_sasl_final(session_->output().writable(), reply);
-    authenticated();
 }
 
 void login_phase::authenticated() {
@@ -493,31 +439,26 @@ void login_phase::authenticated() {
     }
     step_ = step::finished;
     home.set_ticking(session, false);
+    const auto learnt = exchange_ ? exchange_->learnt() : pool::learnt_secret{};
     protocol::write_authentication_ok(session.output().writable());
     if (wants_replication_) {
         std::erase_if(parameters_, [](const auto& one) {
             return one.first == "user" || one.first == "database";
         });
         auto pool = home.shared().pools.make_dedicated(
-            configuration, *entry, database_, user_, std::move(parameters_)
+            configuration, *entry, database_, user_, std::move(parameters_), learnt
         );
         session.enter(client_phase_ptr{
             new replication_tunnel(session, std::move(pool), std::move(place))});
         return;
     }
-    auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_);
+    auto pool = home.shared().pools.find_or_make(configuration, *entry, database_, user_, learnt);
     session.enter(client_phase_ptr{
         new relay(session, std::move(pool), std::move(place), std::move(parameters_))});
 }
 
-void login_phase::refuse_credentials() {
+void login_phase::refuse_credentials(std::string reason) {
     const auto& configuration = *session_->home().configuration();
-    std::string reason = "unknown user";
-    if (secret_) {
-        reason = can_be_checked(configuration.auth.type, secret_->kind)
-                     ? "wrong password"
-                     : "the user's secret is of a kind that auth.type cannot check";
-    }
     if (!is_console() && configuration.find_database(database_) == nullptr) {
         reason += "; unknown database";
     }

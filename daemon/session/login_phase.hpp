@@ -1,15 +1,16 @@
 // A client between accept and the end of its authentication: start-up packets, SSL and GSS
-// requests, cancel requests, the password exchange. Ends in the relay or the console, or with an
-// error that tells a stranger nothing. One thread.
+// requests, cancel requests, limits. Drives the exchange that proves who the client is
+// (daemon/auth/), and ends in the relay or the console, or with an error that tells a stranger
+// nothing. One thread.
 #pragma once
 
+#include "daemon/auth/exchange.hpp"
+#include "daemon/auth/method_choice.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/error_reply.hpp"
 #include "daemon/insight/counters.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
-#include "protocol/authentication.hpp"
-#include "protocol/scram.hpp"
 #include "protocol/startup.hpp"
 
 #include <chrono>
@@ -34,10 +35,8 @@ public:
 private:
     enum class step : unsigned char {
         awaiting_startup,
-        awaiting_password,  ///< cleartext or md5
-        awaiting_sasl_initial,
-        deriving_secret,  ///< PBKDF2 runs elsewhere; the client waits
-        awaiting_sasl_response,
+        authenticating,  ///< the client's turn in the exchange
+        working,         ///< something that takes long runs elsewhere; the client waits
         finished,
     };
 
@@ -45,20 +44,21 @@ private:
     bool read_authentication();
     void on_startup(protocol::startup_packet packet);
     void on_cancel_request(const protocol::startup_packet& packet);
-    void choose_authentication();
-    void ask_for_password(config::auth_type how);
-    void start_scram();
-    void continue_scram(protocol::scram_secret secret, protocol::scram_account account);
-    void on_password(std::string_view body);
-    void on_sasl_initial(std::string_view body);
-    void on_sasl_response(std::string_view body);
+    void authenticate();
+    auth::connection_facts connection() const;
+    void begin_exchange(auth::proof how);
+    void perform(auth::exchange::reply reply);
+    void fetch_secret(bool anew);
+    void derive_keys();
+    void exchange_refused();
+    std::string asked_database() const;
     void authenticated();
     /// `reason`: what the client is not told, for who operates the daemon; empty = the peer's own
     /// affair, such as a malformed packet.
     void refuse(
         const client_error& error, insight::login_result result, std::string_view reason = {}
     );
-    void refuse_credentials();
+    void refuse_credentials(std::string reason);
     bool is_console() const { return database_ == "pgweir" || database_ == "pgbouncer"; }
 
     client_session* session_;  // null once it is closed
@@ -68,11 +68,7 @@ private:
     protocol::startup_parameters parameters_;
     std::string user_;
     std::string database_;
-    std::optional<config::user_secret> secret_;  // nothing: not in the users file
-    bool asks_cleartext_ = false;
-    protocol::md5_salt salt_{};
-    std::unique_ptr<protocol::scram_server> scram_;
-    std::string sasl_first_;  // the client's, while its secret is derived
+    std::unique_ptr<auth::exchange> exchange_;  // while the client proves who it is, and after
     time_point deadline_;
 };
 

@@ -200,6 +200,23 @@ TEST(ScramServer, TakesTheFlagOfAClientThatCouldBind) {
     );
 }
 
+// CVE-2026-6665: a rogue server wrote beyond a buffer for the message that is signed.
+TEST(ScramClient, CVE_2026_6665_RefusesASaltOrNonceOfAbsurdLength) {
+    const std::string long_nonce = "r=clientnonce" + std::string(2 * max_scram_nonce_size, 'x');
+    const std::string long_salt = base64_encode(std::string(max_scram_salt_size + 1, 's'));
+    const std::string messages[] = {
+        long_nonce + ",s=c2FsdA==,i=4096",
+        "r=clientnoncex,s=" + long_salt + ",i=4096",
+        "r=clientnoncex,s=c2FsdA==,i=4096," + std::string(max_scram_message_size, 'x')};
+    for (const auto& message : messages) {
+        scram_client client("clientnonce");
+        std::string out;
+        ASSERT_FALSE(client.make_client_first(out));
+        EXPECT_EQ(client.on_server_first(message), errc::scram_value_out_of_range);
+        EXPECT_EQ(client.current(), scram_client::state::failed);
+    }
+}
+
 struct bound_exchange {
     scram_client client;
     scram_server server;

@@ -70,7 +70,9 @@ std::string other_value(const option& row) {
             if (row.path == "http.listen") return "127.0.0.1:1234";
             if (row.path == "listen.unix_socket_dir") return "/tmp";
             if (row.path == "databases.*.upstream") return "host=other";
-            if (row.path == "auth.users_file") return "/dev/null";
+            if (row.path.starts_with("auth.") && row.path.ends_with("_file")) return "/dev/null";
+            if (row.path == "auth.query") return "SELECT a, b FROM c WHERE a = $1";
+            if (row.path == "auth.dbname") return "shop";
             return "other";
         case option_type::named_sections:
         case option_type::section_list:
@@ -112,6 +114,7 @@ std::string file_with(const option& row, const std::string& value) {
             rest.erase(0, dot + 1);
             closing += "}";
         }
+        if (path == "auth.query") text += "auth_user: a, ";
         text += rest + ": " + value + closing + "\n";
     }
     text += "databases: {shop: {";

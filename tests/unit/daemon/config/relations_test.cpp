@@ -216,7 +216,7 @@ TEST(Relations, WarnWithoutStopping) {
     EXPECT_EQ(
         joined(warnings_of(nobody)),
         "t.yaml:1:20: warning: auth.users_file: is empty, so nobody can log in; name a file of "
-        "users\n"
+        "users, or an auth_user that asks PostgreSQL\n"
     );
     EXPECT_NE(nobody.value, nullptr);
     EXPECT_EQ(joined(warnings_of(parse_with_database("auth: {type: trust}"))), "");
@@ -255,7 +255,7 @@ TEST(Relations, WarnOfSecretsThatTheTypeCannotCheck) {
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
         "\"\n"
     );
-    std::string database = "databases: {shop: {upstream: host=x, user: app}}";
+    const std::string database = "databases: {shop: {upstream: host=x}}";
     const auto warned = [&](const std::string& type) {
         return joined(warnings_of(
             parse_text("auth: {type: " + type + ", users_file: " + users + "}\n" + database)
@@ -267,20 +267,96 @@ TEST(Relations, WarnOfSecretsThatTheTypeCannotCheck) {
         "auth.users_file (1 of 3 users, first b), who cannot log in; give them SCRAM secrets or "
         "passwords, or use md5\n"
     );
-    EXPECT_EQ(
-        warned("plain"),
-        "t.yaml:1:14: warning: auth.type: plain cannot check the SCRAM secrets of auth.users_file "
-        "(1 of 3 users, first c), who cannot log in; use scram-sha-256\n"
-    );
+    EXPECT_EQ(warned("plain"), "");
     EXPECT_EQ(warned("md5"), "");
-    // No forced user: each client's own secret would have to do at PostgreSQL, too.
-    database = "databases: {shop: {upstream: host=x}}";
+}
+
+std::string found_in_auth(
+    const std::string& auth, const std::string& databases = "shop: {upstream: host=x}"
+) {
+    std::string out;
+    for (const auto& one :
+         parse_text("auth: {" + auth + "}\ndatabases: {" + databases + "}").problems)
+        out += to_string(one) + "\n";
+    return out;
+}
+
+TEST(Relations, AnyNeedsAUserOfEachDatabaseAndWarnsWhereItIsOpen) {
     EXPECT_EQ(
-        warned("md5"),
-        "t.yaml:2:13: warning: databases.shop: PostgreSQL is asked for a login without password "
-        "for users whose only secret is a SCRAM one (1 in auth.users_file, first c); give this "
-        "database a user and a password, or these users a plain password, unless PostgreSQL trusts "
-        "this host\n"
+        found_in_auth("type: any"),
+        "t.yaml:2:13: databases.shop: auth.type any takes every name of a client, so this database "
+        "needs the user that logs in to PostgreSQL; add user: ...\n"
+    );
+    EXPECT_EQ(found_in_auth("type: any", "shop: {upstream: host=x, user: app}"), "");
+    EXPECT_EQ(
+        joined(warnings_of(parse_text(
+            "auth: {type: any}\nlisten: {host: '*'}\ndatabases: {shop: {upstream: host=x user=a}}"
+        ))),
+        "t.yaml:1:14: warning: auth.type: any lets everybody in, and listen.host is open to other "
+        "machines\n"
+    );
+}
+
+TEST(Relations, CertNeedsTlsThatChecks) {
+    EXPECT_EQ(
+        found_in_auth("type: cert"),
+        "t.yaml:1:14: auth.type: cert needs certificates of clients that are checked; set "
+        "listen.tls.mode to verify-full\n"
+    );
+}
+
+TEST(Relations, AuthQueryNeedsItsUserAndItsParameter) {
+    EXPECT_EQ(
+        found_in_auth("users_file: /dev/null, query: SELECT a FROM b WHERE c = $1"),
+        "t.yaml:1:37: auth.query: needs a user to run as; add auth_user: ...\n"
+    );
+    EXPECT_EQ(
+        found_in_auth("auth_user: a, query: SELECT a FROM b"),
+        "t.yaml:1:29: auth.query: must ask for one user, whose name is $1\n"
+    );
+    EXPECT_EQ(
+        found_in_auth("auth_user: a, dbname: none"),
+        "t.yaml:1:30: auth.dbname: \"none\" is not in databases\n"
+    );
+    EXPECT_EQ(found_in_auth("auth_user: a, dbname: shop"), "");
+}
+
+TEST(Relations, HbaNeedsItsFileAndTellsItsLines) {
+    const scratch_folder folder;
+    EXPECT_EQ(
+        found_in_auth("type: hba"),
+        "t.yaml:1:14: auth.type: hba needs a file of rules; add hba_file: ...\n"
+    );
+    const std::string rules = folder.write(
+        "hba.conf",
+        "local all all peer map=ops\nhost all @names all md5\nhost all all all nonsense\n"
+    );
+    folder.write("names", "ann, bob");
+    EXPECT_EQ(
+        found_in_auth("type: hba, hba_file: " + rules),
+        rules + ":1:1: map=ops: there is no auth.ident_file\n" + rules +
+            ":3:18: \"nonsense\" is no method; it is scram-sha-256, md5, password, cert, peer, "
+            "trust "
+            "or reject\n"
+    );
+    const std::string maps = folder.write("ident.conf", "other root app\nops root\n");
+    EXPECT_EQ(
+        found_in_auth("type: hba, hba_file: " + rules + ", ident_file: " + maps),
+        rules + ":1:1: map=ops: auth.ident_file has no line of that map\n" + rules +
+            ":3:18: \"nonsense\" is no method; it is scram-sha-256, md5, password, cert, peer, "
+            "trust "
+            "or reject\n" +
+            maps + ":2:1: a line is MAP SYSTEM-NAME USER, three words\n"
+    );
+    EXPECT_EQ(
+        found_in_auth("type: hba, hba_file: /nowhere/hba.conf"),
+        "t.yaml:1:30: auth.hba_file: cannot read /nowhere/hba.conf: No such file or directory\n"
+    );
+    const std::string good = folder.write("good.conf", "local all all trust\n");
+    EXPECT_EQ(found_in_auth("type: hba, hba_file: " + good), "");
+    EXPECT_EQ(
+        found_in_auth("type: trust, hba_file: " + good),
+        "t.yaml:1:32: warning: auth.hba_file: is not used with auth.type trust; use type hba\n"
     );
 }
 

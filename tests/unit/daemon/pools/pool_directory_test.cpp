@@ -257,5 +257,40 @@ TEST_F(directory, DoesNotForgetADatabaseWhosePoolIsLeaving) {
     EXPECT_TRUE(forgotten.empty()) << "a client of the pool that leaves may hold counters of it";
 }
 
+TEST_F(directory, ServersLogInWithWhatTheLastLoginHasShown) {
+    const auto come = [&](const std::string& shown) {
+        return pools.find_or_make(
+            configuration, *configuration.find_database("shop"), "shop", "ann", {shown, {}}
+        );
+    };
+    const auto pool = come("old");
+    const auto target = pool->target();
+    ASSERT_TRUE(target->learnt);
+    EXPECT_EQ(target->secret, "");
+    EXPECT_EQ(target->learnt->get().password, "old");
+    come("new");
+    EXPECT_EQ(target->learnt->get().password, "new");
+    come("");
+    EXPECT_EQ(target->learnt->get().password, "new") << "who came in another way shows nothing";
+    pools.reconfigure(configuration);
+    EXPECT_EQ(pool->target(), target) << "a reload without a change makes servers retire";
+}
+
+TEST_F(directory, WhatAClientHasShownIsNoPasswordOfTheForcedUser) {
+    configuration.databases["shop"].user = "forced";
+    const auto pool = pools.find_or_make(
+        configuration, *configuration.find_database("shop"), "shop", "ann", {"of ann", {}}
+    );
+    EXPECT_FALSE(pool->target()->learnt);
+    configuration.databases["shop"].user = "";
+    pools.reconfigure(configuration);
+    ASSERT_TRUE(pool->target()->learnt);
+    EXPECT_EQ(pool->target()->learnt->get().password, "of ann");
+    configuration.auth.users["ann"] = {config::secret_kind::plain, "of the file"};
+    pools.reconfigure(configuration);
+    EXPECT_EQ(pool->target()->secret, "of the file");
+    EXPECT_FALSE(pool->target()->learnt);
+}
+
 }  // namespace
 }  // namespace weir::daemon

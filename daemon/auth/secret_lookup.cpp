@@ -1,0 +1,340 @@
+#include "daemon/auth/secret_lookup.hpp"
+
+#include "daemon/auth/secret_connection.hpp"
+#include "daemon/pool_directory.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace weir::daemon::auth {
+
+namespace {
+
+using time_point = std::chrono::steady_clock::time_point;
+
+// PgBouncer's default: a password past its VALID UNTIL is NULL and lets nobody in.
+const char* const default_query =
+    "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "
+    "WHERE rolname=$1 AND rolcanlogin";
+
+constexpr std::size_t most_connections_a_database = 2;
+constexpr std::size_t most_connections = 32;
+constexpr std::size_t most_questions = 10'000;
+constexpr std::chrono::seconds longest_idle{30};
+/// A wrong password makes the server be asked again, but not more often than this for one user.
+constexpr std::chrono::seconds young{1};
+
+secret_connection::where target_of(
+    const config::config& configuration, const std::string& database
+) {
+    const auto* const entry = configuration.find_database(database);
+    secret_connection::where at;
+    const auto& auth_user = configuration.auth.auth_user;
+    at.target = *make_connect_target(configuration, *entry, database, auth_user);
+    // The database's own user is the clients'; this one is ours.
+    at.target.user = auth_user;
+    at.target.learnt = nullptr;
+    at.target.secret.clear();
+    const auto known = configuration.auth.users.find(auth_user);
+    if (known != configuration.auth.users.end()) at.target.secret = known->second.value;
+    at.query = configuration.auth.query.empty() ? default_query : configuration.auth.query;
+    return at;
+}
+
+}  // namespace
+
+class secret_lookup::runner {
+public:
+    runner() : sweeper_{loop_}, thread_{[this] { loop_.run(); }} {}
+    ~runner() { stop(); }
+
+    void post(std::function<void()> work) { boost::asio::post(loop_, std::move(work)); }
+
+    void stop() {
+        if (!thread_.joinable()) return;
+        loop_.stop();
+        thread_.join();
+        groups_.clear();
+    }
+
+    void find(question asked, callback done);
+    void forget(const secret_name& name) { cache_.forget(name); }
+    void reset();
+
+private:
+    struct wanted {
+        question asked;
+        std::vector<callback> callers;
+    };
+    using connection_ptr = std::shared_ptr<secret_connection>;
+    /// The questions to one database and the connections that carry them.
+    struct group {
+        std::deque<secret_name> waiting;
+        std::vector<connection_ptr> connections;
+    };
+
+    void pump();
+    bool start_next(const std::string& database, group& here);
+    connection_ptr free_connection(const question& asked, group& here);
+    bool make_room();
+    void ask(const connection_ptr& connection, const secret_name& name);
+    void answered(
+        const connection_ptr& connection, const secret_name& name, secret_connection::outcome what
+    );
+    void settle(const secret_name& name, const fetched_secret& found);
+    void drop(const std::string& database, const connection_ptr& connection);
+    void sweep();
+    std::size_t connection_count() const;
+
+    boost::asio::io_context loop_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+        loop_.get_executor()};
+    boost::asio::steady_timer sweeper_;
+    bool is_sweeping_ = false;
+    secret_cache cache_;
+    std::map<secret_name, wanted> wanted_;  // asked, or waiting to be
+    std::map<std::string, group> groups_;
+    std::thread thread_;
+};
+
+void secret_lookup::runner::find(question asked, callback done) {
+    const secret_name name{asked.database, asked.user};
+    const auto now = std::chrono::steady_clock::now();
+    const auto ttl = asked.configuration->auth.cache_ttl;
+    if (const auto* const known = cache_.find(name, ttl, now)) {
+        const bool is_young = now - known->fetched_at < young;
+        if (!asked.anew || is_young) {
+            fetched_secret found{fetched_secret::result::none, {}, !is_young, known->reason, {}};
+            if (known->secret) {
+                found.what = fetched_secret::result::found;
+                found.secret = *known->secret;
+            }
+            done(std::move(found));
+            return;
+        }
+    }
+    if (const auto same = wanted_.find(name); same != wanted_.end()) {
+        same->second.callers.push_back(std::move(done));
+        return;
+    }
+    if (wanted_.size() >= most_questions) {
+        done(
+            {fetched_secret::result::unavailable,
+             {},
+             false,
+             "auth.query: too many users are asked for at once",
+             "Try again in a moment."}
+        );
+        return;
+    }
+    groups_[name.first].waiting.push_back(name);
+    auto& one = wanted_[name];
+    one.asked = std::move(asked);
+    one.callers.push_back(std::move(done));
+    pump();
+}
+
+void secret_lookup::runner::reset() {
+    cache_.clear();
+    for (auto& [database, here] : groups_) {
+        std::erase_if(here.connections, [](const connection_ptr& one) {
+            one->retire();
+            if (one->current() != secret_connection::state::idle) return false;
+            one->close();
+            return true;
+        });
+    }
+}
+
+std::size_t secret_lookup::runner::connection_count() const {
+    std::size_t count = 0;
+    for (const auto& [database, here] : groups_)
+        count += here.connections.size();
+    return count;
+}
+
+void secret_lookup::runner::pump() {
+    for (bool goes_on = true; goes_on;) {
+        goes_on = false;
+        for (auto& [database, here] : groups_) {
+            // The map may change inside: then from the front.
+            if (start_next(database, here)) {
+                goes_on = true;
+                break;
+            }
+        }
+    }
+    std::erase_if(groups_, [](const auto& one) {
+        return one.second.waiting.empty() && one.second.connections.empty();
+    });
+}
+
+/// Gives the oldest question of a database to a connection. False: none, or none is free.
+bool secret_lookup::runner::start_next(const std::string& database, group& here) {
+    if (here.waiting.empty()) return false;
+    const secret_name name = here.waiting.front();
+    const question& asked = wanted_.at(name).asked;
+    if (asked.configuration->find_database(database) == nullptr) {
+        here.waiting.pop_front();
+        settle(name, {fetched_secret::result::none, {}, false, "unknown database", {}});
+        return true;
+    }
+    const auto connection = free_connection(asked, here);
+    if (!connection) return false;
+    here.waiting.pop_front();
+    ask(connection, name);
+    return true;
+}
+
+auto secret_lookup::runner::free_connection(const question& asked, group& here) -> connection_ptr {
+    for (const auto& one : here.connections) {
+        const bool is_free = one->current() == secret_connection::state::idle;
+        if (is_free && !one->is_retired()) return one;
+    }
+    if (here.connections.size() >= most_connections_a_database) return nullptr;
+    if (connection_count() >= most_connections && !make_room()) return nullptr;
+    here.connections.push_back(
+        std::make_shared<secret_connection>(loop_, target_of(*asked.configuration, asked.database))
+    );
+    sweep();
+    return here.connections.back();
+}
+
+/// Closes the connection that has been idle for longest. False: all are busy.
+bool secret_lookup::runner::make_room() {
+    connection_ptr oldest;
+    group* where = nullptr;
+    for (auto& [database, here] : groups_) {
+        for (const auto& one : here.connections) {
+            if (one->current() != secret_connection::state::idle) continue;
+            if (oldest && oldest->idle_since() <= one->idle_since()) continue;
+            oldest = one;
+            where = &here;
+        }
+    }
+    if (!oldest) return false;
+    oldest->close();
+    std::erase(where->connections, oldest);
+    return true;
+}
+
+void secret_lookup::runner::ask(const connection_ptr& connection, const secret_name& name) {
+    connection->ask(
+        name.second,
+        [this, weak = std::weak_ptr{connection}, name](secret_connection::outcome what) {
+            // From the loop: the connection is still inside a call of its own.
+            post([this, connection = weak.lock(), name, what = std::move(what)]() mutable {
+                answered(connection, name, std::move(what));
+            });
+        }
+    );
+}
+
+void secret_lookup::runner::answered(
+    const connection_ptr& connection, const secret_name& name, secret_connection::outcome what
+) {
+    const bool is_retired = connection && connection->is_retired();
+    if (is_retired) connection->close();
+    const bool is_closed = !connection || connection->current() == secret_connection::state::closed;
+    if (is_closed) drop(name.first, connection);
+    // An idle connection may have ended unseen since: nobody was told anything yet.
+    if (what.is_lost && connection && connection->was_used()) {
+        groups_[name.first].waiting.push_front(name);
+        pump();
+        return;
+    }
+    settle(name, what.secret);
+    if (is_retired) cache_.forget(name);
+    if (what.is_unreached) {
+        // Nobody is there: those that wait shall not wait for the same, one after the other.
+        auto waiting = std::exchange(groups_[name.first].waiting, {});
+        for (const auto& other : waiting)
+            settle(other, what.secret);
+    }
+    pump();
+}
+
+void secret_lookup::runner::settle(const secret_name& name, const fetched_secret& found) {
+    const auto at = wanted_.find(name);
+    if (at == wanted_.end()) return;
+    const auto callers = std::move(at->second.callers);
+    wanted_.erase(at);
+    if (found.what != fetched_secret::result::unavailable) {
+        secret_cache::entry one{{}, found.reason, std::chrono::steady_clock::now()};
+        if (found.what == fetched_secret::result::found) one.secret = found.secret;
+        cache_.store(name, std::move(one));
+    }
+    for (const auto& each : callers)
+        each(found);
+}
+
+void secret_lookup::runner::drop(const std::string& database, const connection_ptr& connection) {
+    const auto found = groups_.find(database);
+    if (found != groups_.end()) std::erase(found->second.connections, connection);
+}
+
+/// Every few seconds while there are connections: those that nobody needs go.
+void secret_lookup::runner::sweep() {
+    if (std::exchange(is_sweeping_, true)) return;
+    sweeper_.expires_after(std::chrono::seconds{5});
+    sweeper_.async_wait([this](boost::system::error_code error) {
+        is_sweeping_ = false;
+        if (error) return;
+        const auto now = std::chrono::steady_clock::now();
+        for (auto& [database, here] : groups_) {
+            std::erase_if(here.connections, [now](const connection_ptr& one) {
+                const bool is_old = one->current() == secret_connection::state::idle &&
+                                    now - one->idle_since() >= longest_idle;
+                if (is_old) one->close();
+                return is_old;
+            });
+        }
+        pump();
+        if (connection_count() > 0) sweep();
+    });
+}
+
+// --- the face ---
+
+secret_lookup::secret_lookup() : runner_{std::make_unique<runner>()} {}
+
+secret_lookup::~secret_lookup() = default;
+
+std::string secret_lookup::asked_database(
+    const config::config& configuration, const std::string& database
+) {
+    if (!configuration.auth.asks_server()) return {};
+    const auto& asked = configuration.auth.dbname.empty() ? database : configuration.auth.dbname;
+    const bool is_console = asked == "pgweir" || asked == "pgbouncer";
+    return is_console || configuration.find_database(asked) == nullptr ? std::string{} : asked;
+}
+
+void secret_lookup::find(question asked, callback done) {
+    runner_->post([runner = runner_.get(), asked = std::move(asked), done = std::move(done)](
+                  ) mutable { runner->find(std::move(asked), std::move(done)); });
+}
+
+void secret_lookup::forget(const std::string& database, const std::string& user) {
+    runner_->post([runner = runner_.get(), name = secret_name{database, user}] {
+        runner->forget(name);
+    });
+}
+
+void secret_lookup::reset() {
+    runner_->post([runner = runner_.get()] { runner->reset(); });
+}
+
+void secret_lookup::stop() {
+    runner_->stop();
+}
+
+}  // namespace weir::daemon::auth
