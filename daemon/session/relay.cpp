@@ -7,6 +7,8 @@
 #include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -16,6 +18,9 @@ namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
 
 namespace {
+
+constexpr int cancel_tries = 5;
+constexpr std::chrono::milliseconds pause_between_cancels{100};
 
 // PostgreSQL shortens a longer application_name, and writes other bytes in its own way.
 bool is_kept_as_it_is(std::string_view application) {
@@ -258,8 +263,7 @@ void relay::on_cancel() {
     if (session_ == nullptr) return;
     if (state_ == state::waiting) {
         if (!pool_->cancel_wait(ticket_)) {
-            // A server is on its way: too late, as with PostgreSQL, unless it does not arrive.
-            cancel_is_held_ = true;
+            cancel_is_held_ = true;  // a server is on its way: it will find nothing to do
             return;
         }
         ticket_ = 0;
@@ -270,12 +274,50 @@ void relay::on_cancel() {
         cancel_is_held_ = true;
         return;
     }
-    if (!server_ || server_->pipeline().empty()) return;
+    if (!server_ || server_->pipeline().empty()) {
+        cancel_is_held_ = question_.is_open();  // of a statement that is still being looked at
+        return;
+    }
+    cancel_on_server(cancel_tries);
+}
+
+// PostgreSQL forgets a cancel that comes before it has read the statement, and ours may: it goes
+// out right behind it. So it is sent again while that statement runs.
+void relay::cancel_on_server(int tries) {
     if (!server_->cancels().begin(lease_)) return;
-    pool::server_ptr target = server_;
-    send_cancel(home().loop(), *target, [target, pool = pool_] {
-        if (target->cancels().finish()) pool->unpark(target);
-    });
+    const pool::server_ptr target = server_;
+    send_cancel(
+        home().loop(),
+        *target,
+        [target,
+         pool = pool_,
+         &home = home(),
+         id = session_->id(),
+         lease = lease_,
+         statement = account_.started(),
+         tries] {
+            if (target->cancels().finish()) pool->unpark(target);
+            if (tries <= 1) return;
+            const auto pause = std::make_shared<boost::asio::steady_timer>(
+                home.loop().context(), pause_between_cancels
+            );
+            pause->async_wait(
+                [pause, &home, id, lease, statement, tries](boost::system::error_code stopped) {
+                    if (stopped) return;
+                    home.with_session(id, [lease, statement, tries](client_session& session) {
+                        auto* const phase = dynamic_cast<relay*>(session.phase());
+                        if (phase != nullptr) phase->cancel_again(lease, statement, tries - 1);
+                    });
+                }
+            );
+        }
+    );
+}
+
+void relay::cancel_again(std::uint64_t lease, time_point statement, int tries) {
+    const bool runs = server_ && lease == lease_ && statement == account_.started() &&
+                      !server_->pipeline().empty();
+    if (runs && !effects_.is_applying()) cancel_on_server(tries);
 }
 
 void relay::on_end(const client_error& why) {
@@ -316,7 +358,13 @@ void relay::on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) {
     if (session_ == nullptr) return;
     auto answer = std::static_pointer_cast<const querycache::sql::statement>(facts);
     if (!question_.on_answer(ticket, std::move(answer))) return;
-    process();
+    const bool is_canceled = !effects_.is_applying() && std::exchange(cancel_is_held_, false);
+    if (is_canceled && !server_) {
+        fail_statement(canceled_while_waiting());
+    } else {
+        process();
+        if (is_canceled) on_cancel();
+    }
     if (session_ != nullptr) session_->resume_reading();
 }
 

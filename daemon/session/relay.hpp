@@ -148,6 +148,8 @@ private:
     void greet();
     void send_greeting();
     void make_cancel_key();
+    void cancel_on_server(int tries);
+    void cancel_again(std::uint64_t lease, time_point statement, int tries);
     bool needs_server_to_greet();
     void finish_query();
     void fail_query(std::string_view sqlstate);

@@ -35,6 +35,11 @@ void relay::on_lease(pool::server_ptr server) {
         pool_->release(std::move(server), {pool::release_action::idle, ""}, steady_clock::now());
         return;
     }
+    if (state_ == state::waiting && std::exchange(cancel_is_held_, false)) {
+        pool_->release(std::move(server), {pool::release_action::idle, ""}, steady_clock::now());
+        fail_statement(canceled_while_waiting());
+        return;
+    }
     link(std::move(server));
     if (session_ != nullptr && state_ != state::greeting) process();
 }

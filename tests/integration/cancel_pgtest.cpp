@@ -143,6 +143,29 @@ TEST_F(cancel, ThatComesLateNeverHitsTheNextClient) {
     RecordProperty("cancelled", cancelled);
 }
 
+// Each client waits for the server, has it on its way, or runs when its cancel comes: none is lost.
+// With a lost one its statement would hold up everybody behind it.
+TEST_F(cancel, AllAtOnceReachWhoeverRunsOrWaits) {
+    daemon_process const daemon(
+        configuration({.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 2m"})
+    );
+    std::vector<raw_client> clients;
+    for (int n = 0; n < 30; ++n)
+        clients.push_back(raw_client::logged_in(daemon.port(), "postgres", "shop"));
+    for (int round = 0; round < 20; ++round) {
+        for (auto& client : clients)
+            client.send(frontend::query("SELECT pg_sleep(62)"));
+        wait_for_query("SELECT pg_sleep(62)");
+        std::vector<raw_client> cancels;
+        for (auto const& client : clients) {
+            cancels.emplace_back(daemon.port());
+            cancels.back().send(frontend::cancel_request(client.backend_key_data()));
+        }
+        for (auto& client : clients)
+            EXPECT_EQ(first(client.read_until('Z'), 'E').field('C'), "57014");
+    }
+}
+
 // Protocol 3.2: a key that nobody guesses, and no negotiation. What is newer is answered once with
 // the version that is spoken.
 TEST_F(cancel, LongKeysOfProtocol32) {
