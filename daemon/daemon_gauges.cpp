@@ -55,9 +55,7 @@ insight::breaker_gauges running_daemon::breaker_gauges() const {
         gauge.upstream = std::move(host.upstream);
         gauge.state = pool::to_string(host.state);
         gauge.failures = host.failures;
-        if (host.since != steady_clock::time_point{}) {
-            gauge.since = duration_cast<milliseconds>(now - host.since);
-        }
+        gauge.since = std::max(duration_cast<milliseconds>(now - host.since), milliseconds{0});
         if (host.next_try) {
             gauge.next_try =
                 std::max(duration_cast<milliseconds>(*host.next_try - now), milliseconds{0});

@@ -488,10 +488,12 @@ void pool::put_to(server_ptr server, next_use use) {
     }
 }
 
-void pool::offer(server_ptr server, time_point now) {
+// `event`: what has made it free.
+void pool::offer(server_ptr server, server_event event, time_point now) {
     next_use next;
     {
         std::lock_guard guard{lock_};
+        move(*server, event);
         server->session().idle_since = now;
         next = use(*server, now, server->has_input());
         if (next.what == next_use::wait) idle_[server->loop().index()].push_back(server);
@@ -502,14 +504,9 @@ void pool::offer(server_ptr server, time_point now) {
 void pool::release(server_ptr server, release_decision decision, time_point now) {
     if (server->is_closed()) return;
     switch (decision.action) {
-        case release_action::idle: {
-            {
-                std::lock_guard guard{lock_};
-                move(*server, server_event::released);
-            }
-            offer(std::move(server), now);
+        case release_action::idle:
+            offer(std::move(server), server_event::released, now);
             return;
-        }
         case release_action::reset_first: {
             std::string reset_query;
             {
@@ -556,7 +553,6 @@ void pool::on_connected(server_ptr server, time_point now) {
     outage before;
     {
         std::lock_guard guard{lock_};
-        move(*server, server_event::logged_in);
         server->session().retire_generation = retire_generation_;
         if (server->target() == target_) {
             before = std::exchange(outage_, {});
@@ -567,7 +563,7 @@ void pool::on_connected(server_ptr server, time_point now) {
     }
     event_loop& loop = server->loop();
     events_.server_connected(*this, loop.index(), now - server->started_at(), before);
-    offer(std::move(server), now);
+    offer(std::move(server), server_event::logged_in, now);
     connect_more(loop, now);  // in the place that its login has left
 }
 
@@ -604,11 +600,7 @@ void pool::on_tested(server_ptr server, bool passed, time_point now) {
         server->close("check or reset query failed");
         return;
     }
-    {
-        std::lock_guard guard{lock_};
-        move(*server, server_event::check_passed);
-    }
-    offer(std::move(server), now);
+    offer(std::move(server), server_event::check_passed, now);
 }
 
 void pool::on_abandoned(server_connection& server) {

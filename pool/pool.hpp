@@ -1,7 +1,8 @@
 // The servers of one (database, user) and the clients that wait for one, over all event loops. A
 // limit is the pool's, a connection is its loop's: each loop keeps the idle servers that live on
 // it, and a waiter on another loop gets one by its socket being moved there. Thread-safe where
-// said; the lock is held for a few list operations and never while anything is called back.
+// said; the lock is held for a few list operations and never while anything is called back. Below
+// it in the lock order are those of its hosts and of the limits that it shares.
 #pragma once
 
 #include "pool/accepted_values.hpp"
@@ -226,7 +227,7 @@ private:
     void hand_over(server_ptr server, queue::waiter waiter);
     void deliver(server_ptr server, queue::waiter waiter);
     void put_to(server_ptr server, next_use use);
-    void offer(server_ptr server, time_point now);
+    void offer(server_ptr server, server_event event, time_point now);
     void serve_waiters_elsewhere(event_loop& loop);
     void serve_waiters_here(event_loop& loop, time_point now);
     void fail_waiters(std::vector<queue::waiter> waiters, const lease_error& why);

@@ -1,5 +1,6 @@
 #include "pool/upstream_host.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::pool {
@@ -194,7 +195,7 @@ host_figures upstream_host::describe() const {
     f.upstream = to_string(address_);
     f.state = breaker_.state();
     f.failures = breaker_.failures();
-    f.since = breaker_.since();
+    f.since = std::max(made_at_, breaker_.since());
     if (f.state == breaker_state::open) f.next_try = breaker_.next_try();
     f.last_error = last_error_;
     f.logins = logins_;

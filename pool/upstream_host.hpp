@@ -39,7 +39,7 @@ struct host_figures {
     std::string upstream;  ///< HOST:PORT
     breaker_state state = breaker_state::closed;
     unsigned failures = 0;
-    breaker::time_point since{};                  ///< time_point{} = it has always been so
+    breaker::time_point since{};                  ///< when the state began, or the first pool came
     std::optional<breaker::time_point> next_try;  ///< of an open one
     std::string last_error;                       ///< until a login succeeds
     unsigned logins = 0;                          ///< under way
@@ -150,6 +150,8 @@ private:
     session_role role_;
     std::deque<std::weak_ptr<place_waiter>> waiting_;
     std::minstd_rand random_;
+
+    const time_point made_at_ = std::chrono::steady_clock::now();
 };
 
 /// All hosts by address. Thread-safe.

@@ -138,7 +138,7 @@ std::vector<row> breaker_rows(const std::vector<pool::host_figures>& hosts, cons
             text(one.upstream),
             text(pool::to_string(one.state)),
             number(one.failures),
-            one.since == time_point{} ? value{} : text(now.tell(one.since)),
+            text(now.tell(one.since)),
             one.next_try ? text(now.tell(*one.next_try)) : value{},
             one.last_error.empty() ? value{} : text(one.last_error),
         });

@@ -33,7 +33,7 @@ struct clocks {
     [[nodiscard]] std::string tell(time_point when) const;
 };
 
-/// A row a host; `next_try` is null unless its breaker is open, `since` when it was never another.
+/// A row a host; `next_try` is null unless its breaker is open.
 [[nodiscard]] std::vector<row> breaker_rows(
     const std::vector<pool::host_figures>& hosts, const clocks& now
 );

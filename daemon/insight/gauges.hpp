@@ -82,7 +82,7 @@ struct breaker_gauge {
     std::string upstream;  ///< HOST:PORT
     std::string state;     ///< closed, half_open or open
     std::uint64_t failures = 0;
-    std::optional<std::chrono::milliseconds> since;     ///< ago; nothing = it was never another
+    std::chrono::milliseconds since{0};                 ///< ago: when the state began
     std::optional<std::chrono::milliseconds> next_try;  ///< from now, of an open one
     std::string last_error;
 };

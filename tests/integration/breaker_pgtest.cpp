@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace weir::test {
 namespace {
@@ -173,6 +174,32 @@ TEST_F(breaker, IsSharedByAllPoolsOfTheHost) {
     auto const error = first(client.start({{"user", "postgres"}, {"database", "other"}}), 'E');
     EXPECT_EQ(error.field('C'), "57P03") << error.field('M');
     EXPECT_NE(error.field('M').find("circuit breaker"), std::string::npos) << error.field('M');
+}
+
+// Not a matter of the breaker, but of the same host: what PostgreSQL has to bear at a start.
+TEST_F(breaker, AStormOfClientsIsNotAStormOfLogins) {
+    traffic_gate gate(shared_postgres().port());
+    gate.pause();  // no login comes to its end
+    auto const upstream = "host=127.0.0.1 port=" + std::to_string(gate.port()) + " dbname=";
+    daemon_process const daemon(configuration(
+        {.pool = "mode: transaction, size: 40, overflow: 0, connect_timeout: 20s",
+         .threads = "2",
+         .rest = "  other: {upstream: \"" + upstream + "postgres\"}\n",
+         .upstream = upstream + "shop"}
+    ));
+    std::vector<raw_client> clients;
+    for (int i = 0; i < 120; ++i) {
+        clients.emplace_back(daemon.port());
+        clients.back().send(
+            frontend::startup({{"user", "postgres"}, {"database", i % 2 == 0 ? "shop" : "other"}})
+        );
+    }
+    wait_until([&] { return daemon.metric("pgweir_pool_waiting_clients") == 120; }, "all to wait");
+    EXPECT_EQ(gate.connections(), 8) << "four a thread, whichever pool it is for";
+    gate.resume();
+    for (auto& client : clients)
+        EXPECT_TRUE(has(client.read_until('Z'), 'Z'));
+    EXPECT_EQ(daemon.metric("pgweir_server_connect_failures_total"), 0);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ TEST(BreakersJson, HasARowAHost) {
         breakers_json(breakers),
         R"({"breakers":[{"upstream":"db1:5432","state":"open","failures":5,"since_s":2.000,)"
         R"("next_try_s":13.250,"last_error":"no \"route\""},{"upstream":"db2:5432",)"
-        R"("state":"closed","failures":0,"since_s":null,"next_try_s":null,"last_error":null}],)"
+        R"("state":"closed","failures":0,"since_s":0.000,"next_try_s":null,"last_error":null}],)"
         R"("transitions":1})"
     );
 }
