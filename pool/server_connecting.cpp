@@ -230,6 +230,10 @@ void server_connection::on_tls_answer() {
 }
 
 void server_connection::begin_handshake() {
+    if (!target_->tls.context) {
+        tls_failed(without_tls(session_->address, "there is nothing to shake hands with"));
+        return;
+    }
     connecting_->now = connecting::step::handshaking;
     connecting_->tls =
         std::make_unique<tls_session>(target_->tls.context, session_->address.tls_host());
