@@ -35,6 +35,7 @@ connect_failure reason_of_pool(pool::errc code) noexcept {
         case errc::server_lost:
             return connect_failure::lost;
         case errc::no_common_sasl_mechanism:
+        case errc::tls_failed:
             return connect_failure::unsupported;
         case errc::password_missing:
         case errc::password_is_hash:

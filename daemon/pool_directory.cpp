@@ -86,10 +86,19 @@ pool::connect_target_ptr make_connect_target(
 ) {
     auto target = std::make_shared<pool::connect_target>();
     for (const auto& host : entry.upstream.hosts) {
-        target->addresses.push_back({host.hostaddr.empty() ? host.host : host.hostaddr, host.port});
+        if (host.hostaddr.empty()) {
+            target->addresses.push_back({host.host, host.port});
+        } else {
+            target->addresses.push_back({host.hostaddr, host.port, host.host});
+        }
     }
     target->order = order_of(entry.upstream.load_balance_hosts);
     target->attrs = attrs_of(entry.upstream.target_session_attrs);
+    target->tls = {
+        entry.tls.mode,
+        entry.tls.negotiation == config::tls_negotiation::direct,
+        entry.tls.files(),
+        entry.tls.context};
     target->database = std::string{entry.server_dbname(database)};
     target->options = entry.upstream.options;
     if (!entry.user.empty()) {

@@ -8,6 +8,7 @@
 #include "daemon/config/users_file.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -90,9 +91,15 @@ private:
         return found == from_.instances.end() ? none : found->second;
     }
 
-    void file_path(std::string& field, const std::string& key) {
-        get(field, key);
+    void file_path(std::string& field, const std::string& key, std::string_view pattern) {
+        get(field, key, pattern);
         if (!field.empty()) field = beside(to_.file(), field);
+    }
+    void file_path(std::string& field, const std::string& key) { file_path(field, key, key); }
+    /// "system" is no path.
+    void authorities_path(std::string& field, const std::string& key, std::string_view pattern) {
+        get(field, key, pattern);
+        if (!field.empty() && field != "system") field = beside(to_.file(), field);
     }
 
     void listen() {
@@ -130,9 +137,9 @@ private:
         get(out_.listen.max_clients, "listen.max_clients");
         get(out_.listen.client_login_timeout, "listen.client_login_timeout");
         get(out_.listen.tls.mode, "listen.tls.mode");
-        get(out_.listen.tls.cert_file, "listen.tls.cert_file");
-        get(out_.listen.tls.key_file, "listen.tls.key_file");
-        get(out_.listen.tls.ca_file, "listen.tls.ca_file");
+        file_path(out_.listen.tls.cert_file, "listen.tls.cert_file");
+        file_path(out_.listen.tls.key_file, "listen.tls.key_file");
+        authorities_path(out_.listen.tls.ca_file, "listen.tls.ca_file", "listen.tls.ca_file");
     }
 
     static std::string quoted(const given_value& given, const std::string& text) {
@@ -216,13 +223,17 @@ private:
         get(upstream, key + ".upstream", "databases.*.upstream");
         get(result.user, key + ".user", "databases.*.user");
         get(result.password, key + ".password", "databases.*.password");
-        get(result.tls, key + ".tls.mode", "databases.*.tls.mode");
         get(result.max_connections, key + ".max_connections", "databases.*.max_connections");
         host_order order{};
         get(order, key + ".load_balance_hosts", "databases.*.load_balance_hosts");
         get(result.max_client_connections,
             key + ".max_client_connections",
             "databases.*.max_client_connections");
+        get(result.tls.mode, key + ".tls.mode", "databases.*.tls.mode");
+        get(result.tls.negotiation, key + ".tls.negotiation", "databases.*.tls.negotiation");
+        file_path(result.tls.cert_file, key + ".tls.cert_file", "databases.*.tls.cert_file");
+        file_path(result.tls.key_file, key + ".tls.key_file", "databases.*.tls.key_file");
+        authorities_path(result.tls.ca_file, key + ".tls.ca_file", "databases.*.tls.ca_file");
         result.pool = out_.pool;
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));
@@ -256,6 +267,55 @@ private:
         result.upstream = std::move(parsed.upstream);
         one_of_two(key, "user", parsed.user, result.user);
         one_of_two(key, "password", parsed.password, result.password);
+        tls_of_two(key, parsed.tls, given, result.tls);
+    }
+
+    /// libpq's keywords in upstream, and ours.
+    void tls_of_two(
+        const std::string& key, conninfo_tls inside, const given_value& given, tls_options& own
+    ) {
+        for (std::string* path : {&inside.cert_file, &inside.key_file, &inside.ca_file}) {
+            if (!path->empty() && *path != "system") *path = beside(to_.file(), *path);
+        }
+        one_of_two(key, "tls.cert_file", inside.cert_file, own.cert_file);
+        one_of_two(key, "tls.key_file", inside.key_file, own.key_file);
+        one_of_two(key, "tls.ca_file", inside.ca_file, own.ca_file);
+        choice_of_two(key, "sslmode", "tls.mode", inside.mode, given, own.mode);
+        choice_of_two(
+            key, "sslnegotiation", "tls.negotiation", inside.negotiation, given, own.negotiation
+        );
+    }
+
+    template<class Enum>
+    void choice_of_two(
+        const std::string& key,
+        std::string_view keyword,
+        std::string_view name,
+        const std::string& inside,
+        const given_value& given,
+        Enum& own
+    ) {
+        if (inside.empty()) return;
+        const auto choices = words(find_option(fmt::format("databases.*.{}", name))->choices);
+        const auto found = std::ranges::find(choices, std::string_view(inside));
+        const std::string full = fmt::format("{}.{}", key, name);
+        if (found == choices.end()) {
+            to_.error(
+                given.at,
+                fmt::format(
+                    "{}.upstream: {}: use one of {}", key, keyword, fmt::join(choices, ", ")
+                )
+            );
+            return;
+        }
+        const auto value = static_cast<Enum>(found - choices.begin());
+        if (from_.find(full) != nullptr && own != value) {
+            to_.error(
+                from_.place_of(full),
+                fmt::format("{}: differs from {} in upstream; remove one of them", full, keyword)
+            );
+        }
+        own = value;
     }
 
     void one_of_two(

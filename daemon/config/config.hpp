@@ -5,6 +5,8 @@
 // and never changed.
 #pragma once
 
+#include "pool/tls_context.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +29,8 @@ using std::chrono::milliseconds;
 
 // Enumerators stand in the order of the table's choices; load.cpp converts by index, a test
 // compares the names.
-enum class tls_mode { disable, allow, prefer, require, verify_ca, verify_full };
+using pool::tls_mode;
+enum class tls_negotiation { postgres, direct };
 enum class io_uring_use { automatic, off };
 enum class port_sharing { no, yes };
 enum class auth_type { trust, plain, md5, scram_sha_256, cert, hba, any };
@@ -59,11 +62,17 @@ std::string_view to_string(log_format value);
 
 struct tls_options {
     tls_mode mode = tls_mode::disable;
-    std::string cert_file;
-    std::string key_file;
-    std::string ca_file;
+    std::string cert_file = {};  // relative paths were taken from the configuration file's folder
+    std::string key_file = {};
+    std::string ca_file = {};
+    tls_negotiation negotiation = tls_negotiation::postgres;  // towards servers
+    pool::tls_context_ptr context = {};  // made from the files with the snapshot; none for disable
 
-    friend bool operator==(const tls_options&, const tls_options&) = default;
+    [[nodiscard]] pool::tls_files files() const { return {cert_file, key_file, ca_file}; }
+    friend bool operator==(const tls_options& one, const tls_options& other) {
+        return one.mode == other.mode && one.files() == other.files() &&
+               one.negotiation == other.negotiation && pool::is_same(one.context, other.context);
+    }
 };
 
 struct listen_options {
@@ -224,7 +233,7 @@ struct database_options {
     pool_options pool;        // defaults with this database's own settings applied
     int max_connections = 0;  // to PostgreSQL, of all its pools together; 0 = no limit of its own
     int max_client_connections = 0;  // clients of one database's name; 0 = no limit of its own
-    tls_mode tls = tls_mode::prefer;
+    tls_options tls{.mode = tls_mode::prefer};
 
     /// The database to ask the server for when the client asked for `requested`.
     [[nodiscard]] std::string_view server_dbname(std::string_view requested) const {

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace weir::daemon::config {
 namespace {
@@ -32,15 +33,11 @@ struct restricted_keyword {
 };
 constexpr std::array restricted = {
     restricted_keyword{
-        "sslmode",
-        "disable|allow|prefer",
-        "TLS to servers is not supported yet in this version; use prefer or disable"},
-    restricted_keyword{
         "gssencmode", "disable|prefer", "GSSAPI encryption is not supported; use disable"},
     restricted_keyword{
         "channel_binding",
         "disable|prefer",
-        "channel binding needs TLS, which is not supported yet in this version"},
+        "channel binding is not supported yet in this version; use prefer or disable"},
     restricted_keyword{"connect_timeout", "", "remove it and use pool.connect_timeout"},
     restricted_keyword{"service", "", "write host, port, dbname and user in full"},
     restricted_keyword{"passfile", "", "use password=file:PATH or databases.NAME.password"},
@@ -128,28 +125,58 @@ void take_word(
     errors.push_back(fmt::format("{}: not one of {}", keyword, all));
 }
 
-/// libpq knows load_balance_hosts since version 16 only: it is taken out of the text before an
-/// older one sees it. Inside quotes nothing is touched.
-std::optional<std::string> take_out(std::string& text, std::string_view keyword) {
-    for (std::size_t at = text.find(keyword); at != std::string::npos;
-         at = text.find(keyword, at + 1)) {
-        const bool is_quoted =
-            std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\'') % 2 != 0;
-        const char before = at == 0 ? ' ' : text[at - 1];
-        std::size_t end = at + keyword.size();
-        if (is_quoted || end >= text.size() || text[end] != '=' ||
-            (before != ' ' && before != '?' && before != '&')) {
-            continue;
+bool is_uri(std::string_view text) {
+    return text.starts_with("postgres://") || text.starts_with("postgresql://");
+}
+
+/// The end of a keyword/value pair's value that begins at `at`: as libpq reads it.
+std::size_t end_of_value(std::string_view text, std::size_t at) {
+    const bool is_quoted = at < text.size() && text[at] == '\'';
+    for (at += is_quoted ? 1 : 0; at < text.size(); ++at) {
+        if (text[at] == '\\') {
+            ++at;
+        } else if (is_quoted && text[at] == '\'') {
+            return at + 1;
+        } else if (!is_quoted && std::string_view(" \t\n\r\f\v").find(text[at]) != std::string_view::npos) {
+            return at;
         }
-        const std::size_t begin = ++end;
-        while (end < text.size() && text[end] != ' ' && text[end] != '&')
-            ++end;
-        std::string value = text.substr(begin, end - begin);
-        // "?a=1&b=2": what stands behind keeps the separator before.
-        const bool has_next = before != ' ' && end < text.size();
-        const bool has_separator = before != ' ' && !has_next;
-        text.erase(has_separator ? at - 1 : at, end - at + (has_next || has_separator ? 1 : 0));
-        return value;
+    }
+    return text.size();
+}
+
+/// libpq knows load_balance_hosts since version 16 only, sslnegotiation since 17: such a keyword is
+/// taken out of the text before an older one sees it. Inside values nothing is touched.
+std::optional<std::string> take_out(std::string& text, std::string_view keyword) {
+    constexpr const char* blanks = " \t\n\r\f\v";
+    if (is_uri(text)) {
+        const std::size_t query = text.find('?');
+        for (std::size_t at = query; at < text.size(); at = text.find('&', at + 1)) {
+            const std::size_t end = std::min(text.find('&', at + 1), text.size());
+            const std::string_view pair = std::string_view(text).substr(at + 1, end - at - 1);
+            if (!pair.starts_with(keyword) || pair.substr(keyword.size(), 1) != "=") continue;
+            std::string value(pair.substr(keyword.size() + 1));
+            const bool is_last = end == text.size();
+            text.erase(is_last ? at : at + 1, is_last ? end - at : end - at);
+            return value;
+        }
+        return std::nullopt;
+    }
+    for (std::size_t at = text.find_first_not_of(blanks); at < text.size();) {
+        const std::size_t equals = text.find('=', at);
+        if (equals == std::string::npos) break;
+        std::size_t name_end = equals;
+        while (name_end > at &&
+               std::string_view(blanks).find(text[name_end - 1]) != std::string_view::npos)
+            --name_end;
+        const std::size_t begin = std::min(text.find_first_not_of(blanks, equals + 1), text.size());
+        const std::size_t end = end_of_value(text, begin);
+        if (std::string_view(text).substr(at, name_end - at) == keyword) {
+            std::string value = text.substr(begin, end - begin);
+            std::erase(value, '\'');
+            text.erase(at, end - at);
+            return value;
+        }
+        at = text.find_first_not_of(blanks, end);
     }
     return std::nullopt;
 }
@@ -230,6 +257,7 @@ parsed_conninfo parse_conninfo(
     }
     std::string known = text;
     const auto order = take_out(known, "load_balance_hosts");
+    result.tls.negotiation = take_out(known, "sslnegotiation").value_or("");
     char* raw_message = nullptr;
     const conninfo_list list(PQconninfoParse(known.c_str(), &raw_message));
     const std::unique_ptr<char, decltype(&PQfreemem)> message(raw_message, PQfreemem);
@@ -253,7 +281,11 @@ parsed_conninfo parse_conninfo(
         {"dbname", &result.upstream.dbname},
         {"user", &result.user},
         {"password", &result.password},
-        {"options", &result.upstream.options}};
+        {"options", &result.upstream.options},
+        {"sslmode", &result.tls.mode},
+        {"sslcert", &result.tls.cert_file},
+        {"sslkey", &result.tls.key_file},
+        {"sslrootcert", &result.tls.ca_file}};
     for (const PQconninfoOption* entry = list.get(); entry->keyword != nullptr; ++entry) {
         if (entry->val == nullptr || *entry->val == '\0') continue;
         const std::string keyword = entry->keyword;
@@ -315,6 +347,16 @@ std::string show_conninfo(const parsed_conninfo& parsed) {
         );
     }
     if (!up.options.empty()) text += fmt::format(" options='{}'", up.options);
+    const conninfo_tls& tls = parsed.tls;
+    const std::pair<const char*, const std::string*> tls_keywords[] = {
+        {"sslmode", &tls.mode},
+        {"sslcert", &tls.cert_file},
+        {"sslkey", &tls.key_file},
+        {"sslrootcert", &tls.ca_file},
+        {"sslnegotiation", &tls.negotiation}};
+    for (const auto& [keyword, value] : tls_keywords) {
+        if (!value->empty()) text += fmt::format(" {}={}", keyword, *value);
+    }
     return text;
 }
 

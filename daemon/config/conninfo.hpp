@@ -11,12 +11,22 @@
 
 namespace weir::daemon::config {
 
+/// libpq's ssl keywords, as they stand there; empty = not given.
+struct conninfo_tls {
+    std::string mode;
+    std::string cert_file;
+    std::string key_file;
+    std::string ca_file;
+    std::string negotiation;
+};
+
 /// What a connection string says. `errors` continue "databases.shop.upstream: " and never quote a
 /// value that may be secret.
 struct parsed_conninfo {
     upstream_options upstream;
     std::string user;
     std::string password;
+    conninfo_tls tls;
     std::vector<std::string> errors;
 };
 

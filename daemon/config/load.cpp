@@ -5,6 +5,7 @@
 #include "daemon/config/ini_translate.hpp"
 #include "daemon/config/relations.hpp"
 #include "daemon/config/resolve_text.hpp"
+#include "daemon/config/tls.hpp"
 #include "daemon/config/yaml_reader.hpp"
 
 #include <fmt/format.h>
@@ -55,6 +56,7 @@ load_result finish(
     if (read) {
         report to(file_name, problems);
         built = build_config(*read, to, world.environment);
+        make_tls_contexts(built, *read, to);
         check_relations(built, *read, to);
     }
     put_in_order(file_name, problems);

@@ -13,7 +13,6 @@ constexpr std::int64_t year_ms = 365LL * 24 * 3600 * 1000;
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t tib = kib * kib * kib * kib;
 constexpr std::string_view tls_modes = "disable|allow|prefer|require|verify-ca|verify-full";
-constexpr std::string_view no_tls = "put a TLS proxy in front, or use disable";
 constexpr std::string_view drop_it = "remove it";
 
 // tests/lint/options_documented.py reads the rows from this text: each begins with `{.path = "`.
@@ -31,13 +30,14 @@ constexpr auto table = std::to_array<option>({
      .pgbouncer = "max_client_conn", .about = "clients at the same time; one more is refused with SQLSTATE 53300, but admins reach the console"},
     {.path = "listen.client_login_timeout", .type = duration, .default_text = "60s", .most = year_ms,
      .pgbouncer = "client_login_timeout", .about = "a client that has not logged in by then is disconnected; 0 = no limit"},
-    {.path = "listen.tls.mode", .type = choice, .default_text = "disable", .choices = tls_modes, .not_yet = no_tls,
-     .pgbouncer = "client_tls_sslmode", .about = "TLS towards clients"},
-    {.path = "listen.tls.cert_file", .not_yet = no_tls, .pgbouncer = "client_tls_cert_file",
-     .about = "certificate chain shown to clients, PEM"},
-    {.path = "listen.tls.key_file", .not_yet = no_tls, .pgbouncer = "client_tls_key_file",
+    {.path = "listen.tls.mode", .type = choice, .default_text = "disable", .choices = tls_modes,
+     .pgbouncer = "client_tls_sslmode",
+     .about = "TLS towards clients: allow and prefer offer it, require demands it, verify-* demand a client certificate, too"},
+    {.path = "listen.tls.cert_file", .pgbouncer = "client_tls_cert_file",
+     .about = "certificate chain shown to clients, PEM; read again by a reload, like the next two"},
+    {.path = "listen.tls.key_file", .pgbouncer = "client_tls_key_file",
      .about = "private key of cert_file, PEM"},
-    {.path = "listen.tls.ca_file", .not_yet = no_tls, .pgbouncer = "client_tls_ca_file",
+    {.path = "listen.tls.ca_file", .pgbouncer = "client_tls_ca_file",
      .about = "authorities that client certificates must come from, PEM"},
     {.path = "threads", .type = auto_or_integer, .default_text = "auto", .least = 1, .most = 256, .reload = restart,
      .about = "event loops; auto = one a core"},
@@ -132,8 +132,15 @@ constexpr auto table = std::to_array<option>({
      .pgbouncer = "max_db_client_connections",
      .about = "clients of this database at the same time, for \"*\" of each name; 0 = no limit of its own"},
     {.path = "databases.*.tls.mode", .type = choice, .default_text = "prefer", .choices = tls_modes,
-     .not_yet = "connections to servers are plain; use prefer or disable", .also_accepted = "disable|prefer",
-     .pgbouncer = "server_tls_sslmode", .about = "TLS towards the server"},
+     .pgbouncer = "server_tls_sslmode", .about = "TLS towards the server, as libpq's sslmode"},
+    {.path = "databases.*.tls.cert_file", .pgbouncer = "server_tls_cert_file",
+     .about = "certificate shown to the server, PEM; empty = none"},
+    {.path = "databases.*.tls.key_file", .pgbouncer = "server_tls_key_file",
+     .about = "private key of cert_file, PEM"},
+    {.path = "databases.*.tls.ca_file", .pgbouncer = "server_tls_ca_file",
+     .about = "authorities that the server's certificate must come from, PEM; system = the operating system's"},
+    {.path = "databases.*.tls.negotiation", .type = choice, .default_text = "postgres", .choices = "postgres|direct",
+     .about = "direct = TLS from the first byte, which PostgreSQL 17 can, saves a round trip"},
     {.path = "users", .type = named_sections, .about = "what differs for one user"},
     {.path = "users.*.pool", .type = pool_section, .about = "this user's own pool options, above the database's"},
     {.path = "users.*.max_connections", .type = integer, .default_text = "0", .most = 1'000'000,

@@ -10,6 +10,10 @@ config_ptr without_restart(const config& running, const config& next) {
     made->listen.port = running.listen.port;
     made->listen.unix_socket_dir = running.listen.unix_socket_dir;
     made->listen.reuse_port = running.listen.reuse_port;
+    // The same files: its keys of session tickets stay good.
+    if (pool::is_same(running.listen.tls.context, next.listen.tls.context)) {
+        made->listen.tls.context = running.listen.tls.context;
+    }
     made->threads = running.threads;
     made->io_uring = running.io_uring;
     made->http.enabled = running.http.enabled;

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -60,11 +61,29 @@ std::string quoted(std::string_view value) {
     return out += '\'';
 }
 
+// Direct TLS is left out: libpq knows it since PostgreSQL 17 only, and whoever can do it can do the
+// other, too.
+std::string tls_words(const pool::tls_choice& tls) {
+    constexpr std::array modes = {
+        "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+    // Not those of the home folder of whoever runs the daemon.
+    const auto file = [](const std::string& path) {
+        return quoted(path.empty() ? "/dev/null/none" : path);
+    };
+    // A word that libpq knows since PostgreSQL 16 only.
+    const bool is_system = tls.files.ca_file == "system";
+    return std::string{" sslmode="} + modes.at(static_cast<std::size_t>(tls.mode)) +
+           " sslcert=" + file(tls.files.cert_file) + " sslkey=" + file(tls.files.key_file) +
+           " sslrootcert=" +
+           file(is_system ? "/etc/ssl/certs/ca-certificates.crt" : tls.files.ca_file) +
+           " sslcrl=" + file("");
+}
+
 std::string conninfo(const pool::connect_target& target, const pool::upstream_address& address) {
     // TCP keepalives end a connection whose peer has vanished after about a minute. gssencmode and
     // passfile: nothing is to depend on who runs the daemon where.
     std::string text =
-        "host=" + quoted(address.host) + " port=" + std::to_string(address.port) +
+        "host=" + quoted(address.tls_host()) + " port=" + std::to_string(address.port) +
         " dbname=" + quoted(target.database) + " user=" + quoted(target.user) +
         " application_name=pgweir-control client_encoding=UTF8 gssencmode=disable "
         "passfile=/dev/null/none"
@@ -73,7 +92,8 @@ std::string conninfo(const pool::connect_target& target, const pool::upstream_ad
         text += " password=" + quoted(target.secret);
     }
     if (!target.options.empty()) text += " options=" + quoted(target.options);
-    return text;
+    if (!address.name.empty()) text += " hostaddr=" + quoted(address.host);
+    return text + tls_words(target.tls);
 }
 
 template<class Number>

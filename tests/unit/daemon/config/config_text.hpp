@@ -47,7 +47,7 @@ inline surroundings test_world() {
     return {[](const std::string& name) -> std::optional<std::string> {
         static const std::map<std::string, std::string> variables = {
             {"SECRET", "hunter2"},
-            {"UPSTREAM", "host=hunter2 sslmode=require"},
+            {"UPSTREAM", "host=hunter2 sslmode=hunter2"},
             {"MISTYPED", "host=hunter2 sslmdoe=require"},
             {"PORT", "7000"},
             {"EMPTY", ""},

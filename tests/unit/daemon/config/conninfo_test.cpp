@@ -84,8 +84,9 @@ TEST(Conninfo, SaysWhatIsWrong) {
         {"host=a hostaddr=10.0.0.1,10.0.0.2",
          "1 hosts but 2 hostaddrs; give as many of one as of the other"},
         {"host=@abstract", "host: abstract unix sockets (\"@...\") are not supported"},
-        {"host=a sslmode=require",
-         "sslmode: TLS to servers is not supported yet in this version; use prefer or disable"},
+        {"host=a channel_binding=require",
+         "channel_binding: channel binding is not supported yet in this version; use prefer or "
+         "disable"},
         {"host=a connect_timeout=5", "connect_timeout: remove it and use pool.connect_timeout"},
         {"host=a service=x", "service: write host, port, dbname and user in full"},
         {"host=a target_session_attrs=master",
@@ -107,9 +108,7 @@ TEST(Conninfo, SaysWhatIsWrong) {
 
 TEST(Conninfo, TakesValuesThatChangeNothing) {
     for (const char* text :
-         {"host=a sslmode=prefer",
-          "host=a sslmode=disable",
-          "host=a gssencmode=disable",
+         {"host=a gssencmode=disable",
           "host=a target_session_attrs=any",
           "host=a channel_binding=prefer"}) {
         EXPECT_EQ(joined(parse_plain(text).errors), "") << text;
@@ -133,6 +132,45 @@ TEST(Conninfo, ChoosesAmongHosts) {
     const auto quoted = parse_plain("host=a password='x load_balance_hosts=random'");
     EXPECT_EQ(quoted.password, "x load_balance_hosts=random");
     EXPECT_EQ(quoted.upstream.load_balance_hosts, host_order::disable);
+}
+
+TEST(Conninfo, TakesLibpqsSslKeywords) {
+    const char* const same[] = {
+        "host=a sslmode=verify-full sslrootcert=ca.crt sslcert=c.crt sslkey=c.key "
+        "sslnegotiation=direct",
+        "sslnegotiation = direct host=a sslmode=verify-full sslrootcert=ca.crt sslcert=c.crt "
+        "sslkey=c.key",
+        "sslrootcert=ca.crt sslcert=c.crt sslnegotiation='direct' sslkey=c.key host=a "
+        "sslmode=verify-full",
+        "postgres://a/?sslnegotiation=direct&sslmode=verify-full&sslrootcert=ca.crt&sslcert=c.crt&"
+        "sslkey=c.key",
+        "postgresql://a?sslmode=verify-full&sslrootcert=ca.crt&sslnegotiation=direct&sslcert=c.crt&"
+        "sslkey=c.key",
+        "postgresql://a?sslmode=verify-full&sslrootcert=ca.crt&sslcert=c.crt&sslkey=c.key&"
+        "sslnegotiation=direct"};
+    for (const char* text : same) {
+        const parsed_conninfo parsed = parse_plain(text);
+        EXPECT_EQ(joined(parsed.errors), "") << text;
+        EXPECT_EQ(parsed.upstream.hosts.at(0).host, "a") << text;
+        EXPECT_EQ(parsed.tls.mode, "verify-full") << text;
+        EXPECT_EQ(parsed.tls.ca_file, "ca.crt") << text;
+        EXPECT_EQ(parsed.tls.cert_file, "c.crt") << text;
+        EXPECT_EQ(parsed.tls.key_file, "c.key") << text;
+        EXPECT_EQ(parsed.tls.negotiation, "direct") << text;
+    }
+    EXPECT_EQ(
+        show_conninfo(parse_plain(same[0])),
+        "host=a port=5432 sslmode=verify-full sslcert=c.crt sslkey=c.key sslrootcert=ca.crt "
+        "sslnegotiation=direct"
+    );
+}
+
+TEST(Conninfo, LeavesAValueThatLooksLikeAKeyword) {
+    const parsed_conninfo parsed =
+        parse_plain("host=a password='it\\'s sslnegotiation=direct' dbname=x");
+    EXPECT_EQ(joined(parsed.errors), "");
+    EXPECT_EQ(parsed.password, "it's sslnegotiation=direct");
+    EXPECT_EQ(parsed.tls.negotiation, "");
 }
 
 TEST(Conninfo, NeverQuotesWhatMayBeAPassword) {

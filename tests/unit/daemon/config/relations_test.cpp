@@ -149,8 +149,8 @@ TEST(Relations, OfDatabasesAreTold) {
          "t.yaml:1:27: databases.a.upstream: not a connection string: there is a word without "
          "\"=\"; a value with a blank stands in single quotes"},
         {"databases: {a: {upstream: '${UPSTREAM}'}}",
-         "t.yaml:1:27: databases.a.upstream: sslmode: TLS to servers is not supported yet in this "
-         "version; use prefer or disable"},
+         "t.yaml:1:27: databases.a.upstream: sslmode: use one of disable, allow, prefer, require, "
+         "verify-ca, verify-full"},
         {"databases: {a: {upstream: '${MISTYPED}'}}",
          "t.yaml:1:27: databases.a.upstream: unknown keyword in the connection string; did you "
          "mean sslmode?"},

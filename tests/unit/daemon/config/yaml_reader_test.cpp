@@ -142,14 +142,6 @@ TEST(YamlReader, ChecksTypesAndBounds) {
 TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
     const std::string tail = "is not supported yet in this version; ";
     const std::vector<std::pair<const char*, std::string>> cases = {
-        {"listen: {tls: {mode: require}}",
-         "1:22: listen.tls.mode: \"require\" " + tail + "put a TLS proxy in front, or use disable"},
-        {"listen: {tls: {cert_file: a}}",
-         "1:27: listen.tls.cert_file: " + tail + "put a TLS proxy in front, or use disable"},
-        {"listen: {tls: {key_file: a}}",
-         "1:26: listen.tls.key_file: " + tail + "put a TLS proxy in front, or use disable"},
-        {"listen: {tls: {ca_file: a}}",
-         "1:25: listen.tls.ca_file: " + tail + "put a TLS proxy in front, or use disable"},
         {"cache: {consistency: linearizable}",
          "1:22: cache.consistency: \"linearizable\" " + tail + "use after_commit"},
         {"cache: {external_writers: wal}",
@@ -187,11 +179,6 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
     for (const auto& [text, error] : cases) {
         EXPECT_EQ(joined(errors_of(parse_with_database(text))), "t.yaml:" + error + "\n") << text;
     }
-    EXPECT_EQ(
-        joined(errors_of(parse_text("databases: {a: {upstream: host=x, tls: {mode: require}}}"))),
-        "t.yaml:1:47: databases.a.tls.mode: \"require\" " + tail +
-            "connections to servers are plain; use prefer or disable\n"
-    );
 }
 
 TEST(YamlReader, TellsSyntaxErrorsWithTheirPlace) {
