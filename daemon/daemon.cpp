@@ -123,6 +123,22 @@ void log_breaker(pool::breaker_state before, const pool::host_figures& now) {
     }
 }
 
+// The files have changed behind the same names, which no difference of options shows.
+void log_new_certificates(const config::config& running, const config::config& next) {
+    const auto log = [](const std::string& key, const auto& before, const auto& after) {
+        if (before.files() == after.files() && !pool::is_same(before.context, after.context)) {
+            log_info("reload: {}: the contents of its files have changed", key);
+        }
+    };
+    log("listen.tls", running.listen.tls, next.listen.tls);
+    for (const auto& [name, entry] : next.databases) {
+        const auto before = running.databases.find(name);
+        if (before != running.databases.end() && before->second.tls.mode == entry.tls.mode) {
+            log("databases." + name + ".tls", before->second.tls, entry.tls);
+        }
+    }
+}
+
 }  // namespace
 
 running_daemon::running_daemon(config::config_ptr configuration)
@@ -403,7 +419,9 @@ std::string running_daemon::apply_file() {
                 log_info("reload: {}: {} -> {}", change.key, change.old_value, change.new_value);
             }
         }
-        apply(config::without_restart(*running, *loaded.value));
+        const auto next = config::without_restart(*running, *loaded.value);
+        log_new_certificates(*running, *next);
+        apply(next);
         counters_.config_reloaded(true);
         problems.clear();
         log_info("configuration reloaded");

@@ -206,7 +206,7 @@ std::vector<row> client_rows(const sightings& seen, const clocks& now) {
             text(client_name(one.id)),
             text(server_name(one.server_id)),
             number(0),  // remote_pid
-            text(""),
+            text(one.tls),
             text(one.application),
             number(one.prepared),
             number(one.id),
@@ -241,7 +241,7 @@ std::vector<row> server_rows(const sightings& seen, const clocks& now) {
             text(server_name(one.id)),
             text(client_name(one.client_id)),
             number(one.process_id),
-            text(""),
+            text(one.tls),
             text(one.application),
             number(one.prepared),
             number(one.id),

@@ -70,6 +70,7 @@ client_sighting look_at(client_session& session) {
     seen.address = session.address();
     seen.port = session.port();
     seen.is_unix = session.is_unix();
+    if (session.tls() != nullptr) seen.tls = session.tls()->description();
     seen.connected_at = session.connected_at();
     if (const auto* one = dynamic_cast<const relay*>(session.phase())) {
         add_relay(seen, *one);
@@ -96,6 +97,7 @@ server_sighting look_at(pool::server_connection& server) {
     seen.replication = replication_kind(*session.target);
     if (const auto* name = session.settings.reported("application_name")) seen.application = *name;
     seen.is_unix = session.address.is_unix();
+    if (server.tls() != nullptr) seen.tls = server.tls()->description();
     seen.address = session.address.host;
     seen.port = session.address.port;
     seen.connected_at =

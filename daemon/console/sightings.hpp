@@ -36,6 +36,7 @@ struct client_sighting {
     std::string address;
     std::uint16_t port = 0;
     bool is_unix = false;
+    std::string tls;  ///< version, cipher and key exchange; empty: plain
     time_point connected_at{};
     std::optional<time_point> request_at;  ///< of the query group under way or the last one
     std::uint32_t process_id = 0;          ///< what the client was told
@@ -56,6 +57,7 @@ struct server_sighting {
     std::string address;
     std::uint16_t port = 0;
     bool is_unix = false;
+    std::string tls;  ///< version, cipher and key exchange; empty: plain
     time_point connected_at{};
     std::optional<time_point> request_at;  ///< its client's
     std::uint32_t process_id = 0;

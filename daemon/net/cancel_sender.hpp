@@ -9,8 +9,9 @@
 
 namespace weir::daemon {
 
-/// Asks the backend behind `server` to cancel. `done` is called once, on `loop`, when PostgreSQL
-/// has closed the connection (the signal is delivered then), or it failed, or after ten seconds.
+/// Asks the backend behind `server` to cancel, in TLS if `server` is: the key is a secret. `done`
+/// is called once, on `loop`, when PostgreSQL has closed the connection (the signal is delivered
+/// then), or it failed, or after ten seconds.
 void send_cancel(
     pool::event_loop& loop, pool::server_connection& server, std::function<void()> done
 );

@@ -100,6 +100,11 @@ bool client_session::flush_soon() {
     return !closed_;
 }
 
+bool client_session::start_tls(std::unique_ptr<pool::tls_session> established) {
+    socket_.start_tls(std::move(established));
+    return flush();
+}
+
 void client_session::on_drained() {
     if (closed_) return;
     if (closing_) {

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,12 @@ public:
     /// The client has closed its side, and nothing reads there that would find out: input() is
     /// full.
     bool has_left_unseen() const;
+
+    /// From now on all bytes are encrypted, see stream_socket::start_tls(). Sends the end of the
+    /// handshake; like flush() otherwise.
+    bool start_tls(std::unique_ptr<pool::tls_session> established);
+    /// nullptr: the connection is plain.
+    const pool::tls_session* tls() const { return socket_.tls(); }
 
     /// Reads more unless the phase wants none; called by phases when they want input again, and
     /// when they have used some. Views into input() die.

@@ -8,6 +8,7 @@
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/session/replication_tunnel.hpp"
+#include "daemon/session/tls_phase.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "protocol/authentication.hpp"
@@ -45,12 +46,16 @@ std::uint32_t big_endian(std::string_view four_bytes) {
 
 }  // namespace
 
-login_phase::login_phase(client_session& session) : session_{&session} {}
+client_phase::time_point login_deadline(client_session& session) {
+    const auto limit = session.home().configuration()->listen.client_login_timeout;
+    return limit.count() > 0 ? session.connected_at() + limit : client_phase::time_point::max();
+}
+
+// With its deadline: after a TLS handshake the session's ticks go on before on_start().
+login_phase::login_phase(client_session& session)
+    : session_{&session}, deadline_{login_deadline(session)} {}
 
 void login_phase::on_start() {
-    const auto limit = session_->home().configuration()->listen.client_login_timeout;
-    const auto now = std::chrono::steady_clock::now();
-    deadline_ = limit.count() > 0 ? now + limit : time_point::max();
     session_->home().set_ticking(*session_, true);
     on_input();
 }
@@ -98,6 +103,11 @@ void login_phase::on_input() {
 
 bool login_phase::read_startup() {
     auto& input = session_->input();
+    if (is_tls_record(input.unread()) && !asked_for_tls_ && !asked_for_gss_ &&
+        session_->tls() == nullptr) {
+        begin_direct_tls();
+        return false;
+    }
     protocol::startup_packet packet;
     const std::error_code error = protocol::parse_startup_packet(input.unread(), packet);
     if (error) {
@@ -128,22 +138,62 @@ bool login_phase::read_startup() {
             return false;
         case protocol::startup_kind::ssl_request:
         case protocol::startup_kind::gssenc_request:
-            if (++encryption_requests_ > 2) {
-                refuse(
-                    protocol_violation("encryption was asked for again"), login_result::malformed
-                );
-                return false;
-            }
-            session_->output().add_copy("N");
-            return session_->flush();
+            return answer_encryption_request(packet.kind);
         case protocol::startup_kind::cancel_request:
             on_cancel_request(packet);
             return false;
         case protocol::startup_kind::startup:
+            if (const auto refusal = refusal_by_tls_mode(*session_)) {
+                refuse(*refusal, login_result::refused);
+                return false;
+            }
             on_startup(std::move(packet));
             return true;
     }
     return false;
+}
+
+bool login_phase::answer_encryption_request(protocol::startup_kind kind) {
+    const bool is_tls = kind == protocol::startup_kind::ssl_request;
+    if (std::exchange(is_tls ? asked_for_tls_ : asked_for_gss_, true) ||
+        session_->tls() != nullptr) {
+        refuse(protocol_violation("encryption was asked for again"), login_result::malformed);
+        return false;
+    }
+    // CVE-2021-3935: what somebody put in between would pass for what the client says in TLS. An
+    // honest client waits for the answer.
+    if (!session_->input().empty()) {
+        refuse(
+            protocol_violation("unencrypted data after an encryption request"),
+            login_result::malformed
+        );
+        return false;
+    }
+    const auto context = is_tls ? tls_offered_to(*session_) : nullptr;
+    session_->output().add_copy(context ? "S" : "N");
+    if (!session_->flush()) return false;
+    if (!context) return true;
+    step_ = step::finished;
+    session_->enter(client_phase_ptr{new tls_phase(*session_, context, false)});
+    return false;
+}
+
+void login_phase::begin_direct_tls() {
+    step_ = step::finished;
+    if (const auto context = tls_offered_to(*session_)) {
+        session_->enter(client_phase_ptr{new tls_phase(*session_, context, true)});
+        return;
+    }
+    // Nothing that we can say would be understood.
+    worker& home = session_->home();
+    home.set_ticking(*session_, false);
+    home.counters().client_login_ended(login_result::unsupported);
+    log_info(
+        "login ended: client={}: direct TLS is not offered: {}",
+        session_->endpoint_text(),
+        session_->is_unix() ? "the socket is a unix socket" : "listen.tls.mode is disable"
+    );
+    session_->close("direct TLS is not offered");
 }
 
 void login_phase::on_cancel_request(const protocol::startup_packet& packet) {

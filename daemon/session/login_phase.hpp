@@ -21,6 +21,9 @@
 
 namespace weir::daemon {
 
+/// When a client must have logged in, its TLS handshake included.
+client_phase::time_point login_deadline(client_session& session);
+
 class login_phase final : public client_phase {
 public:
     explicit login_phase(client_session& session);
@@ -41,6 +44,8 @@ private:
     };
 
     bool read_startup();
+    bool answer_encryption_request(protocol::startup_kind kind);
+    void begin_direct_tls();
     bool read_authentication();
     void on_startup(protocol::startup_packet packet);
     void on_cancel_request(const protocol::startup_packet& packet);
@@ -63,8 +68,9 @@ private:
 
     client_session* session_;  // null once it is closed
     step step_ = step::awaiting_startup;
-    int encryption_requests_ = 0;
     bool wants_replication_ = false;
+    bool asked_for_tls_ = false;
+    bool asked_for_gss_ = false;
     protocol::startup_parameters parameters_;
     std::string user_;
     std::string database_;

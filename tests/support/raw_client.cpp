@@ -1,5 +1,8 @@
 #include "tests/support/raw_client.hpp"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -44,6 +47,89 @@ void connect_or_throw(int fd, sockaddr const* address, socklen_t size) {
 }
 
 }  // namespace
+
+// A client's end over two memory BIOs: the socket stays raw_client's.
+class raw_client::tls_end {
+public:
+    explicit tls_end(tls_wishes const& wishes) : context_(SSL_CTX_new(TLS_client_method())) {
+        SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT);
+        if (!wishes.cert_file.empty() &&
+            (SSL_CTX_use_certificate_chain_file(context_, wishes.cert_file.c_str()) != 1 ||
+             SSL_CTX_use_PrivateKey_file(context_, wishes.key_file.c_str(), SSL_FILETYPE_PEM) != 1
+            )) {
+            throw std::runtime_error("TLS: the certificate of the test cannot be used");
+        }
+        ssl_ = SSL_new(context_);
+        SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        if (!wishes.alpn.empty()) {
+            std::string const list = static_cast<char>(wishes.alpn.size()) + wishes.alpn;
+            SSL_set_alpn_protos(
+                ssl_,
+                reinterpret_cast<unsigned char const*>(list.data()),
+                static_cast<unsigned>(list.size())
+            );
+        }
+        if (!wishes.session.empty()) {
+            auto const* at = reinterpret_cast<unsigned char const*>(wishes.session.data());
+            SSL_SESSION* const held =
+                d2i_SSL_SESSION(nullptr, &at, static_cast<long>(wishes.session.size()));
+            SSL_set_session(ssl_, held);
+            SSL_SESSION_free(held);
+        }
+        SSL_set_connect_state(ssl_);
+    }
+    ~tls_end() {
+        SSL_free(ssl_);
+        SSL_CTX_free(context_);
+    }
+    tls_end(tls_end const&) = delete;
+    tls_end& operator=(tls_end const&) = delete;
+
+    /// Whether the handshake is done.
+    bool shake_hands() {
+        int const result = SSL_do_handshake(ssl_);
+        if (result != 1 && SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
+            throw std::runtime_error(std::string("TLS: ") + reason());
+        }
+        return result == 1;
+    }
+    std::string take_output() {
+        std::string bytes(static_cast<std::size_t>(BIO_pending(SSL_get_wbio(ssl_))), '\0');
+        BIO_read(SSL_get_wbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
+        return bytes;
+    }
+    void feed(std::string_view bytes) {
+        BIO_write(SSL_get_rbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
+    }
+    void write(std::string_view plain) {
+        if (!plain.empty() && SSL_write(ssl_, plain.data(), static_cast<int>(plain.size())) <= 0) {
+            throw std::runtime_error(std::string("TLS: ") + reason());
+        }
+    }
+    /// All that is there; `ended` after the peer's close_notify.
+    void read(std::string& plain, bool& ended) {
+        char buffer[16384];
+        int got = 0;
+        while ((got = SSL_read(ssl_, buffer, sizeof buffer)) > 0) {
+            plain.append(buffer, static_cast<std::size_t>(got));
+        }
+        int const why = SSL_get_error(ssl_, got);
+        ended = why == SSL_ERROR_ZERO_RETURN;
+        if (!ended && why != SSL_ERROR_WANT_READ) {
+            throw std::runtime_error(std::string("TLS: ") + reason());
+        }
+    }
+    SSL* get() const { return ssl_; }
+
+private:
+    static char const* reason() {
+        char const* const text = ERR_reason_error_string(ERR_get_error());
+        return text == nullptr ? "failed" : text;
+    }
+
+    SSL_CTX* context_;
+    SSL* ssl_;
+};
 
 std::string backend_message::field(char code) const {
     for (std::size_t at = 0; at < body.size() && body[at] != '\0';) {
@@ -108,7 +194,8 @@ raw_client::raw_client(raw_client&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       input_(std::move(other.input_)),
       used_(other.used_),
-      backend_key_data_(std::move(other.backend_key_data_)) {}
+      backend_key_data_(std::move(other.backend_key_data_)),
+      tls_(std::move(other.tls_)) {}
 
 raw_client raw_client::logged_in(int port, std::string const& user, std::string const& database) {
     raw_client client(port);
@@ -123,6 +210,15 @@ raw_client raw_client::logged_in(int port, std::string const& user, std::string 
 
 void raw_client::send(std::string_view bytes, milliseconds limit) {
     auto const deadline = steady_clock::now() + limit;
+    if (tls_) {
+        tls_->write(bytes);
+        send_raw(tls_->take_output(), deadline);
+    } else {
+        send_raw(bytes, deadline);
+    }
+}
+
+void raw_client::send_raw(std::string_view bytes, steady_clock::time_point deadline) {
     while (!bytes.empty()) {
         auto const sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
@@ -159,11 +255,86 @@ bool raw_client::fill(std::size_t wanted, steady_clock::time_point deadline) {
         if (got == 0 || (got < 0 && errno == ECONNRESET)) {
             return false;
         }
-        if (got > 0) {
+        if (got > 0 && tls_) {
+            bool ended = false;
+            tls_->feed({buffer, static_cast<std::size_t>(got)});
+            tls_->read(input_, ended);
+            if (ended && input_.size() - used_ < wanted) {
+                return false;
+            }
+        } else if (got > 0) {
             input_.append(buffer, static_cast<std::size_t>(got));
         }
     }
     return true;
+}
+
+void raw_client::ask_for_tls(tls_wishes const& wishes) {
+    send(frontend::ssl_request());
+    if (auto const answer = read_byte(); answer != 'S') {
+        throw std::runtime_error(
+            "SSLRequest is answered " + (answer ? std::string(1, *answer) : "by the end")
+        );
+    }
+    start_tls(wishes);
+}
+
+void raw_client::start_tls(tls_wishes const& wishes) {
+    auto const deadline = steady_clock::now() + patience;
+    auto end = std::make_shared<tls_end>(wishes);
+    for (bool done = false; !done;) {
+        done = end->shake_hands();
+        std::string const all = end->take_output();
+        for (std::size_t at = 0; at < all.size(); at += wishes.piece) {
+            send_raw(std::string_view(all).substr(at, wishes.piece), deadline);
+        }
+        if (done) {
+            break;
+        }
+        char buffer[16384];
+        if (!ready(socket_, POLLIN, deadline)) {
+            throw std::runtime_error("TLS: no answer before the deadline");
+        }
+        auto const got = ::recv(socket_, buffer, sizeof buffer, 0);
+        if (got <= 0) {
+            throw std::runtime_error("TLS: closed during the handshake");
+        }
+        end->feed({buffer, static_cast<std::size_t>(got)});
+    }
+    tls_ = std::move(end);
+    bool ended = false;
+    tls_->read(input_, ended);  // what came with the last step
+}
+
+std::string raw_client::tls_version() const {
+    return tls_ ? SSL_get_version(tls_->get()) : "";
+}
+
+bool raw_client::tls_is_resumed() const {
+    return tls_ && SSL_session_reused(tls_->get()) == 1;
+}
+
+std::string raw_client::tls_serial() const {
+    X509* const certificate = SSL_get1_peer_certificate(tls_->get());
+    auto const* const serial = X509_get0_serialNumber(certificate);
+    std::string number(
+        reinterpret_cast<char const*>(ASN1_STRING_get0_data(serial)),
+        static_cast<std::size_t>(ASN1_STRING_length(serial))
+    );
+    X509_free(certificate);
+    return number;
+}
+
+std::string raw_client::tls_session() const {
+    SSL_SESSION* const session = SSL_get1_session(tls_->get());
+    std::string bytes;
+    if (SSL_SESSION_is_resumable(session) == 1) {
+        bytes.resize(static_cast<std::size_t>(i2d_SSL_SESSION(session, nullptr)));
+        auto* at = reinterpret_cast<unsigned char*>(bytes.data());
+        i2d_SSL_SESSION(session, &at);
+    }
+    SSL_SESSION_free(session);
+    return bytes;
 }
 
 std::optional<char> raw_client::read_byte(milliseconds limit) {

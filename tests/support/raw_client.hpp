@@ -6,12 +6,22 @@
 #include "tests/support/wait_until.hpp"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace weir::test {
+
+/// How to shake hands; it is OpenSSL that does it.
+struct tls_wishes {
+    std::string alpn = "postgresql";  // empty: none
+    std::string cert_file = "";       // with the key in it or in key_file
+    std::string key_file = "";
+    std::string session = "";   // of raw_client::tls_session(), to be resumed
+    std::size_t piece = 65536;  // so many bytes of the handshake go at once
+};
 
 struct backend_message {
     char type;
@@ -59,6 +69,19 @@ public:
     /// One byte outside any message: the answer to SSLRequest. nullopt at the end of the stream.
     std::optional<char> read_byte(std::chrono::milliseconds limit = patience);
 
+    /// SSLRequest and its answer, S; then start_tls().
+    void ask_for_tls(tls_wishes const& wishes = {});
+    /// The handshake; from now on all bytes are TLS. Throws when it fails. No certificate is looked
+    /// at.
+    void start_tls(tls_wishes const& wishes = {});
+    /// "TLSv1.3", ...; whether the handshake was shortened; the server's certificate's serial
+    /// number.
+    [[nodiscard]] std::string tls_version() const;
+    [[nodiscard]] bool tls_is_resumed() const;
+    [[nodiscard]] std::string tls_serial() const;
+    /// For tls_wishes.session, once something was read; empty without a ticket.
+    [[nodiscard]] std::string tls_session() const;
+
     /// StartupMessage and all replies to the first ReadyForQuery, an error, or the end.
     std::vector<backend_message> start(frontend::parameters const& values);
 
@@ -66,12 +89,16 @@ public:
     [[nodiscard]] int socket() const { return socket_; }
 
 private:
+    class tls_end;
+
+    void send_raw(std::string_view bytes, std::chrono::steady_clock::time_point deadline);
     bool fill(std::size_t wanted, std::chrono::steady_clock::time_point deadline);
 
     int socket_ = -1;
     std::string input_;
     std::size_t used_ = 0;  // bytes of input_ that were handed out
     std::string backend_key_data_;
+    std::shared_ptr<tls_end> tls_;
 };
 
 /// The first message of this type; throws when there is none.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
 
 namespace weir::test {
 namespace {
@@ -35,11 +36,18 @@ bool send_all(int fd, char const* bytes, std::size_t size) {
 }
 
 // Moves what has come; false when the connection is over.
-bool forward(int from, int to) {
+template<class Listen>
+bool forward(int from, int to, Listen listen) {
     char buffer[65536];
     auto const got = ::recv(from, buffer, sizeof buffer, MSG_DONTWAIT);
-    return got > 0 && send_all(to, buffer, static_cast<std::size_t>(got));
+    if (got <= 0) {
+        return false;
+    }
+    listen(std::string_view(buffer, static_cast<std::size_t>(got)));
+    return send_all(to, buffer, static_cast<std::size_t>(got));
 }
+
+constexpr std::size_t longest_heard = 4096;
 
 // How soon the thread sees a change of the test's flags.
 constexpr int poll_ms = 2;
@@ -49,8 +57,10 @@ constexpr int poll_ms = 2;
 struct traffic_gate::pair {
     int client;
     int target;
+    std::size_t number;  // in heard_
 
-    pair(int client_socket, int target_socket) : client(client_socket), target(target_socket) {}
+    pair(int client_socket, int target_socket, std::size_t index)
+        : client(client_socket), target(target_socket), number(index) {}
     pair(pair const&) = delete;
     pair& operator=(pair const&) = delete;
     ~pair() {
@@ -81,7 +91,7 @@ traffic_gate::~traffic_gate() {
 void traffic_gate::take_in() {
     int const client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     int const target = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto both = std::make_unique<pair>(client, target);
+    auto both = std::make_unique<pair>(client, target, heard_.size());
     auto const address = loopback(target_port_);
     if (client < 0 || refusing_ ||
         ::connect(target, reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
@@ -91,6 +101,13 @@ void traffic_gate::take_in() {
     ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(target, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     pairs_.push_back(std::move(both));
+    std::lock_guard const guard(lock_);
+    heard_.emplace_back();
+}
+
+std::vector<std::string> traffic_gate::heard() const {
+    std::lock_guard const guard(lock_);
+    return heard_;
 }
 
 void traffic_gate::run() {
@@ -107,9 +124,15 @@ void traffic_gate::run() {
         ::poll(wanted.data(), wanted.size(), poll_ms);
         for (std::size_t i = 0; i < pairs_.size() && !paused_; ++i) {
             auto& both = pairs_[i];
+            auto const hear = [&](std::string_view bytes) {
+                std::lock_guard const guard(lock_);
+                auto& all = heard_[both->number];
+                all += bytes.substr(0, longest_heard - all.size());
+            };
+            auto const ignore = [](std::string_view) {};
             bool const alive =
-                (wanted[1 + 2 * i].revents == 0 || forward(both->client, both->target)) &&
-                (wanted[2 + 2 * i].revents == 0 || forward(both->target, both->client));
+                (wanted[1 + 2 * i].revents == 0 || forward(both->client, both->target, hear)) &&
+                (wanted[2 + 2 * i].revents == 0 || forward(both->target, both->client, ignore));
             if (!alive) {
                 both.reset();
             }

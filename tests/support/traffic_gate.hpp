@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -27,6 +29,9 @@ public:
     void accept() { refusing_ = false; }
     void cut() { cutting_ = true; }                                 // closes all connections of now
     [[nodiscard]] int connections() const { return connections_; }  // open now
+    /// What each connection has begun with, in order of their beginning: up to 4 KiB of those who
+    /// connect here.
+    [[nodiscard]] std::vector<std::string> heard() const;
 
 private:
     struct pair;
@@ -43,6 +48,8 @@ private:
     std::atomic<bool> ending_ = false;
     std::atomic<int> connections_ = 0;
     std::vector<std::unique_ptr<pair>> pairs_;  // of the thread alone
+    mutable std::mutex lock_;
+    std::vector<std::string> heard_;  // guarded by lock_
     std::thread thread_;
 };
 
