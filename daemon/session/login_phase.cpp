@@ -238,6 +238,13 @@ auth::connection_facts login_phase::connection() const {
     auth::connection_facts facts;
     facts.is_unix = session_->is_unix();
     facts.address = session_->address();
+    if (const auto* const tls = session_->tls()) {
+        facts.is_tls = true;
+        facts.server_end_point = tls->server_end_point();
+        if (const auto peer = tls->peer()) {
+            facts.certificate = {peer->common_name, peer->distinguished_name, peer->verified};
+        }
+    }
     facts.system_user = [this] {
         const auto id = session_->peer_user_id();
         return id ? auth::system_user_name(*id) : std::nullopt;
