@@ -101,10 +101,10 @@ TEST_F(hosts, PreferStandbyTakesThePrimaryWhenThereIsNoStandby) {
 }
 
 TEST_F(hosts, TakeTurnsByRoundRobinAndStayInOrderWithoutIt) {
-    auto& [primary, standby] = both();
+    auto& servers = both();
     auto const seen = [&](std::string const& order) {
         daemon_process const daemon(
-            leading_to(primary, standby, "", ", load_balance_hosts: " + order)
+            leading_to(servers.primary, servers.standby, "", ", load_balance_hosts: " + order)
         );
         std::multiset<std::string> met_ports;
         std::vector<std::unique_ptr<pq_connection>> clients;
@@ -115,7 +115,7 @@ TEST_F(hosts, TakeTurnsByRoundRobinAndStayInOrderWithoutIt) {
         EXPECT_EQ(
             shown_by_console(daemon, "SHOW POOLS", "database", "shop", "load_balance_hosts"), order
         );
-        return met_ports.count(port(primary));
+        return met_ports.count(port(servers.primary));
     };
     EXPECT_EQ(seen("disable"), 6U);
     EXPECT_EQ(seen("round-robin"), 3U);
