@@ -82,16 +82,16 @@ TEST_F(tls_of_a_file, NeedsWhatItsModeNeeds) {
     );
     EXPECT_EQ(
         problems_of(to_server("mode: verify-full")),
-        "t.yaml:2:63: databases.shop.tls.mode: verify-full needs the authorities of the server's "
+        "t.yaml:2:60: databases.shop.tls.mode: verify-full needs the authorities of the server's "
         "certificate; give databases.shop.tls.ca_file (system = the operating system's)\n"
     );
     EXPECT_EQ(
         problems_of(to_server("mode: require, cert_file: good.crt")),
-        "t.yaml:2:63: databases.shop.tls: a certificate and its key go together; give both files\n"
+        "t.yaml:2:60: databases.shop.tls: a certificate and its key go together; give both files\n"
     );
     EXPECT_EQ(
         problems_of(to_server("mode: require, ca_file: system")),
-        "t.yaml:2:63: databases.shop.tls.ca_file: system proves nothing but in mode verify-full\n"
+        "t.yaml:2:60: databases.shop.tls.ca_file: system proves nothing but in mode verify-full\n"
     );
     EXPECT_EQ(problems_of(to_server("mode: verify-full, ca_file: system")), "");
 }
@@ -108,7 +108,7 @@ TEST_F(tls_of_a_file, IsToldAtThePlaceThatNamesTheFile) {
     );
     EXPECT_EQ(
         problems_of(to_server("mode: verify-ca, ca_file: good.key")),
-        "t.yaml:2:83: databases.shop.tls.ca_file: good.key holds no certificate in PEM format\n"
+        "t.yaml:2:80: databases.shop.tls.ca_file: good.key holds no certificate in PEM format\n"
     );
     EXPECT_EQ(
         problems_of(to_server("", "host=127.0.0.1 sslmode=verify-ca sslrootcert=nowhere.crt")),
@@ -142,7 +142,7 @@ TEST_F(tls_of_a_file, MayStandInTheConnectionString) {
 TEST_F(tls_of_a_file, MayNotDifferFromTheConnectionString) {
     EXPECT_EQ(
         problems_of(to_server("mode: prefer", "host=127.0.0.1 sslmode=require")),
-        "t.yaml:2:78: databases.shop.tls.mode: differs from sslmode in upstream; remove one of "
+        "t.yaml:2:76: databases.shop.tls.mode: differs from sslmode in upstream; remove one of "
         "them\n"
     );
     EXPECT_EQ(problems_of(to_server("mode: require", "host=127.0.0.1 sslmode=require")), "");
