@@ -367,8 +367,8 @@ TEST(ServerLogin, BindsItsLoginToTheCertificateWhereTheServerCan) {
     auto parameters = with_password("secret");
     parameters.server_end_point = "hash";
     for (const auto& mechanisms :
-         {std::vector<std::string>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"},
-          std::vector<std::string>{"SCRAM-SHA-256"}}) {
+         {std::vector<std::string_view>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"},
+          std::vector<std::string_view>{"SCRAM-SHA-256"}}) {
         dialogue d(parameters);
         EXPECT_EQ(d.say(sasl(mechanisms)), action::send);
         protocol::sasl_initial_response message;
