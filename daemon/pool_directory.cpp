@@ -101,11 +101,7 @@ pool::connect_target_ptr make_connect_target(
         entry.tls.context};
     target->database = std::string{entry.server_dbname(database)};
     target->options = entry.upstream.options;
-    if (!entry.user.empty()) {
-        target->user = entry.user;
-    } else {
-        target->user = user;
-    }
+    target->user = entry.user.empty() ? user : entry.user;
     target->secret = entry.password;
     // As in PgBouncer, a user that is given without a password has the one of the users file.
     const auto known = configuration.auth.users.find(target->user);
@@ -113,8 +109,8 @@ pool::connect_target_ptr make_connect_target(
         known->second.kind != config::secret_kind::scram_sha_256) {
         target->secret = known->second.value;
     }
-    // Not above: what a client shows of itself is no password of the user that was forced on it.
-    if (target->secret.empty()) target->learnt = std::move(learnt);
+    // What a client shows of itself is no password of the user that was forced on it.
+    if (target->secret.empty() && entry.user.empty()) target->learnt = std::move(learnt);
     return target;
 }
 

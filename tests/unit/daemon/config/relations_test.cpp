@@ -308,7 +308,7 @@ TEST(Relations, CertNeedsTlsThatChecks) {
 TEST(Relations, AuthQueryNeedsItsUserAndItsParameter) {
     EXPECT_EQ(
         found_in_auth("users_file: /dev/null, query: SELECT a FROM b WHERE c = $1"),
-        "t.yaml:1:37: auth.query: needs a user to run as; add auth_user: ...\n"
+        "t.yaml:1:38: auth.query: needs a user to run as; add auth_user: ...\n"
     );
     EXPECT_EQ(
         found_in_auth("auth_user: a, query: SELECT a FROM b"),
@@ -350,13 +350,13 @@ TEST(Relations, HbaNeedsItsFileAndTellsItsLines) {
     );
     EXPECT_EQ(
         found_in_auth("type: hba, hba_file: /nowhere/hba.conf"),
-        "t.yaml:1:30: auth.hba_file: cannot read /nowhere/hba.conf: No such file or directory\n"
+        "t.yaml:1:29: auth.hba_file: cannot read /nowhere/hba.conf: No such file or directory\n"
     );
     const std::string good = folder.write("good.conf", "local all all trust\n");
     EXPECT_EQ(found_in_auth("type: hba, hba_file: " + good), "");
     EXPECT_EQ(
         found_in_auth("type: trust, hba_file: " + good),
-        "t.yaml:1:32: warning: auth.hba_file: is not used with auth.type trust; use type hba\n"
+        "t.yaml:1:31: warning: auth.hba_file: is not used with auth.type trust; use type hba\n"
     );
 }
 
