@@ -1,6 +1,7 @@
 #include "tests/integration/pitfalls_fixture.hpp"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -139,6 +140,8 @@ void rogue_server::run() {
             std::lock_guard const guard(lock_);
             sockets_.push_back(socket);
         }
+        int const on = 1;
+        ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         players_.emplace_back([this, socket, number = connections_++] {
             rogue_connection connection(socket, number);
             play_(connection);
