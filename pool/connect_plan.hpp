@@ -19,6 +19,10 @@ class connect_plan {
 public:
     using time_point = upstream_host::time_point;
 
+    /// Where its hosts are from: by the time of the connect a reload may have named others.
+    void set_target(connect_target_ptr target) { target_ = std::move(target); }
+    const connect_target_ptr& target() const { return target_; }
+
     /// The host that is tried now, and the right to do so.
     const upstream_host_ptr& host() const { return hosts_[at_]; }
     login_permit& permit() { return permit_; }
@@ -37,6 +41,7 @@ private:
     connect_plan(std::vector<upstream_host_ptr> hosts, session_attrs attrs)
         : hosts_{std::move(hosts)}, attrs_{attrs} {}
 
+    connect_target_ptr target_;
     std::vector<upstream_host_ptr> hosts_;
     session_attrs attrs_;
     std::size_t at_ = 0;

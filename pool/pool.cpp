@@ -90,6 +90,7 @@ std::vector<connect_plan> pool::claim_connects(time_point now) {
         }
         server_state fresh{};
         counts_.enter(fresh);
+        begun.plan->set_target(target_);
         claimed.push_back(std::move(*begun.plan));
     }
     if (!claimed.empty()) is_asked_about_ = false;
@@ -370,12 +371,7 @@ void pool::serve_waiters_here(event_loop& loop, time_point now) {
 
 void pool::launch(event_loop& loop, std::vector<connect_plan> plans, time_point now) {
     for (auto& plan : plans) {
-        connect_target_ptr target;
-        {
-            std::lock_guard guard{lock_};
-            target = target_;
-        }
-        server_ptr server{new server_connection(loop, shared_from_this(), std::move(target))};
+        server_ptr server{new server_connection(loop, shared_from_this(), plan.target())};
         server->connect(std::move(plan), now);
     }
 }

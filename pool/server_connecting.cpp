@@ -50,6 +50,11 @@ lease_error server_connection::unreachable(std::string_view reason) const {
     return weir::pool::unreachable(session_->address, reason);
 }
 
+// Whether that attempt to connect is still the one that is made.
+bool server_connection::is_at(unsigned attempt) const {
+    return !is_closed() && connecting_ && connecting_->attempt == attempt;
+}
+
 void server_connection::resolve_next() {
     session_->host = connecting_->plan.host();
     // Of the target: to another it may be known by another name.
@@ -83,10 +88,10 @@ void server_connection::resolve_next() {
     connecting_->resolver.async_resolve(
         address.host,
         std::to_string(address.port),
-        [self = server_ptr{this}](
+        [self = server_ptr{this}, attempt = ++connecting_->attempt](
             boost::system::error_code error, boost::asio::ip::tcp::resolver::results_type results
         ) {
-            if (self->is_closed() || !self->connecting_) return;
+            if (!self->is_at(attempt)) return;  // too late: another is tried
             if (error) {
                 self->try_next_address(
                     errc::host_unresolved,
@@ -106,20 +111,18 @@ void server_connection::connect_to(const boost::asio::generic::stream_protocol::
 ) {
     boost::system::error_code ignored;
     connecting_->socket.close(ignored);
-    ++connecting_->attempt;
     connecting_->socket.async_connect(
         endpoint,
-        [self = server_ptr{this}](boost::system::error_code error) {
-            if (self->is_closed() || !self->connecting_) return;
-            if (error == boost::asio::error::operation_aborted)
-                return;  // given up: another is tried
+        [self = server_ptr{this},
+         attempt = ++connecting_->attempt](boost::system::error_code error) {
+            if (!self->is_at(attempt)) return;  // given up: another is tried
             if (!error) {
                 self->on_connected();
                 return;
             }
-            auto& attempt = *self->connecting_;
-            if (++attempt.endpoint < attempt.endpoints.size()) {
-                self->connect_to(attempt.endpoints[attempt.endpoint]);
+            auto& now = *self->connecting_;
+            if (++now.endpoint < now.endpoints.size()) {
+                self->connect_to(now.endpoints[now.endpoint]);
                 return;
             }
             self->try_next_address(kind_of(error), self->unreachable(error.message()));
@@ -384,10 +387,10 @@ void server_connection::derive_keys() {
         [job] {
             job->error = derive_scram_keys(job->password, job->salt, job->iterations, job->keys);
         },
-        [job, self] {
+        [job, self, attempt = connecting_->attempt] {
             server_connection& server = **self;
             const server_ptr keep = std::move(*self);
-            if (server.is_closed() || !server.connecting_) return;
+            if (!server.is_at(attempt)) return;
             if (job->error) {
                 server.try_next_address(job->error, server.unreachable(job->error.message()));
                 return;

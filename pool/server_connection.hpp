@@ -165,6 +165,7 @@ public:
     void check_deadline(time_point now);
 
 private:
+    bool is_at(unsigned attempt) const;
     void resolve_next();
     void connect_to(const boost::asio::generic::stream_protocol::endpoint& endpoint);
     void try_next_address(std::error_code error, lease_error why);
