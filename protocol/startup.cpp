@@ -1,5 +1,6 @@
 #include "protocol/startup.hpp"
 
+#include "protocol/ascii.hpp"
 #include "protocol/bytes.hpp"
 
 #include <algorithm>
@@ -141,6 +142,22 @@ std::string unsupported_version_text(std::uint32_t protocol_version) {
     return "unsupported frontend protocol " +
            version_text(protocol_version >> 16, protocol_version & 0xffff) +
            ": server supports 3.0 to 3.2";
+}
+
+// PostgreSQL's parse_bool: a unique beginning of the word, in any case.
+std::optional<replication_kind> parse_replication(std::string_view value) noexcept {
+    if (value == "database") return replication_kind::logical;
+    const auto begins = [&](std::string_view word, std::size_t least) {
+        return value.size() >= least && value.size() <= word.size() &&
+               same_letters(value, word.substr(0, value.size()));
+    };
+    if (begins("true", 1) || begins("yes", 1) || begins("on", 2) || value == "1") {
+        return replication_kind::physical;
+    }
+    if (begins("false", 1) || begins("no", 1) || begins("off", 2) || value == "0") {
+        return replication_kind::none;
+    }
+    return std::nullopt;
 }
 
 std::error_code parse_startup_options(std::string_view options, startup_parameters& out) {

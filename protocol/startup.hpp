@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -82,6 +83,12 @@ struct startup_packet {
 
 /// "unsupported frontend protocol 2.0: server supports 3.0 to 3.2", SQLSTATE 0A000.
 [[nodiscard]] std::string unsupported_version_text(std::uint32_t protocol_version);
+
+enum class replication_kind : std::uint8_t { none, physical, logical };
+
+/// What the start-up parameter `replication` asks for: "database", or a truth value in any of the
+/// spellings that PostgreSQL takes. Nothing: it refuses the value.
+[[nodiscard]] std::optional<replication_kind> parse_replication(std::string_view value) noexcept;
 
 /// Takes the start-up parameter `options` apart: `-c name=value`, `-cname=value`, `--name=value`,
 /// separated by white space, where a backslash keeps the next character. Dashes in names become

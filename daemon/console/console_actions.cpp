@@ -151,9 +151,9 @@ std::optional<result> console_phase::kill(const command& what) {
     for (worker* const one : shared().daemon.workers()) {
         one->loop().post([one, database] {
             for (auto& [id, client] : std::unordered_map(one->clients())) {
-                const auto* const linked = dynamic_cast<const relay*>(client->phase());
-                if (linked == nullptr) continue;  // logging in, or a console
-                if (!database.empty() && linked->database() != database) continue;
+                const client_phase* const phase = client->phase();
+                if (phase == nullptr || phase->served_database().empty()) continue;
+                if (!database.empty() && phase->served_database() != database) continue;
                 end_client(*client);
             }
         });

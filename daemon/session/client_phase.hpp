@@ -43,6 +43,9 @@ public:
     /// False: no more bytes are wanted now; session.resume_reading() follows when they are.
     virtual bool wants_input() const { return true; }
 
+    /// Of a client that is served by a pool: the database it asked for; else empty.
+    virtual std::string_view served_database() const { return {}; }
+
     // A phase that never waits for a server is never answered by a pool.
     void on_lease(pool::server_ptr) override {}
     void on_put_back(std::uint64_t) override {}

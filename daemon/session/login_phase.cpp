@@ -30,11 +30,18 @@ namespace {
 namespace sqlstate = protocol::sqlstate;
 using auth::exchange;
 using insight::login_result;
+using protocol::replication_kind;
 
-/// Of the start-up parameter `replication`: "database", or true as PostgreSQL spells it. What is
-/// neither true nor false is PostgreSQL's to refuse.
-bool is_for_replication(std::string_view value) {
-    return !value.empty() && value != "off" && value != "false" && value != "no" && value != "0";
+/// Of those whom one look sees, so that a stranger costs little.
+bool most_have_scram(const config::user_secrets& users) {
+    constexpr std::size_t looked_at = 100;
+    std::size_t seen = 0;
+    std::size_t scram = 0;
+    for (const auto& [name, secret] : users) {
+        if (seen++ == looked_at) break;
+        if (secret.kind == config::secret_kind::scram_sha_256) ++scram;
+    }
+    return scram * 2 > std::min(seen, looked_at);
 }
 
 std::uint32_t big_endian(std::string_view four_bytes) {
@@ -73,8 +80,8 @@ void login_phase::on_tick(time_point now) {
 }
 
 void login_phase::on_drain(drain_call call) {
-    if (session_ != nullptr && call == drain_call::last)
-        refuse(shutting_down(), login_result::shutting_down);
+    if (session_ == nullptr || step_ == step::finished || call == drain_call::first) return;
+    refuse(shutting_down(), login_result::shutting_down);
 }
 
 void login_phase::on_end(const client_error& why) {
@@ -223,7 +230,7 @@ void login_phase::on_startup(protocol::startup_packet packet) {
         );
         return;
     }
-    wants_replication_ = is_for_replication(packet.find("replication"));
+    if (!read_replication(packet.parameters)) return;
     if (packet.spoken_version() >= protocol::protocol_version_3_2) session_->use_long_cancel_key();
     if (packet.needs_negotiation()) {
         protocol::write_negotiate_protocol_version(
@@ -232,6 +239,33 @@ void login_phase::on_startup(protocol::startup_packet packet) {
     }
     parameters_ = std::move(packet.parameters);
     authenticate();
+}
+
+// In one spelling from here on: what we take it for and what PostgreSQL does must be the same.
+bool login_phase::read_replication(protocol::startup_parameters& parameters) {
+    const auto given = std::find_if(parameters.begin(), parameters.end(), [](const auto& one) {
+        return one.first == "replication";
+    });
+    if (given == parameters.end()) return true;
+    const auto kind = protocol::parse_replication(given->second);
+    if (!kind || (*kind != replication_kind::none && is_console())) {
+        refuse(
+            {severity::fatal,
+             sqlstate::invalid_parameter_value,
+             "invalid value for parameter \"replication\": \"" + given->second + "\"",
+             is_console() ? "The admin console has nothing to replicate." : "",
+             "Valid values are: \"false\", 0, \"true\", 1, \"database\"."},
+            login_result::malformed
+        );
+        return false;
+    }
+    replication_ = *kind;
+    if (replication_ == replication_kind::none) {
+        parameters.erase(given);
+    } else {
+        given->second = replication_ == replication_kind::logical ? "database" : "true";
+    }
+    return true;
 }
 
 auth::connection_facts login_phase::connection() const {
@@ -260,11 +294,7 @@ void login_phase::authenticate() {
         return;
     }
     // Logical replication belongs to its database, as any client does.
-    const bool is_logical =
-        std::any_of(parameters_.begin(), parameters_.end(), [](const auto& one) {
-            return one.first == "replication" && one.second == "database";
-        });
-    const bool is_physical = wants_replication_ && !is_logical;
+    const bool is_physical = replication_ == replication_kind::physical;
     const auto choice =
         auth::choose_method(configuration.auth, connection(), {database_, user_, is_physical});
     switch (choice.what) {
@@ -308,7 +338,7 @@ void login_phase::begin_exchange(auth::proof how) {
         options.secret = known->second;
     }
     options.can_fetch = !options.secret && !asked_database().empty();
-    options.strangers_get_scram = configuration.auth.asks_server();
+    options.strangers_get_scram = configuration.auth.asks_server() || most_have_scram(users);
     options.server_end_point = connection().server_end_point;
     exchange_ = std::make_unique<exchange>(std::move(options), session_->home().shared().users);
     perform(exchange_->begin());
@@ -498,7 +528,7 @@ void login_phase::authenticated() {
     home.set_ticking(session, false);
     const auto learnt = exchange_ ? exchange_->learnt() : pool::learnt_secret{};
     protocol::write_authentication_ok(session.output().writable());
-    if (wants_replication_) {
+    if (replication_ != replication_kind::none) {
         std::erase_if(parameters_, [](const auto& one) {
             return one.first == "user" || one.first == "database";
         });

@@ -49,6 +49,7 @@ private:
     bool read_authentication();
     void on_startup(protocol::startup_packet packet);
     void on_cancel_request(const protocol::startup_packet& packet);
+    bool read_replication(protocol::startup_parameters& parameters);
     void authenticate();
     auth::connection_facts connection() const;
     void begin_exchange(auth::proof how);
@@ -68,7 +69,7 @@ private:
 
     client_session* session_;  // null once it is closed
     step step_ = step::awaiting_startup;
-    bool wants_replication_ = false;
+    protocol::replication_kind replication_ = protocol::replication_kind::none;
     bool asked_for_tls_ = false;
     bool asked_for_gss_ = false;
     protocol::startup_parameters parameters_;

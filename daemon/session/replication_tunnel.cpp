@@ -30,7 +30,19 @@ replication_tunnel::replication_tunnel(
 
 // --- its server ---
 
+// databases.*.max_client_connections counts these, too.
+bool replication_tunnel::take_place() {
+    worker& home = session_->home();
+    const auto* const entry = home.configuration()->find_database(database());
+    const int limit = entry == nullptr ? 0 : entry->max_client_connections;
+    database_place_ = home.shared().database_places.take(database(), limit);
+    if (database_place_) return true;
+    end_with(too_many_clients("databases." + entry->name + ".max_client_connections", limit));
+    return false;
+}
+
 void replication_tunnel::on_start() {
+    if (!take_place()) return;
     auto server = pool_->acquire(session_->home().loop(), this, steady_clock::now(), ticket_);
     if (server) {
         on_lease(std::move(server));
@@ -51,6 +63,7 @@ void replication_tunnel::on_lease(pool::server_ptr server) {
     server_->link(*this);
     greet();
     pass_to_server();
+    if (session_ != nullptr) session_->resume_reading();  // there may have been no room so far
 }
 
 void replication_tunnel::greet() {
@@ -158,7 +171,7 @@ void replication_tunnel::on_cancel() {
 }
 
 void replication_tunnel::on_drain(drain_call) {
-    if (session_ == nullptr) return;
+    if (session_ == nullptr || session_->is_ending()) return;
     if (state_ == state::busy) {
         leaving_ = true;
     } else {
@@ -193,6 +206,7 @@ void replication_tunnel::on_closed(std::string_view reason) {
     state_ = state::closed;
     session_ = nullptr;
     place_.reset();
+    database_place_.reset();
     let_go(reason);
 }
 

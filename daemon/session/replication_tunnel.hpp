@@ -51,6 +51,7 @@ public:
     void on_drain(drain_call call) override;
     void on_end(const client_error& why) override;
     bool wants_input() const override;
+    std::string_view served_database() const override { return database(); }
 
     // lease_waiter
     void on_lease(pool::server_ptr server) override;
@@ -70,6 +71,7 @@ public:
     std::uint32_t process_id() const { return key_.process_id(); }
 
 private:
+    bool take_place();
     void greet();
     void pass_to_server();
     void follow(char type);
@@ -80,6 +82,7 @@ private:
     std::shared_ptr<pool::pool> pool_;
     insight::pool_counters& counters_;
     user_places::place place_;
+    user_places::place database_place_;
     pool::cancel_registry::registration key_;
     pool::server_ptr server_;
     pool::waiting_ticket ticket_ = 0;  // 0: not in the queue

@@ -249,6 +249,75 @@ TEST(Replication, UnknownDatabaseAndRefusedLoginAreTold) {
     EXPECT_NE(nobody.message().find("nobody_at_all"), std::string::npos) << nobody.message();
 }
 
+// A client whose input buffer was full before its server came is read on.
+TEST(Replication, MuchThatWasSentBeforeTheServerCameIsAnswered) {
+    daemon_process const daemon(configuration_for());
+    pq_connection console(daemon.dsn("pgweir"));
+    console.must("PAUSE shop");
+    raw_client client(daemon.port());
+    client.send(
+        frontend::startup({{"user", "postgres"}, {"database", "shop"}, {"replication", "database"}})
+    );
+    std::string many;
+    int const count = 900;
+    for (int n = 0; n < count; ++n)
+        many += frontend::query("SELECT '" + std::string(1000, 'x') + "'");
+    std::size_t sent = client.send_some(many);
+    wait_until(
+        [&] { return console.must("SHOW CLIENTS").rows() == 2; }, "the replication client to wait"
+    );
+    console.must("RESUME shop");
+    client.send(std::string_view{many}.substr(sent));
+    client.read_until('Z', count + 1);
+}
+
+TEST(Replication, KillEndsIt) {
+    daemon_process const daemon(configuration_for());
+    pq_connection client(conninfo(daemon, "shop"));
+    pq_connection console(daemon.dsn("pgweir"));
+    console.must("KILL shop");
+    EXPECT_EQ(client.execute("IDENTIFY_SYSTEM").status(), PGRES_FATAL_ERROR);
+}
+
+TEST(Replication, CountsAsAClientOfItsDatabase) {
+    auto yaml = configuration_for();
+    yaml.replace(yaml.find("dbname=shop\"}"), 13, "dbname=shop\", max_client_connections: 1}");
+    daemon_process const daemon(yaml);
+    pq_connection const first(conninfo(daemon, "shop"));
+    auto const second = pq_connection::attempt(conninfo(daemon, "shop"));
+    EXPECT_FALSE(second.ok());
+    EXPECT_NE(second.message().find("databases.shop.max_client_connections"), std::string::npos)
+        << second.message();
+}
+
+// Any spelling that PostgreSQL takes for false makes an ordinary client of it, with an ordinary
+// client's rules; a value that it does not take is refused before the login.
+TEST(Replication, HasPostgresSpellings) {
+    daemon_process const daemon(configuration_for());
+    for (auto const* no : {"f", "FALSE", "of", "n", "0", "off"}) {
+        pq_connection client(daemon.dsn("shop") + " replication=" + no);
+        EXPECT_EQ(
+            shown_by_console(daemon, "SHOW CLIENTS", "database", "shop", "replication"), "none"
+        ) << no;
+        EXPECT_EQ(client.scalar("SELECT 1"), "1");
+    }
+    for (auto const* yes : {"t", "ON", "1", "ye"}) {
+        pq_connection client(daemon.dsn("shop") + " replication=" + yes);
+        EXPECT_EQ(
+            shown_by_console(daemon, "SHOW CLIENTS", "database", "shop", "replication"), "physical"
+        ) << yes;
+    }
+    for (auto const* odd : {"o", "maybe", "databases", "tru\\ e"}) {
+        auto const client = pq_connection::attempt(daemon.dsn("shop") + " replication=" + odd);
+        EXPECT_FALSE(client.ok()) << odd;
+        EXPECT_NE(client.message().find("invalid value for parameter"), std::string::npos)
+            << client.message();
+    }
+    auto const console = pq_connection::attempt(daemon.dsn("pgweir") + " replication=true");
+    EXPECT_NE(console.message().find("nothing to replicate"), std::string::npos)
+        << console.message();
+}
+
 TEST(Replication, APausedDatabaseWaits) {
     daemon_process const daemon(configuration_for());
     pq_connection console(daemon.dsn("pgweir"));

@@ -159,6 +159,20 @@ TEST(StartupPacket, AsksForNegotiationOfMinorVersionsAndOptions) {
     EXPECT_EQ(out.find("_pq_.grease"), "");
 }
 
+TEST(Replication, TakesPostgresSpellings) {
+    using enum replication_kind;
+    for (const auto* yes : {"true", "t", "TR", "yes", "y", "on", "ON", "1"}) {
+        EXPECT_EQ(parse_replication(yes), physical) << yes;
+    }
+    for (const auto* no : {"false", "f", "FaL", "no", "n", "off", "of", "0"}) {
+        EXPECT_EQ(parse_replication(no), none) << no;
+    }
+    EXPECT_EQ(parse_replication("database"), logical);
+    for (const auto* odd : {"", "o", "Database", "databases", "truee", "11", " on", "2", "offf"}) {
+        EXPECT_FALSE(parse_replication(odd)) << odd;
+    }
+}
+
 TEST(StartupPacket, StartsAfreshAtEachCall) {
     startup_packet out;
     ASSERT_FALSE(parse_startup_packet(startup(raw("user\0bob\0_pq_.x\0\0\0")), out));
