@@ -444,7 +444,7 @@ void running_daemon::apply(config::config_ptr next) {
         one->set_config(next);
     on_every_worker(worker_list_, [](worker&) {});
     const bool has_removed = pools_->reconfigure(*next);
-    secrets_.reset();
+    secrets_.reset(next);
     // First every worker watches all writes, then the rules apply: nothing that was written unseen
     // can be stored.
     announce("");

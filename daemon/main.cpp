@@ -6,6 +6,7 @@
 #include "daemon/version.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -64,6 +65,24 @@ int complain(const std::string& what) {
     return exit_usage;
 }
 
+// libpq takes what a connection string does not say from these; ours say what is meant.
+void forget_libpq_variables() {
+    for (const char* name : {"PGOPTIONS",        "PGSERVICE",
+                             "PGSERVICEFILE",    "PGHOSTADDR",
+                             "PGPASSFILE",       "PGSSLMODE",
+                             "PGSSLCERT",        "PGSSLKEY",
+                             "PGSSLROOTCERT",    "PGSSLCRL",
+                             "PGSSLCRLDIR",      "PGSSLSNI",
+                             "PGREQUIRESSL",     "PGCHANNELBINDING",
+                             "PGREQUIREPEER",    "PGGSSENCMODE",
+                             "PGKRBSRVNAME",     "PGTARGETSESSIONATTRS",
+                             "PGCLIENTENCODING", "PGAPPNAME",
+                             "PGDATESTYLE",      "PGTZ",
+                             "PGGEQO",           "PGCONNECT_TIMEOUT"}) {
+        ::unsetenv(name);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -101,6 +120,7 @@ int main(int argc, char** argv) {
     print(loaded.problems);
     if (!loaded.value) return exit_configuration;
     if (given.check) return 0;
+    forget_libpq_variables();
     try {
         weir::daemon::running_daemon daemon{loaded.value};
         return daemon.run();

@@ -178,7 +178,7 @@ pool_directory::pool_ptr pool_directory::make_dedicated(
     );
     made->share(limits_of(configuration, database, user));
     if (paused_.is_paused(database)) made->pause();
-    return hand_out(dedicated_.emplace_back(place{std::move(made), {}, {}}));
+    return hand_out(dedicated_.emplace_back(place{std::move(made), {}, {}, {}}));
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::dedicated() const {

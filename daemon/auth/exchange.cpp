@@ -127,7 +127,14 @@ auto exchange::on_password(std::string_view body) -> reply {
 }
 
 auto exchange::check_answer() -> reply {
-    if (!options_.secret) return refuse_password();
+    if (!options_.secret) {
+        if (!in_clear_ || !options_.strangers_get_scram) return refuse_password();
+        // As long as it takes for those who have a secret.
+        scram_secret_ = users_.mock(options_.user);
+        return derive(
+            answer_, scram_secret_.salt, scram_secret_.iterations, state::checking_password
+        );
+    }
     std::string stored = options_.secret->value;
     bool right = false;
     switch (options_.secret->kind) {
@@ -167,7 +174,7 @@ auto exchange::on_checked(const protocol::scram_keys* keys) -> reply {
         protocol::constant_time_equal(
             protocol::view_of(stored_key), protocol::view_of(scram_secret_.stored_key)
         );
-    if (!right) return refuse_password();
+    if (!right || !options_.secret) return refuse_password();
     learnt_.keys = pool::learnt_keys{scram_secret_.salt, scram_secret_.iterations, *keys};
     return grant();
 }

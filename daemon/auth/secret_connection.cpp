@@ -115,6 +115,7 @@ void secret_connection::finish(outcome what) {
     if (answer_.secret) protocol::wipe(*answer_.secret);
     answer_ = {};
     refused_.clear();
+    is_no_name_ = false;
     auto done = std::exchange(done_, nullptr);
     if (what.is_lost || what.is_unreached) {
         close();
@@ -302,6 +303,9 @@ void secret_connection::read() {
         } else {
             const char* const said = PQresultErrorField(result.get(), PG_DIAG_MESSAGE_PRIMARY);
             refused_ = said == nullptr ? "it is no SELECT" : said;
+            // Class 22: the name is no text, so it is nobody's.
+            const char* const code = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+            is_no_name_ = code != nullptr && std::string_view{code}.starts_with("22");
         }
     }
     wait_for(stream_descriptor::wait_read, &secret_connection::read);
@@ -310,6 +314,10 @@ void secret_connection::read() {
 void secret_connection::answered() {
     if (PQstatus(connection_) == CONNECTION_BAD) {
         finish({unavailable(refused_.empty() ? error_text() : refused_), true, false});
+        return;
+    }
+    if (is_no_name_) {
+        finish({nobody(refused_), false, false});
         return;
     }
     finish({refused_.empty() ? judge(answer_) : unavailable(refused_), false, false});

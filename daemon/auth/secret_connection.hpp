@@ -89,7 +89,8 @@ private:
     std::string user_;
     std::function<void(outcome)> done_;
     query_answer answer_;
-    std::string refused_;  // the server's error to the question
+    std::string refused_;      // the server's error to the question
+    bool is_no_name_ = false;  // because of what was asked for
     time_point idle_since_{};
 };
 

@@ -68,7 +68,7 @@ public:
 
     void find(question asked, callback done);
     void forget(const secret_name& name) { cache_.forget(name); }
-    void reset();
+    void reset(config::config_ptr next);
 
 private:
     struct wanted {
@@ -100,6 +100,7 @@ private:
         loop_.get_executor()};
     boost::asio::steady_timer sweeper_;
     bool is_sweeping_ = false;
+    config::config_ptr current_;  // null before the first reload; then every question's
     secret_cache cache_;
     std::map<secret_name, wanted> wanted_;  // asked, or waiting to be
     std::map<std::string, group> groups_;
@@ -107,6 +108,7 @@ private:
 };
 
 void secret_lookup::runner::find(question asked, callback done) {
+    if (current_) asked.configuration = current_;
     const secret_name name{asked.database, asked.user};
     const auto now = std::chrono::steady_clock::now();
     const auto ttl = asked.configuration->auth.cache_ttl;
@@ -143,8 +145,11 @@ void secret_lookup::runner::find(question asked, callback done) {
     pump();
 }
 
-void secret_lookup::runner::reset() {
+void secret_lookup::runner::reset(config::config_ptr next) {
     cache_.clear();
+    for (auto& [name, one] : wanted_)
+        one.asked.configuration = next;
+    current_ = std::move(next);
     for (auto& [database, here] : groups_) {
         std::erase_if(here.connections, [](const connection_ptr& one) {
             one->retire();
@@ -183,7 +188,9 @@ bool secret_lookup::runner::start_next(const std::string& database, group& here)
     if (here.waiting.empty()) return false;
     const secret_name name = here.waiting.front();
     const question& asked = wanted_.at(name).asked;
-    if (asked.configuration->find_database(database) == nullptr) {
+    const bool is_known = !database.empty() && asked.configuration->auth.asks_server() &&
+                          asked.configuration->find_database(database) != nullptr;
+    if (!is_known) {
         here.waiting.pop_front();
         settle(name, {fetched_secret::result::none, {}, false, "unknown database", {}});
         return true;
@@ -246,14 +253,14 @@ void secret_lookup::runner::answered(
     if (is_retired) connection->close();
     const bool is_closed = !connection || connection->current() == secret_connection::state::closed;
     if (is_closed) drop(name.first, connection);
-    // An idle connection may have ended unseen since: nobody was told anything yet.
-    if (what.is_lost && connection && connection->was_used()) {
+    // An idle connection may have ended unseen since, and one that a reload has retired has asked
+    // what is not asked any more: nobody was told anything yet.
+    if (is_retired || (what.is_lost && connection && connection->was_used())) {
         groups_[name.first].waiting.push_front(name);
         pump();
         return;
     }
     settle(name, what.secret);
-    if (is_retired) cache_.forget(name);
     if (what.is_unreached) {
         // Nobody is there: those that wait shall not wait for the same, one after the other.
         auto waiting = std::exchange(groups_[name.first].waiting, {});
@@ -329,8 +336,10 @@ void secret_lookup::forget(const std::string& database, const std::string& user)
     });
 }
 
-void secret_lookup::reset() {
-    runner_->post([runner = runner_.get()] { runner->reset(); });
+void secret_lookup::reset(config::config_ptr next) {
+    runner_->post([runner = runner_.get(), next = std::move(next)]() mutable {
+        runner->reset(std::move(next));
+    });
 }
 
 void secret_lookup::stop() {

@@ -40,8 +40,8 @@ public:
     /// At the next login the server is asked again.
     void forget(const std::string& database, const std::string& user);
     /// The configuration has changed: nothing that is cached is believed, connections are made
-    /// anew.
-    void reset();
+    /// anew, and what is asked now is asked again by the new one.
+    void reset(config::config_ptr next);
     /// Ends the thread. What is still asked gets no answer. Idempotent.
     void stop();
 

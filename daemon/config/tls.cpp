@@ -55,6 +55,15 @@ public:
             );
             return;
         }
+        if (tls.ca_file == "system") {
+            // Anybody has a certificate of one of those.
+            to_.error(
+                from_.place_of("listen.tls.ca_file"),
+                "listen.tls.ca_file: system proves nothing of a client; name the file of your own "
+                "authority"
+            );
+            return;
+        }
         tls.context = make(tls_context::role::server, tls, "listen");
     }
 

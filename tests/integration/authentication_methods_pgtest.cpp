@@ -9,7 +9,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <future>
 #include <string>
+#include <vector>
 
 namespace weir::test {
 namespace {
@@ -84,7 +86,7 @@ protected:
     ) {
         auto const client = login(daemon, user, password);
         EXPECT_FALSE(client.ok()) << user << " " << password;
-        EXPECT_NE(client.message().find("password authentication failed"), std::string::npos)
+        EXPECT_NE(client.message().find("login failed for user"), std::string::npos)
             << client.message();
         if (!logged.empty()) daemon.log_contains("user=" + user + " database=shop: " + logged);
     }
@@ -271,6 +273,37 @@ TEST_F(auth_function, AnAnswerOfAnotherShapeLetsNobodyIn) {
         );
         expect_refused(daemon, "scram_one", "geheim", one.reason);
     }
+}
+
+// Those who wait for an answer when a reload comes get the new question's.
+TEST_F(auth_function, AReloadReachesTheQuestionsThatWait) {
+    auto const with = [&](std::string const& query) {
+        return configuration(
+            {.auth = asking(", query: \"" + query + "\""), .database = ", user: postgres"}
+        );
+    };
+    daemon_process daemon(with("SELECT $1::name, 'old' FROM pg_sleep(2)"));
+    std::vector<std::future<bool>> logins;
+    for (int n = 0; n < 6; ++n) {
+        logins.push_back(std::async(std::launch::async, [&daemon, n] {
+            return login(daemon, "waits_" + std::to_string(n), "new").ok();
+        }));
+    }
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE state = "
+                       "'active' AND query LIKE '%pg_sleep(2)'"
+                   ) != "0";
+        },
+        "the question to be asked"
+    );
+    daemon.rewrite(with("SELECT $1::name, 'new'"));
+    daemon.reload();
+    for (auto& one : logins)
+        EXPECT_TRUE(one.get());
+    EXPECT_FALSE(login(daemon, "waits_7", "old").ok());
+    EXPECT_TRUE(login(daemon, "waits_8", "new").ok());
 }
 
 TEST_F(auth_function, ItsErrorIsNoWrongPassword) {

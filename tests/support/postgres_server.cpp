@@ -143,8 +143,8 @@ void postgres_server::create_role(
 ) {
     std::string const method = how == encryption::md5 ? "md5" : "scram-sha-256";
     execute(
-        "SET password_encryption = '" + method + "'; CREATE ROLE " + name + " LOGIN PASSWORD '" +
-        password + "'"
+        "SET password_encryption = '" + method + "'; CREATE ROLE " + name + " LOGIN PASSWORD $$" +
+        password + "$$"
     );
 }
 

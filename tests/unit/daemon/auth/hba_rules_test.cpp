@@ -7,7 +7,7 @@
 namespace weir::daemon::auth {
 namespace {
 
-class HbaRules : public testing::Test {
+class hba_text : public testing::Test {
 protected:
     hba_rules parse(const std::string& text) {
         problems.clear();
@@ -47,7 +47,7 @@ struct eval {
     bool is_replication = false;
 };
 
-TEST_F(HbaRules, FirstMatchWins) {
+TEST_F(hba_text, FirstMatchWins) {
     const eval cases[] = {
         // type
         {"local all all trust", "unix", "shop", "app", "trust"},
@@ -143,7 +143,7 @@ TEST_F(HbaRules, FirstMatchWins) {
     }
 }
 
-TEST_F(HbaRules, ReadsOptions) {
+TEST_F(hba_text, ReadsOptions) {
     const auto rules = parse(
         "local all all peer map=ops\n"
         "hostssl all all all cert map=\"the certs\" clientname=DN\n"
@@ -161,7 +161,7 @@ TEST_F(HbaRules, ReadsOptions) {
     EXPECT_EQ(rules.all()[3].line, 4);
 }
 
-TEST_F(HbaRules, TellsWhatIsWrongAndWhere) {
+TEST_F(hba_text, TellsWhatIsWrongAndWhere) {
     const std::pair<const char*, const char*> cases[] = {
         {"hosts all all all md5",
          "1:1: \"hosts\" is no type of connection; it is local, host, hostssl or hostnossl\n"},
@@ -237,7 +237,7 @@ TEST_F(HbaRules, TellsWhatIsWrongAndWhere) {
     }
 }
 
-TEST_F(HbaRules, TellsEveryLineThatIsWrong) {
+TEST_F(hba_text, TellsEveryLineThatIsWrong) {
     const auto rules = parse("hosts all all all md5\nlocal all all trust\nhost all all x md5\n");
     EXPECT_EQ(problems.size(), 2U);
     EXPECT_EQ(problems[1].line, 3);

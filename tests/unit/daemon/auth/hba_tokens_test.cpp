@@ -25,7 +25,7 @@ std::string shown(const std::vector<hba_line>& lines) {
     return out;
 }
 
-class HbaTokens : public testing::Test {
+class hba_words : public testing::Test {
 protected:
     std::string split(const std::string& text) {
         problems.clear();
@@ -55,7 +55,7 @@ protected:
     std::vector<config::problem> problems;
 };
 
-TEST_F(HbaTokens, SplitsAtBlanksAndLists) {
+TEST_F(hba_words, SplitsAtBlanksAndLists) {
     const std::pair<const char*, const char*> cases[] = {
         {"", ""},
         {"\n\n  \n\t\r\n", ""},
@@ -89,7 +89,7 @@ TEST_F(HbaTokens, SplitsAtBlanksAndLists) {
     }
 }
 
-TEST_F(HbaTokens, KnowsWhereAWordStands) {
+TEST_F(hba_words, KnowsWhereAWordStands) {
     split("a b\n # x\n  cc \\\n   d, \"e\"\n");
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(lines[0][1][0].line, 1);
@@ -101,7 +101,7 @@ TEST_F(HbaTokens, KnowsWhereAWordStands) {
     EXPECT_EQ(lines[1][1][1].column, 7);
 }
 
-TEST_F(HbaTokens, PutsAFileInThePlaceOfItsName) {
+TEST_F(hba_words, PutsAFileInThePlaceOfItsName) {
     files["names"] = "one, two\n# three\n\"four five\"\n@more\n";
     files["more"] = "six";
     files["empty"] = "# nobody\n";
@@ -113,7 +113,7 @@ TEST_F(HbaTokens, PutsAFileInThePlaceOfItsName) {
     EXPECT_EQ(told(), "");
 }
 
-TEST_F(HbaTokens, TellsWhatIsWrongAndGoesOn) {
+TEST_F(hba_words, TellsWhatIsWrongAndGoesOn) {
     files["self"] = "@self";
     EXPECT_EQ(split("a \"b\nc d\n"), "c|d\n");
     EXPECT_EQ(told(), "hba.conf:1:3: a quote without its end in this line\n");

@@ -7,7 +7,7 @@
 namespace weir::daemon::auth {
 namespace {
 
-class IdentMaps : public testing::Test {
+class ident_map_file : public testing::Test {
 protected:
     ident_maps parse(const std::string& text) {
         problems.clear();
@@ -28,7 +28,7 @@ protected:
     std::vector<config::problem> problems;
 };
 
-TEST_F(IdentMaps, WithoutAMapTheNamesMustBeEqual) {
+TEST_F(ident_map_file, WithoutAMapTheNamesMustBeEqual) {
     const ident_maps none;
     EXPECT_TRUE(none.admits("", "app", "app"));
     EXPECT_FALSE(none.admits("", "app", "App"));
@@ -36,7 +36,7 @@ TEST_F(IdentMaps, WithoutAMapTheNamesMustBeEqual) {
     EXPECT_FALSE(none.admits("ops", "app", "app")) << "a map that is not there lets nobody in";
 }
 
-TEST_F(IdentMaps, Maps) {
+TEST_F(ident_map_file, Maps) {
     const auto maps = parse(
         "ops root postgres # the operator\n"
         "ops root admin\n"
@@ -82,7 +82,7 @@ TEST_F(IdentMaps, Maps) {
     }
 }
 
-TEST_F(IdentMaps, TellsWhatIsWrongAndWhere) {
+TEST_F(ident_map_file, TellsWhatIsWrongAndWhere) {
     const std::pair<const char*, const char*> cases[] = {
         {"ops root", "1:1: a line is MAP SYSTEM-NAME USER, three words\n"},
         {"ops root a b", "1:1: a line is MAP SYSTEM-NAME USER, three words\n"},

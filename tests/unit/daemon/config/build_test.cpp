@@ -119,8 +119,8 @@ std::string file_with(const option& row, const std::string& value) {
             rest.erase(0, dot + 1);
             closing += "}";
         }
-        const bool is_query = path == "auth.query";  // the one with commas in it
-        if (is_query) text += "auth_user: a, ";
+        const bool is_query = path == "auth.query" && value.find(',') != std::string::npos;
+        if (path == "auth.query") text += "auth_user: a, ";
         text += rest + ": " + (is_query ? '"' + value + '"' : value) + closing + "\n";
     }
     text += "databases: {shop: {";

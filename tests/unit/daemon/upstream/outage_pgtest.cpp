@@ -85,7 +85,7 @@ TEST(Outage, AWrongPasswordIsToldOnceAndARightOneTriedAtOnce) {
 
 TEST(Outage, AnotherUsersLoginIsTriedWhenTheFirstIsRefused) {
     make_database("shop");
-    make_role("loader", "it''s a \\ password", test::postgres_server::encryption::scram);
+    make_role("loader", "it's a \\ password", test::postgres_server::encryption::scram);
     const host_rules rules("host all all 127.0.0.1/32 scram-sha-256\n");
     loader_world world;
     const auto at = tcp_address(postgres().port());
