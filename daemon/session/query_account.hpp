@@ -132,6 +132,8 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return is_open_; }
     /// A byte of the group has gone to the server.
     [[nodiscard]] bool is_sent() const noexcept { return sent_ != time_point{}; }
+    /// When it went there; near enough.
+    [[nodiscard]] time_point sent_at() const noexcept { return sent_; }
     /// How many groups have ended: another number, another one runs. Not statements: PostgreSQL
     /// keeps the small replies of a group's first ones back until its last has ended.
     [[nodiscard]] std::uint64_t ended() const noexcept { return ended_; }

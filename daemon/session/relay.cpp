@@ -19,8 +19,12 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr int cancel_tries = 5;
+// PostgreSQL forgets a cancel that comes before it has read the statement, and ours may: it goes
+// out right behind it. So the cancel of a statement this young is sent again while that one runs;
+// an older one has been read, and may catch its cancel and go on.
+constexpr std::chrono::milliseconds unread_for{200};
 constexpr std::chrono::milliseconds pause_between_cancels{100};
+constexpr int cancel_tries = 5;
 
 // PostgreSQL shortens a longer application_name, and writes other bytes in its own way.
 bool is_kept_as_it_is(std::string_view application) {
@@ -278,11 +282,10 @@ void relay::on_cancel() {
         cancel_is_held_ = question_.is_open();  // of a statement that is still being looked at
         return;
     }
-    cancel_on_server(cancel_tries);
+    const bool may_be_unread = steady_clock::now() - account_.sent_at() < unread_for;
+    cancel_on_server(may_be_unread ? cancel_tries : 1);
 }
 
-// PostgreSQL forgets a cancel that comes before it has read the statement, and ours may: it goes
-// out right behind it. So it is sent again while that statement runs.
 void relay::cancel_on_server(int tries) {
     if (!server_->cancels().begin(lease_)) return;
     const pool::server_ptr target = server_;

@@ -99,6 +99,7 @@ public:
     void on_tick(time_point now) override;
     void on_facts(std::uint64_t ticket, std::shared_ptr<const void> facts) override;
     bool wants_input() const override;
+    std::string_view served_database() const override { return database(); }
 
     // lease_waiter
     void on_lease(pool::server_ptr server) override;

@@ -236,11 +236,9 @@ bool relay::after_ready(bool ours) {
     if (ours && !effects_.is_restoring()) return after_own_query();
     if (ours) settings_restored();
     if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
+    finish_query();  // before its client knows: who looks then finds it counted
     const bool idle = server_->pipeline().is_idle();
-    if (idle) {
-        if (!session_->flush_soon()) return false;
-    }
-    finish_query();
+    if (idle && !session_->flush_soon()) return false;
     if (!idle) {
         end_doubt();
         return session_ != nullptr && server_ != nullptr;

@@ -166,6 +166,28 @@ TEST_F(cancel, AllAtOnceReachWhoeverRunsOrWaits) {
     }
 }
 
+// It is sent once to a statement that catches it.
+TEST_F(cancel, ThatIsCaughtIsNotSentAgain) {
+    daemon_process const daemon(configuration());
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    client.send(frontend::query(
+        "DO $$ BEGIN PERFORM pg_sleep(63); EXCEPTION WHEN query_canceled THEN PERFORM "
+        "pg_sleep(0.5); RAISE NOTICE 'cleaned up'; END $$"
+    ));
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query "
+                       "LIKE 'DO%pg_sleep(63)%' AND query_start < clock_timestamp() - interval "
+                       "'300 ms'"
+                   ) == "1";
+        },
+        "the statement to have run for a while"
+    );
+    send_cancel(daemon, client.backend_key_data());
+    EXPECT_EQ(types(client.read_until('Z')), "NCZ");
+}
+
 // Protocol 3.2: a key that nobody guesses, and no negotiation. What is newer is answered once with
 // the version that is spoken.
 TEST_F(cancel, LongKeysOfProtocol32) {
