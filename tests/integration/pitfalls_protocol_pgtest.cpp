@@ -41,6 +41,15 @@ TEST_F(pitfalls, P01_PipelinedSyncsUnderPause) {
     auto client = login();
     client.send(batch("SELECT 1") + sync() + batch("SELECT count(*) FROM items") + sync());
     client.read_until('Z');
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                       "query = 'SELECT count(*) FROM items'"
+                   ) == "1";
+        },
+        "the second group to have begun"
+    );
     raw_client admin = raw_client::logged_in(daemon_->port(), "postgres", "pgweir");
     admin.send(query("PAUSE shop"));
     wait_until(

@@ -199,7 +199,9 @@ TEST_F(session_mode, ProcessIdThatAnotherUpstreamHasGivenIsNotGivenTwice) {
     auto const line = "host=127.0.0.1 port=" + std::to_string(upstream.port()) + " dbname=";
     daemon_process const daemon(configuration(
         {.pool = "mode: session, size: 2, overflow: 0",
-         .rest = "  left: {upstream: \"" + line + "l\"}\n  right: {upstream: \"" + line + "r\"}\n"}
+         .rest = "  left: {upstream: \"" + line +
+                 "l\", tls: {mode: disable}}\n  right: {upstream: \"" + line +
+                 "r\", tls: {mode: disable}}\n"}
     ));
     auto const left = raw_client::logged_in(daemon.port(), "postgres", "left");
     auto const right = raw_client::logged_in(daemon.port(), "postgres", "right");
