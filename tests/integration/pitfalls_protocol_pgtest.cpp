@@ -13,6 +13,19 @@ namespace {
 
 using namespace frontend;
 
+// The count waits for the lock on items: it is at the server.
+void await_second_group() {
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                       "query = 'SELECT count(*) FROM items'"
+                   ) == "1";
+        },
+        "the second group to have begun"
+    );
+}
+
 // 1: with two Syncs on their way, the first ReadyForQuery does not make the server free.
 TEST_F(pitfalls, P01_PipelinedSyncs) {
     begin();
@@ -24,6 +37,7 @@ TEST_F(pitfalls, P01_PipelinedSyncs) {
         batch("SELECT 'first'") + sync() + batch("SELECT count(*) FROM items") + sync() + sync()
     );
     EXPECT_EQ(first(one.read_until('Z'), 'D').columns()[0], "first");
+    await_second_group();
     two.send(query("SELECT 'stranger'"));
     await_waiting(1);
     locker.must("COMMIT");
@@ -41,15 +55,7 @@ TEST_F(pitfalls, P01_PipelinedSyncsUnderPause) {
     auto client = login();
     client.send(batch("SELECT 1") + sync() + batch("SELECT count(*) FROM items") + sync());
     client.read_until('Z');
-    wait_until(
-        [] {
-            return shared_postgres().scalar(
-                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
-                       "query = 'SELECT count(*) FROM items'"
-                   ) == "1";
-        },
-        "the second group to have begun"
-    );
+    await_second_group();
     raw_client admin = raw_client::logged_in(daemon_->port(), "postgres", "pgweir");
     admin.send(query("PAUSE shop"));
     wait_until(
