@@ -143,8 +143,19 @@ TEST_F(queue, ACancelIsAnsweredAtOnce) {
 
 TEST_F(queue, ACancelOfWhoHasGoneHitsNobody) {
     daemon_process const daemon(configuration({.pool = one_server}));
+    pq_connection locker(shared_postgres().dsn("shop"));
+    locker.must("BEGIN; LOCK TABLE items");
     auto holder = login(daemon);
-    holder.send(frontend::query("SELECT pg_sleep(1)"));
+    holder.send(frontend::query("SELECT count(*) FROM items"));
+    wait_until(
+        [] {
+            return shared_postgres().scalar(
+                       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                       "query = 'SELECT count(*) FROM items'"
+                   ) == "1";
+        },
+        "the holder's statement to run"
+    );
     auto gone = std::make_unique<raw_client>(login(daemon));
     gone->send(frontend::query("SELECT 1"));
     await_waiting(daemon, 1);
@@ -152,6 +163,7 @@ TEST_F(queue, ACancelOfWhoHasGoneHitsNobody) {
     gone.reset();
     await_waiting(daemon, 0);
     send_cancel(daemon, key);
+    locker.must("COMMIT");
     EXPECT_EQ(types(holder.read_until('Z')), "TDCZ");
 }
 
