@@ -23,8 +23,8 @@ using time_point = std::chrono::steady_clock::time_point;
 
 // PgBouncer's default: a password past its VALID UNTIL is NULL and lets nobody in.
 const char* const default_query =
-    "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "
-    "WHERE rolname=$1 AND rolcanlogin";
+    "SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END "
+    "FROM pg_catalog.pg_authid WHERE rolname=$1 AND rolcanlogin";
 
 constexpr std::size_t most_connections_a_database = 2;
 constexpr std::size_t most_connections = 32;

@@ -21,9 +21,6 @@ namespace {
 using enum pgbouncer_section;
 using steps_type = std::vector<std::string>;
 
-constexpr std::string_view default_auth_query =
-    "SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END "
-    "FROM pg_catalog.pg_authid WHERE rolname=$1 AND rolcanlogin";
 constexpr std::string_view not_supported = "is not supported yet in this version; remove it";
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -333,15 +330,13 @@ private:
         const bool is_used = has_user || std::ranges::any_of(databases_, [](const ini_entry* each) {
                                  return each->value.find("auth_user") != std::string::npos;
                              });
-        if (is_used) {
-            spoken used = query;
-            if (used.text.empty()) used.text = default_auth_query;
-            used.is_given = true;
-            place_value({"auth", "query"}, used);
-            if (!query.is_given && !out_.values.empty() && out_.values.back().from == "auth_query")
-                out_.values.back().is_default = true;
-        } else if (query.is_given && !query.text.empty()) {
-            note(query, "is not run without auth_user");
+        // Without one the daemon asks what PgBouncer asks.
+        if (query.is_given && !query.text.empty()) {
+            if (is_used) {
+                place_value({"auth", "query"}, query);
+            } else {
+                note(query, "is not run without auth_user");
+            }
         }
         const spoken dbname = global_value("auth_dbname");
         if (!dbname.text.empty()) place_value(split(dbname.setting->path, '.'), dbname);

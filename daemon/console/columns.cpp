@@ -1,6 +1,8 @@
 #include "daemon/console/columns.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 
 namespace weir::daemon::console::columns {
 
@@ -17,6 +19,16 @@ constexpr column small(std::string_view name) {
 }
 constexpr column real(std::string_view name) {
     return {name, protocol::float8_oid};
+}
+
+template<std::size_t N, std::size_t M>
+constexpr std::array<column, N + M> joined(
+    const std::array<column, N>& first, const std::array<column, M>& second
+) {
+    std::array<column, N + M> all{};
+    std::copy(first.begin(), first.end(), all.begin());
+    std::copy(second.begin(), second.end(), all.begin() + N);
+    return all;
 }
 
 constexpr std::array pools_columns{
@@ -45,7 +57,8 @@ constexpr std::array pools_columns{
     words("last_error"),
 };
 
-constexpr std::array clients_columns{
+// What SHOW CLIENTS, SERVERS and SOCKETS begin with.
+constexpr std::array connection_columns{
     words("type"),
     words("user"),
     words("database"),
@@ -67,69 +80,32 @@ constexpr std::array clients_columns{
     words("application_name"),
     small("prepared_statements"),
     count("id"),
-    // Ours.
-    small("process_id"),
-    small("thread"),
-    words("pinned_by"),
 };
 
-constexpr std::array servers_columns{
-    words("type"),
-    words("user"),
-    words("database"),
-    words("replication"),
-    words("state"),
-    words("addr"),
-    small("port"),
-    words("local_addr"),
-    small("local_port"),
-    words("connect_time"),
-    words("request_time"),
-    small("wait"),
-    small("wait_us"),
-    small("close_needed"),
-    words("ptr"),
-    words("link"),
-    small("remote_pid"),
-    words("tls"),
-    words("application_name"),
-    small("prepared_statements"),
-    count("id"),
+constexpr auto clients_columns = joined(
+    connection_columns,
     // Ours.
-    small("thread"),
-};
+    std::array{small("process_id"), small("thread"), words("pinned_by")}
+);
 
-// SHOW SOCKETS: the two above, and where in its buffers each stands.
-constexpr std::array sockets_columns{
-    words("type"),
-    words("user"),
-    words("database"),
-    words("replication"),
-    words("state"),
-    words("addr"),
-    small("port"),
-    words("local_addr"),
-    small("local_port"),
-    words("connect_time"),
-    words("request_time"),
-    small("wait"),
-    small("wait_us"),
-    small("close_needed"),
-    words("ptr"),
-    words("link"),
-    small("remote_pid"),
-    words("tls"),
-    words("application_name"),
-    small("prepared_statements"),
-    count("id"),
-    small("recv_pos"),
-    small("pkt_pos"),
-    small("pkt_remain"),
-    small("send_pos"),
-    small("send_remain"),
-    small("pkt_avail"),
-    small("send_avail"),
-};
+constexpr auto servers_columns = joined(
+    connection_columns,
+    // Ours.
+    std::array{small("thread")}
+);
+
+// Where in its buffers each stands.
+constexpr auto sockets_columns = joined(
+    connection_columns,
+    std::array{
+        small("recv_pos"),
+        small("pkt_pos"),
+        small("pkt_remain"),
+        small("send_pos"),
+        small("send_remain"),
+        small("pkt_avail"),
+        small("send_avail")}
+);
 
 constexpr std::array databases_columns{
     words("name"),

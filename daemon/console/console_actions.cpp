@@ -3,7 +3,6 @@
 #include "daemon/control.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
-#include "daemon/session/relay.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <algorithm>

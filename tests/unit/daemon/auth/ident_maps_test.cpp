@@ -21,8 +21,7 @@ protected:
     std::string told() const {
         std::string out;
         for (const auto& one : problems)
-            out += one.file + ":" + std::to_string(one.line) + ":" + std::to_string(one.column) +
-                   ": " + one.message + "\n";
+            out += config::to_string(one) + "\n";
         return out;
     }
     std::vector<config::problem> problems;
