@@ -30,8 +30,8 @@ std::string scrape(int port) {
 }
 
 TEST(Exporter, ReadsOurNumbersWithoutAnError) {
-    if (::access(exporter, X_OK) != 0)
-        GTEST_SKIP() << exporter << " is missing: Debian's package prometheus-pgbouncer-exporter";
+    ASSERT_EQ(::access(exporter, X_OK), 0)
+        << exporter << " is missing: `./dev test` installs prometheus-pgbouncer-exporter";
     refill_shop();
     daemon_process const daemon(replaced(
         configuration({.pool = "mode: transaction, size: 7, overflow: 3"}),

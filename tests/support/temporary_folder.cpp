@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -14,22 +13,12 @@
 
 namespace weir::test {
 
-temporary_folder::temporary_folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pgweir-test.XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-        throw std::system_error(errno, std::generic_category(), name);
-    }
-    path_ = name;
-    ::chmod(name.c_str(), 0755);
+temporary_folder::temporary_folder() : path_(folder_.path()) {
+    ::chmod(path_.c_str(), 0755);
     if (auto const user = unprivileged_user();
-        user && ::chown(name.c_str(), user->user, user->group) != 0) {
-        throw std::system_error(errno, std::generic_category(), "chown " + name);
+        user && ::chown(path_.c_str(), user->user, user->group) != 0) {
+        throw std::system_error(errno, std::generic_category(), "chown " + path_.string());
     }
-}
-
-temporary_folder::~temporary_folder() {
-    std::error_code ignored;  // a file that a dying server still writes must not fail the test
-    std::filesystem::remove_all(path_, ignored);
 }
 
 std::string read_file(std::filesystem::path const& path) {

@@ -2,6 +2,8 @@
 // One thread.
 #pragma once
 
+#include "tests/support/scratch_folder.hpp"
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,15 +12,13 @@ namespace weir::test {
 
 class temporary_folder {
 public:
-    temporary_folder(
-    );  // as root it belongs to the unprivileged user, so that PostgreSQL may write there
-    ~temporary_folder();
-    temporary_folder(temporary_folder const&) = delete;
-    temporary_folder& operator=(temporary_folder const&) = delete;
+    // As root it belongs to the unprivileged user, so that PostgreSQL may write there.
+    temporary_folder();
 
     [[nodiscard]] std::filesystem::path const& path() const { return path_; }
 
 private:
+    scratch_folder folder_;
     std::filesystem::path path_;
 };
 

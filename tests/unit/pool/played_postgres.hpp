@@ -5,6 +5,7 @@
 #pragma once
 
 #include "pool/pool.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -105,12 +106,9 @@ private:
 class played_postgres {
 public:
     played_postgres() {
-        std::string folder = "/tmp/pgweir_pool_XXXXXX";
-        if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
-        folder_ = folder;
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
-        const std::string path = folder + "/.s.PGSQL.5432";
+        const std::string path = folder_ / ".s.PGSQL.5432";
         std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
         listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
@@ -118,16 +116,13 @@ public:
             throw std::runtime_error("no socket at " + path);
         }
     }
-    ~played_postgres() {
-        ::close(listener_);
-        std::filesystem::remove_all(folder_);
-    }
+    ~played_postgres() { ::close(listener_); }
     played_postgres(const played_postgres&) = delete;
     played_postgres& operator=(const played_postgres&) = delete;
 
-    upstream_address address() const { return {folder_, 5432}; }
+    upstream_address address() const { return {folder_.path(), 5432}; }
     /// An address at which nobody listens.
-    upstream_address dead_address() const { return {folder_, 5433}; }
+    upstream_address dead_address() const { return {folder_.path(), 5433}; }
 
     /// The next connection that waits to be accepted.
     std::optional<played_backend> accept() const {
@@ -137,7 +132,7 @@ public:
     }
 
 private:
-    std::string folder_;
+    const test::scratch_folder folder_;
     int listener_ = -1;
 };
 

@@ -3,14 +3,10 @@
 
 #include "pool/tls_session.hpp"
 #include "tests/support/certificates.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,29 +14,13 @@
 
 namespace weir::pool {
 
-class tls_folder {
+class tls_folder : public test::scratch_folder {
 public:
-    tls_folder() {
-        std::string pattern = std::filesystem::temp_directory_path() / "pgweir-tls-XXXXXX";
-        EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-        path_ = pattern;
-    }
-    ~tls_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string write(const std::string& name, std::string_view text) const {
-        const std::filesystem::path path = path_ / name;
-        std::ofstream{path, std::ios::binary} << text;
-        return path;
-    }
+    using scratch_folder::write;
     /// NAME.crt and NAME.key.
     tls_files write(const std::string& name, const test::certificate_and_key& pair) const {
         return {write(name + ".crt", pair.certificate), write(name + ".key", pair.key), ""};
     }
-
-private:
-    std::filesystem::path path_;
 };
 
 /// Fails the test, with the problem's words, when there is none.

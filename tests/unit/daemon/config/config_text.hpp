@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/config/load.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,32 +16,7 @@
 
 namespace weir::daemon::config {
 
-/// A folder that goes away with the test.
-class scratch_folder {
-public:
-    scratch_folder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "pgweir-config-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) std::abort();
-        path_ = name;
-    }
-    ~scratch_folder() { std::filesystem::remove_all(path_); }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-
-    [[nodiscard]] std::string operator/(const std::string& name) const {
-        return (path_ / name).string();
-    }
-    [[nodiscard]] std::string path() const { return path_.string(); }
-
-    std::string write(const std::string& name, std::string_view text) const {
-        std::ofstream(path_ / name, std::ios::binary) << text;
-        return *this / name;
-    }
-
-private:
-    std::filesystem::path path_;
-};
+using test::scratch_folder;
 
 /// Variables that `${NAME}` finds in these tests, and nothing else.
 inline surroundings test_world() {

@@ -1,6 +1,6 @@
 #include "daemon/insight/append_file.hpp"
 
-#include "tests/unit/daemon/insight/temp_folder.hpp"
+#include "tests/unit/daemon/insight/test_files.hpp"
 
 #include <gtest/gtest.h>
 
@@ -33,9 +33,9 @@ private:
 };
 
 TEST(AppendFile, StartsANewLineAfterATornOne) {
-    const temp_folder folder;
+    const scratch_folder folder;
     append_file file;
-    ASSERT_EQ(file.open(folder.file("log")), std::nullopt);
+    ASSERT_EQ(file.open(folder / "log"), std::nullopt);
     {
         const file_size_limit full{8};
         EXPECT_EQ(file.write("first\n"), std::nullopt);
@@ -43,7 +43,7 @@ TEST(AppendFile, StartsANewLineAfterATornOne) {
         EXPECT_NE(file.write("third\n"), std::nullopt);
     }
     EXPECT_EQ(file.write("fourth\n"), std::nullopt);
-    EXPECT_EQ(read_file(folder.file("log")), "first\nse\nfourth\n");
+    EXPECT_EQ(read_file(folder / "log"), "first\nse\nfourth\n");
 }
 
 TEST(AppendFile, FailsWhenNotOpen) {
@@ -53,12 +53,12 @@ TEST(AppendFile, FailsWhenNotOpen) {
 }
 
 TEST(AppendFile, KeepsTheOldFileWhenTheNewOneCannotBeOpened) {
-    const temp_folder folder;
+    const scratch_folder folder;
     append_file file;
-    ASSERT_EQ(file.open(folder.file("log")), std::nullopt);
-    EXPECT_NE(file.open(folder.file("no/such/folder")), std::nullopt);
+    ASSERT_EQ(file.open(folder / "log"), std::nullopt);
+    EXPECT_NE(file.open(folder / "no/such/folder"), std::nullopt);
     EXPECT_EQ(file.write("x\n"), std::nullopt);
-    EXPECT_EQ(read_file(folder.file("log")), "x\n");
+    EXPECT_EQ(read_file(folder / "log"), "x\n");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "daemon/insight/log.hpp"
 
-#include "tests/unit/daemon/insight/temp_folder.hpp"
+#include "tests/unit/daemon/insight/test_files.hpp"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace weir::daemon {
 namespace {
 
 using insight::read_lines;
-using insight::temp_folder;
+using insight::scratch_folder;
 
 // The log is one a process: each test directs it to its own file and back.
 class log_lines : public testing::Test {
@@ -23,8 +23,8 @@ protected:
         ASSERT_EQ(set_up_log({level, format, path_}), std::nullopt);
     }
 
-    temp_folder folder_;
-    const std::string path_ = folder_.file("pgweir.log");
+    scratch_folder folder_;
+    const std::string path_ = folder_ / "pgweir.log";
 };
 
 TEST_F(log_lines, TextHasTimeLevelAndMessage) {
@@ -80,7 +80,7 @@ TEST_F(log_lines, ReopensAfterRotation) {
 
 TEST_F(log_lines, KeepsItsPlaceWhenTheNewFileCannotBeOpened) {
     direct(log_level::info, log_format::text);
-    const auto bad = folder_.file("no/such");
+    const auto bad = folder_ / "no/such";
     const auto problem = set_up_log({log_level::info, log_format::text, bad});
     ASSERT_TRUE(problem.has_value());
     EXPECT_NE(problem->find(bad), std::string::npos);

@@ -1,6 +1,6 @@
 #include "daemon/insight/metrics.hpp"
 
-#include "tests/unit/daemon/insight/temp_folder.hpp"
+#include "tests/unit/daemon/insight/test_files.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -141,14 +141,14 @@ TEST(Metrics, HistogramsAreCumulative) {
 TEST(Metrics, SatisfyPromtool) {
     ASSERT_EQ(std::system("command -v promtool >/dev/null 2>&1"), 0)
         << "promtool is missing: `./dev test` installs it (Debian package prometheus)";
-    const temp_folder folder;
+    const scratch_folder folder;
     for (const auto& input : {full_input(), metrics_input{}}) {
-        std::ofstream{folder.file("metrics")} << metrics_text(input);
+        std::ofstream{folder / "metrics"} << metrics_text(input);
         const auto command = fmt::format(
-            "promtool check metrics < {} > {} 2>&1", folder.file("metrics"), folder.file("report")
+            "promtool check metrics < {} > {} 2>&1", folder / "metrics", folder / "report"
         );
-        EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder.file("report"));
-        EXPECT_EQ(read_file(folder.file("report")), "");
+        EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder / "report");
+        EXPECT_EQ(read_file(folder / "report"), "");
     }
 }
 

@@ -1,7 +1,7 @@
 #include "daemon/insight/slow_log.hpp"
 
 #include "daemon/insight/log.hpp"
-#include "tests/unit/daemon/insight/temp_folder.hpp"
+#include "tests/unit/daemon/insight/test_files.hpp"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -76,8 +76,8 @@ TEST(SlowLogLine, CutsLongStatements) {
 }
 
 TEST(SlowLog, WritesValidLinesForAnyBytes) {
-    const temp_folder folder;
-    slow_log log{{0ns, folder.file("slow.log"), 1.0}};
+    const scratch_folder folder;
+    slow_log log{{0ns, folder / "slow.log", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     std::string all;
     for (int byte = 0; byte < 256; ++byte)
@@ -87,7 +87,7 @@ TEST(SlowLog, WritesValidLinesForAnyBytes) {
     log.add(statement);
     log.add(statement_of("SELECT 2"));
     ASSERT_TRUE(flushed(log));
-    const auto lines = read_lines(folder.file("slow.log"));
+    const auto lines = read_lines(folder / "slow.log");
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(boost::json::parse(lines[0]).at("event").as_string(), "slow_query");
     EXPECT_EQ(boost::json::parse(lines[1]).at("query").as_string(), "SELECT 2");
@@ -120,8 +120,8 @@ TEST(SlowLog, SamplesItsShare) {
 }
 
 TEST(SlowLog, ReopensAfterRotation) {
-    const temp_folder folder;
-    const auto path = folder.file("slow.log");
+    const scratch_folder folder;
+    const auto path = folder / "slow.log";
     slow_log log{{0ns, path, 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("first"));
@@ -139,21 +139,21 @@ TEST(SlowLog, ReopensAfterRotation) {
 }
 
 TEST(SlowLog, MovesToTheFileThatAReloadNames) {
-    const temp_folder folder;
-    slow_log log{{0ns, folder.file("a"), 1.0}};
+    const scratch_folder folder;
+    slow_log log{{0ns, folder / "a", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("1"));
     ASSERT_TRUE(flushed(log));
-    log.configure({0ns, folder.file("b"), 1.0});
+    log.configure({0ns, folder / "b", 1.0});
     log.add(statement_of("2"));
     ASSERT_TRUE(flushed(log));
-    EXPECT_EQ(read_lines(folder.file("a")).size(), 1U);
-    EXPECT_EQ(read_lines(folder.file("b")).size(), 1U);
+    EXPECT_EQ(read_lines(folder / "a").size(), 1U);
+    EXPECT_EQ(read_lines(folder / "b").size(), 1U);
 }
 
 TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
-    const temp_folder folder;
-    ASSERT_EQ(set_up_log({log_level::info, log_format::text, folder.file("log")}), std::nullopt);
+    const scratch_folder folder;
+    ASSERT_EQ(set_up_log({log_level::info, log_format::text, folder / "log"}), std::nullopt);
     slow_log log{{0ns, "/dev/full", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     for (int i = 0; i < 10; ++i)
@@ -162,9 +162,9 @@ TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
     EXPECT_EQ(log.counts().failed, 10U);
     EXPECT_EQ(log.counts().written, 0U);
     EXPECT_EQ(log.last().size(), 10U);
-    EXPECT_EQ(read_lines(folder.file("log")).size(), 1U);
+    EXPECT_EQ(read_lines(folder / "log").size(), 1U);
 
-    log.configure({0ns, folder.file("good"), 1.0});
+    log.configure({0ns, folder / "good", 1.0});
     log.add(statement_of("x"));
     ASSERT_TRUE(flushed(log));
     EXPECT_EQ(log.counts().written, 1U);
@@ -172,8 +172,8 @@ TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
 }
 
 TEST(SlowLog, UnwritableFileIsReportedAndTheDaemonGoesOn) {
-    const temp_folder folder;
-    const auto path = folder.file("missing/slow.log");
+    const scratch_folder folder;
+    const auto path = folder / "missing/slow.log";
     slow_log log{{0ns, path, 1.0}};
     const auto problem = log.start();
     ASSERT_TRUE(problem.has_value());
@@ -181,7 +181,7 @@ TEST(SlowLog, UnwritableFileIsReportedAndTheDaemonGoesOn) {
     log.add(statement_of("x"));
     ASSERT_TRUE(flushed(log));
     EXPECT_EQ(log.counts().failed, 1U);
-    std::filesystem::create_directory(folder.file("missing"));
+    std::filesystem::create_directory(folder / "missing");
     log.reopen();
     log.add(statement_of("y"));
     ASSERT_TRUE(flushed(log));
@@ -210,15 +210,15 @@ TEST(SlowLog, RemembersTheLastNewestFirst) {
 }
 
 TEST(SlowLog, StopWritesWhatIsQueuedAndTakesNoMore) {
-    const temp_folder folder;
-    slow_log log{{0ns, folder.file("s"), 1.0}};
+    const scratch_folder folder;
+    slow_log log{{0ns, folder / "s", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     for (int i = 0; i < 100; ++i)
         log.add(statement_of("x"));
     log.stop();
     log.stop();
     log.add(statement_of("late"));
-    EXPECT_EQ(read_lines(folder.file("s")).size(), 100U);
+    EXPECT_EQ(read_lines(folder / "s").size(), 100U);
     EXPECT_EQ(log.counts().dropped, 1U);
 }
 
@@ -242,14 +242,14 @@ TEST(SlowLog, TakesFromManyThreadsAtOnce) {
 }
 
 TEST(SlowLog, GoesWithTheLogWithoutAFile) {
-    const temp_folder folder;
-    ASSERT_EQ(set_up_log({log_level::error, log_format::text, folder.file("log")}), std::nullopt);
+    const scratch_folder folder;
+    ASSERT_EQ(set_up_log({log_level::error, log_format::text, folder / "log"}), std::nullopt);
     slow_log log{{0ns, "", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("SELECT 1"));
     ASSERT_TRUE(flushed(log));
     ASSERT_EQ(set_up_log({}), std::nullopt);
-    const auto lines = read_lines(folder.file("log"));
+    const auto lines = read_lines(folder / "log");
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_EQ(boost::json::parse(lines[0]).at("event").as_string(), "slow_query");
 }

@@ -1,35 +1,16 @@
-// A folder of its own for one test, removed with all in it. One thread.
+// What the tests of this room have written, read back. One thread.
 #pragma once
 
-#include <stdlib.h>
+#include "tests/support/scratch_folder.hpp"
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace weir::daemon::insight {
 
-class temp_folder {
-public:
-    temp_folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "weir.XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-        path_ = pattern;
-    }
-    ~temp_folder() { std::filesystem::remove_all(path_); }
-    temp_folder(const temp_folder&) = delete;
-    temp_folder& operator=(const temp_folder&) = delete;
-
-    [[nodiscard]] std::string file(const std::string& name) const {
-        return (path_ / name).string();
-    }
-
-private:
-    std::filesystem::path path_;
-};
+using test::scratch_folder;
 
 inline std::string read_file(const std::string& path) {
     std::ifstream in{path, std::ios::binary};
