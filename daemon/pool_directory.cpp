@@ -124,7 +124,7 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     const pool::learnt_secret& learnt
 ) {
     std::lock_guard guard{lock_};
-    place& here = pools_[{database, user}];
+    record& here = pools_[{database, user}];
     auto& known = here.pool;
     if (!here.learnt) here.learnt = std::make_shared<pool::learnt_login>();
     here.learnt->set(learnt);
@@ -144,7 +144,7 @@ pool_directory::pool_ptr pool_directory::find_or_make(
     return hand_out(here);
 }
 
-pool_directory::pool_ptr pool_directory::hand_out(place& from) {
+pool_directory::pool_ptr pool_directory::hand_out(record& from) {
     auto clients = from.clients.lock();
     if (!clients) {
         clients = std::make_shared<pool_ptr>(from.pool);
@@ -178,13 +178,13 @@ pool_directory::pool_ptr pool_directory::make_dedicated(
     );
     made->share(limits_of(configuration, database, user));
     if (paused_.is_paused(database)) made->pause();
-    return hand_out(dedicated_.emplace_back(place{std::move(made), {}, {}, {}}));
+    return hand_out(dedicated_.emplace_back(record{std::move(made), {}, {}, {}}));
 }
 
 std::vector<pool_directory::pool_ptr> pool_directory::dedicated() const {
     std::lock_guard guard{lock_};
     std::vector<pool_ptr> found;
-    for (const place& one : dedicated_)
+    for (const record& one : dedicated_)
         found.push_back(one.pool);
     return found;
 }
@@ -297,13 +297,13 @@ bool pool_directory::holds(const pool_ptr& one) const {
     std::lock_guard guard{lock_};
     const auto found = pools_.find({one->database(), one->user()});
     if (found != pools_.end() && found->second.pool == one) return true;
-    return std::any_of(dedicated_.begin(), dedicated_.end(), [&](const place& other) {
+    return std::any_of(dedicated_.begin(), dedicated_.end(), [&](const record& other) {
         return other.pool == one;
     });
 }
 
 void pool_directory::drop_left() {
-    const auto is_left = [now = std::chrono::steady_clock::now()](const place& one) {
+    const auto is_left = [now = std::chrono::steady_clock::now()](const record& one) {
         return is_unused(one, now);
     };
     std::erase_if(leaving_, is_left);
@@ -314,7 +314,7 @@ bool pool_directory::has_leaving() {
     std::lock_guard guard{lock_};
     drop_left();
     const auto now = std::chrono::steady_clock::now();
-    return std::any_of(leaving_.begin(), leaving_.end(), [&](const place& one) {
+    return std::any_of(leaving_.begin(), leaving_.end(), [&](const record& one) {
         return one.pool->figures(now).open > 0;
     });
 }
@@ -324,7 +324,7 @@ std::vector<pool_directory::pool_ptr> pool_directory::with_leaving() {
     drop_left();
     std::vector<pool_ptr> found;
     for (const auto* list : {&leaving_, &dedicated_}) {
-        for (const place& one : *list)
+        for (const record& one : *list)
             found.push_back(one.pool);
     }
     for (const auto& [name, one] : pools_)
@@ -408,13 +408,13 @@ void pool_directory::drop_unused(
 
 // No client, no server, none on its way. Whoever else holds it for a moment, to look at it or to
 // run what was posted, finds it empty and needs it no longer.
-bool pool_directory::is_unused(const place& one, time_point now) {
+bool pool_directory::is_unused(const record& one, time_point now) {
     if (!one.clients.expired()) return false;
     const auto figures = one.pool->figures(now);
     return figures.open == 0 && figures.waiting == 0;
 }
 
-bool pool_directory::is_superfluous(place& one, time_point now) {
+bool pool_directory::is_superfluous(record& one, time_point now) {
     if (!is_unused(one, now)) {
         one.unused_since.reset();
         return false;
@@ -435,7 +435,7 @@ bool pool_directory::is_superfluous(place& one, time_point now) {
 bool pool_directory::has_pool_of(const std::string& database) const {
     const auto first = pools_.lower_bound({database, ""});
     if (first != pools_.end() && first->first.first == database) return true;
-    const auto is_of = [&](const place& one) { return one.pool->database() == database; };
+    const auto is_of = [&](const record& one) { return one.pool->database() == database; };
     return std::any_of(leaving_.begin(), leaving_.end(), is_of) ||
            std::any_of(dedicated_.begin(), dedicated_.end(), is_of);
 }

@@ -102,7 +102,7 @@ public:
     void close_servers(pool::event_loop& loop);
 
 private:
-    struct place {
+    struct record {
         pool_ptr pool;
         std::weak_ptr<pool_ptr> clients;  // alive while somebody holds what find_or_make() gave him
         std::shared_ptr<pool::learnt_login> learnt;
@@ -119,18 +119,18 @@ private:
     );
     void drop_left();
     std::vector<pool_ptr> set_paused(const std::string& database, bool paused);
-    static pool_ptr hand_out(place& from);
-    static bool is_unused(const place& one, time_point now);
-    static bool is_superfluous(place& one, time_point now);
+    static pool_ptr hand_out(record& from);
+    static bool is_unused(const record& one, time_point now);
+    static bool is_superfluous(record& one, time_point now);
     bool has_pool_of(const std::string& database) const;
 
     std::vector<pool::event_loop*> loops_;
     pool::pool_events& events_;
     pool::host_directory hosts_;  // outlives the pools
     mutable std::mutex lock_;
-    std::map<pool_name, place> pools_;  // guarded by lock_
-    std::vector<place> dedicated_;      // guarded by lock_
-    std::vector<place> leaving_;        // guarded by lock_; shut down, but still in use
+    std::map<pool_name, record> pools_;  // guarded by lock_
+    std::vector<record> dedicated_;      // guarded by lock_
+    std::vector<record> leaving_;        // guarded by lock_; shut down, but still in use
     std::map<std::string, pool::shared_limit_ptr> limits_;  // guarded by lock_; by their options
     pause_state paused_;                                    // guarded by lock_
 };

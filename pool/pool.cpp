@@ -1,21 +1,9 @@
 #include "pool/pool.hpp"
 
-#include "pool/connect_errors.hpp"
-
 #include <algorithm>
 #include <utility>
 
 namespace weir::pool {
-
-namespace {
-
-using std::chrono::milliseconds;
-
-constexpr milliseconds longest_connect_pause{2'000};
-// Each attempt is a process and a FATAL line in PostgreSQL's log, and only a person can mend it.
-constexpr milliseconds longest_refused_pause{60'000};
-
-}  // namespace
 
 pool::pool(
     std::string database,
@@ -39,16 +27,6 @@ pool::pool(
     lead_to(std::move(target));
 }
 
-void pool::lead_to(connect_target_ptr target) {
-    target_ = std::move(target);
-    std::vector<upstream_host_ptr> hosts;
-    hosts.reserve(target_->addresses.size());
-    for (const auto& address : target_->addresses)
-        hosts.push_back(hosts_.find_or_make(address));
-    upstream_.lead_to(std::move(hosts), target_->attrs, target_->order);
-    current_target_.store(target_.get(), std::memory_order_release);
-}
-
 pool_options pool::options() const {
     std::lock_guard guard{lock_};
     return options_;
@@ -64,212 +42,6 @@ pool_numbers pool::numbers() const {
     n.idle = counts_.in(server_state::idle);
     n.waiting = static_cast<unsigned>(waiting_.size());
     return n;
-}
-
-// Claims and counts in one step, for the limit to hold over all loops; launch() must follow.
-std::vector<connect_plan> pool::claim_connects(time_point now) {
-    std::vector<connect_plan> claimed;
-    wish_nothing();
-    if (paused_ || shut_down_ || now < next_connect()) return claimed;
-    // After a failure one finds out for all whether logins are let in again.
-    const auto parallel = outage_.failures > 0 ? 1U
-                                               : host_directory::logins_per_loop *
-                                                     static_cast<unsigned>(loops_.size());
-    unsigned wanted = connections_to_open(numbers(), parallel);
-    if (counts_.open() > 0) is_asked_about_ = false;
-    if (is_asked_about_) wanted = std::max(wanted, 1U);
-    while (claimed.size() < wanted && claim_places(now)) {
-        auto begun = upstream_.begin(now);
-        if (!begun.plan) {
-            give_places_back();
-            if (begun.busy && !awaited_) {
-                awaited_ = begun.busy;
-                awaited_->await_place(weak_from_this());
-            }
-            break;
-        }
-        server_state fresh{};
-        counts_.enter(fresh);
-        begun.plan->set_target(target_);
-        claimed.push_back(std::move(*begun.plan));
-    }
-    if (!claimed.empty()) is_asked_about_ = false;
-    return claimed;
-}
-
-// A long pause is meant for attempts that are made for nobody's sake.
-pool::time_point pool::next_connect() const {
-    return waiting_.empty() ? pause_.next() : pause_.next(longest_connect_pause);
-}
-
-// No server that could still serve a waiter, and none on its way.
-bool pool::has_nobody() const {
-    return counts_.open() == counts_.in(server_state::closing);
-}
-
-// With every breaker open, waiting would only be a slower refusal.
-void pool::refuse_hopeless(time_point now) {
-    std::optional<lease_error> why;
-    std::vector<queue::waiter> refused;
-    {
-        std::lock_guard guard{lock_};
-        if (waiting_.empty() || paused_ || !has_nobody()) return;
-        why = upstream_.why_open(now);
-        if (!why) return;
-        refused = take_all_waiters();
-        outage_.refused += refused.size();
-    }
-    fail_waiters(std::move(refused), *why);
-}
-
-// --- limits that pools share ---
-
-// Room for one more server under each limit; else a wish is left where there is none.
-bool pool::claim_places(time_point now) {
-    if (limits_.empty()) return true;
-    // For whom: logins under way are for those before.
-    const auto ahead = counts_.in(server_state::login) + counts_.in(server_state::tested);
-    const auto since = waiting_.enqueued_behind(ahead).value_or(time_point::max());
-    for (auto at = limits_.begin(); at != limits_.end(); ++at) {
-        if ((*at)->take(*this, since)) continue;
-        for (auto taken = limits_.begin(); taken != at; ++taken)
-            (*taken)->give_back();
-        if (since != time_point::max()) {
-            wished_of_ = *at;
-            wished_of_->want(*this, std::min(since, now));
-        }
-        return false;
-    }
-    return true;
-}
-
-void pool::give_places_back() {
-    for (const auto& limit : limits_)
-        limit->give_back();
-}
-
-void pool::wish_nothing() {
-    if (const auto limit = std::exchange(wished_of_, nullptr)) limit->no_longer_wants(*this);
-}
-
-void pool::leave(server_state state) {
-    counts_.leave(state);
-    give_places_back();
-}
-
-bool pool::is_owed_elsewhere(time_point now) const {
-    if (limits_.empty()) return false;
-    const auto own = waiting_.empty() ? time_point::max() : waiting_.front()->enqueued;
-    return std::any_of(limits_.begin(), limits_.end(), [&](const shared_limit_ptr& limit) {
-        return limit->is_owed(*this, own, now);
-    });
-}
-
-void pool::share(limit_list limits) {
-    std::lock_guard guard{lock_};
-    if (limits == limits_) return;
-    wish_nothing();
-    const unsigned open = counts_.open();
-    for (const auto& limit : limits_) {
-        limit->leave(*this);
-        limit->give_back(open);
-    }
-    limits_ = std::move(limits);
-    for (const auto& limit : limits_) {
-        limit->join(shared_from_this());
-        limit->take_over(open);
-    }
-}
-
-std::optional<pool::time_point> pool::idle_longest() const {
-    std::lock_guard guard{lock_};
-    std::optional<time_point> longest;
-    for (const auto& idle : idle_) {
-        if (idle.empty()) continue;
-        const auto since = idle.front()->session().idle_since;
-        if (!longest || since < *longest) longest = since;
-    }
-    return longest;
-}
-
-// On the loop that it lives on.
-void pool::give_up_idle() {
-    event_loop* owner = nullptr;
-    {
-        std::lock_guard guard{lock_};
-        auto oldest = time_point::max();
-        for (unsigned i = 0; i < idle_.size(); ++i) {
-            if (idle_[i].empty()) continue;
-            const auto since = idle_[i].front()->session().idle_since;
-            if (since >= oldest) continue;
-            oldest = since;
-            owner = loops_[i];
-        }
-    }
-    if (owner == nullptr) return;
-    owner->post([self = shared_from_this(), owner] { self->close_longest_idle(*owner); });
-}
-
-void pool::close_longest_idle(event_loop& loop) {
-    server_ptr victim;
-    {
-        std::lock_guard guard{lock_};
-        auto& idle = idle_[loop.index()];
-        if (idle.empty()) return;
-        victim = std::move(idle.front());
-        idle.erase(idle.begin());
-        leave(victim->state());
-        victim->set_uncounted();
-    }
-    victim->close(to_string(close_reason::shared_limit));
-}
-
-// A limit keeps a client of this pool waiting: somebody's idle server may go for it.
-void pool::ask_for_room(time_point now) {
-    shared_limit_ptr limit;
-    {
-        std::lock_guard guard{lock_};
-        limit = wished_of_;
-    }
-    if (limit) limit->make_room(*this, now);
-}
-
-// Who has left room behind tells those who wait for it.
-void pool::wake_others() {
-    limit_list limits;
-    {
-        std::lock_guard guard{lock_};
-        if (limits_.empty()) return;
-        limits = limits_;
-    }
-    for (const auto& limit : limits)
-        limit->wake();
-}
-
-void pool::connect_more(event_loop& loop, time_point now) {
-    std::vector<connect_plan> claimed;
-    {
-        std::lock_guard guard{lock_};
-        claimed = claim_connects(now);
-    }
-    launch(loop, std::move(claimed), now);
-    ask_for_room(now);
-}
-
-// Any thread, and maybe from under this very pool's feet: hence posted.
-void pool::on_place_free() {
-    event_loop* loop = loops_.front();
-    upstream_host_ptr host;
-    {
-        std::lock_guard guard{lock_};
-        host = std::exchange(awaited_, nullptr);
-        if (const auto* const first = waiting_.front()) loop = loops_[first->worker];
-    }
-    loop->post([self = shared_from_this(), loop, host] {
-        self->connect_more(*loop, std::chrono::steady_clock::now());
-        if (host) host->wake_next();
-        self->wake_others();
-    });
 }
 
 void pool::move(server_connection& server, server_event event) {
@@ -316,7 +88,7 @@ server_ptr pool::acquire(
     if (idle_elsewhere) serve_waiters_elsewhere(loop);
     launch(loop, std::move(to_open), now);
     if (is_hopeless) refuse_hopeless(now);
-    if (is_limited) ask_for_room(now);
+    if (is_limited) ask_for_place(now);
     return nullptr;
 }
 
@@ -366,13 +138,6 @@ void pool::serve_waiters_here(event_loop& loop, time_point now) {
             next = use(*server, now, is_doubtful(*server, now));
         }
         put_to(std::move(server), std::move(next));
-    }
-}
-
-void pool::launch(event_loop& loop, std::vector<connect_plan> plans, time_point now) {
-    for (auto& plan : plans) {
-        server_ptr server{new server_connection(loop, shared_from_this(), plan.target())};
-        server->connect(std::move(plan), now);
     }
 }
 
@@ -543,52 +308,6 @@ void pool::unpark(server_ptr server) {
     } else {
         server->test(reset_query);
     }
-}
-
-void pool::on_connected(server_ptr server, time_point now) {
-    outage before;
-    {
-        std::lock_guard guard{lock_};
-        server->session().retire_generation = retire_generation_;
-        if (server->target() == target_) {
-            before = std::exchange(outage_, {});
-            last_error_.clear();
-            pause_.on_success();
-            greeting_ = server->session().greeting;
-        }
-    }
-    event_loop& loop = server->loop();
-    events_.server_connected(*this, loop.index(), now - server->started_at(), before);
-    offer(std::move(server), server_event::logged_in, now);
-    connect_more(loop, now);  // in the place that its login has left
-}
-
-void pool::on_connect_failed(server_ptr server, const lease_error& why) {
-    outage so_far;
-    std::vector<queue::waiter> refused;
-    {
-        std::lock_guard guard{lock_};
-        if (server->target() != target_) return;  // a reload has led elsewhere since
-        last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
-        failed_at_ = std::chrono::steady_clock::now();
-        if (fault_of(why) == login_fault::of_login) {
-            const auto longest = is_lasting(why) ? longest_refused_pause : longest_connect_pause;
-            pause_.on_failure(failed_at_, longest, 0);
-        } else {
-            pause_.on_success();
-        }
-        failed_for_all_ = is_for_all(why);
-        // Another login that is under way may still bring what the waiters need.
-        const bool nobody_left =
-            counts_.in(server_state::login) <= 1 &&
-            counts_.open() <= counts_.in(server_state::login) + counts_.in(server_state::closing);
-        if (nobody_left) refused = take_all_waiters();
-        ++outage_.failures;
-        outage_.refused += refused.size();
-        so_far = outage_;
-    }
-    events_.server_connect_failed(*this, server->loop().index(), why, so_far);
-    fail_waiters(std::move(refused), why);
 }
 
 void pool::on_tested(server_ptr server, bool passed, time_point now) {

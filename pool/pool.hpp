@@ -219,7 +219,7 @@ private:
     std::optional<time_point> idle_longest() const override;
     void give_up_idle() override;
     void close_longest_idle(event_loop& loop);
-    void ask_for_room(time_point now);
+    void ask_for_place(time_point now);
     void wake_others();
     void connect_more(event_loop& loop, time_point now);
     void launch(event_loop& loop, std::vector<connect_plan> plans, time_point now);

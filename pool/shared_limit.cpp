@@ -50,7 +50,7 @@ void shared_limit::take_over(unsigned count) {
 void shared_limit::give_back(unsigned count) {
     std::lock_guard guard{lock_};
     used_.fetch_sub(count, std::memory_order_relaxed);
-    made_room_ = {};
+    asked_at_ = {};
 }
 
 void shared_limit::want(const limit_member& who, time_point since) {
@@ -109,11 +109,11 @@ void shared_limit::wake() {
     if (next) next->on_place_free();
 }
 
-void shared_limit::make_room(const limit_member& who, time_point now) {
+void shared_limit::free_a_place(const limit_member& who, time_point now) {
     std::vector<std::shared_ptr<limit_member>> others;
     {
         std::lock_guard guard{lock_};
-        if (used() < most() || now - made_room_ < eviction_patience) return;
+        if (used() < most() || now - asked_at_ < eviction_patience) return;
         for (const auto& [member, held] : members_) {
             if (member == &who) continue;
             if (auto alive = held.lock()) others.push_back(std::move(alive));
@@ -130,7 +130,7 @@ void shared_limit::make_room(const limit_member& who, time_point now) {
     if (chosen == nullptr) return;
     {
         std::lock_guard guard{lock_};
-        made_room_ = now;
+        asked_at_ = now;
     }
     chosen->give_up_idle();
 }

@@ -74,7 +74,7 @@ public:
     /// Calls the member with the oldest wish when there is a place.
     void wake();
     /// Asks the member with the least recently used idle server, but not `who`, to close it.
-    void make_room(const limit_member& who, time_point now);
+    void free_a_place(const limit_member& who, time_point now);
 
 private:
     struct wish {
@@ -97,7 +97,7 @@ private:
     std::vector<std::pair<const limit_member*, std::weak_ptr<limit_member>>>
         members_;               // with lock_
     std::vector<wish> wishes_;  // guarded by lock_; one a member
-    time_point made_room_{};    // guarded by lock_; until somebody gives a place back
+    time_point asked_at_{};     // guarded by lock_; until somebody gives a place back
 };
 
 using shared_limit_ptr = std::shared_ptr<shared_limit>;

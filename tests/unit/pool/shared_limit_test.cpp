@@ -89,12 +89,12 @@ TEST_F(limit_of_two, ARenewedWishReplacesTheOldOne) {
 
 TEST_F(limit_of_two, TheLeastRecentlyUsedIdleServerMakesRoom) {
     ASSERT_TRUE(limit.take(*a, start) && limit.take(*b, start));
-    limit.make_room(*c, start);
+    limit.free_a_place(*c, start);
     EXPECT_EQ(a->evicted + b->evicted, 0) << "nobody has an idle one";
     a->idle_since = start + 2s;
     b->idle_since = start + 1s;
     c->idle_since = start;
-    limit.make_room(*c, start + 3s);
+    limit.free_a_place(*c, start + 3s);
     EXPECT_EQ(a->evicted, 0);
     EXPECT_EQ(b->evicted, 1);
     EXPECT_EQ(c->evicted, 0);
@@ -103,13 +103,13 @@ TEST_F(limit_of_two, TheLeastRecentlyUsedIdleServerMakesRoom) {
 TEST_F(limit_of_two, OneAtATimeMakesRoom) {
     ASSERT_TRUE(limit.take(*a, start) && limit.take(*b, start));
     a->idle_since = start;
-    limit.make_room(*c, start);
-    limit.make_room(*c, start + 1ms);
+    limit.free_a_place(*c, start);
+    limit.free_a_place(*c, start + 1ms);
     EXPECT_EQ(a->evicted, 1) << "each look closed another server";
-    limit.make_room(*c, start + 60ms);
+    limit.free_a_place(*c, start + 60ms);
     EXPECT_EQ(a->evicted, 2) << "it had been lent in that moment";
     limit.give_back();
-    limit.make_room(*c, start + 61ms);
+    limit.free_a_place(*c, start + 61ms);
     EXPECT_EQ(a->evicted, 2) << "there is a place";
 }
 
@@ -141,7 +141,7 @@ TEST_F(limit_of_two, OutlivesAMemberThatDied) {
     b.reset();
     limit.give_back();
     limit.wake();
-    limit.make_room(*c, start);
+    limit.free_a_place(*c, start);
 }
 
 TEST_F(limit_of_two, ServersThatAreThereCountEvenAboveIt) {

@@ -1,0 +1,133 @@
+// The limits that a pool shares with others: the places of its servers under them, and the idle
+// servers that go for another pool's client.
+
+#include "pool/pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::pool {
+
+// A place for one more server under each limit; else a wish is left where there is none.
+bool pool::claim_places(time_point now) {
+    if (limits_.empty()) return true;
+    // For whom: logins under way are for those before.
+    const auto ahead = counts_.in(server_state::login) + counts_.in(server_state::tested);
+    const auto since = waiting_.enqueued_behind(ahead).value_or(time_point::max());
+    for (auto at = limits_.begin(); at != limits_.end(); ++at) {
+        if ((*at)->take(*this, since)) continue;
+        for (auto taken = limits_.begin(); taken != at; ++taken)
+            (*taken)->give_back();
+        if (since != time_point::max()) {
+            wished_of_ = *at;
+            wished_of_->want(*this, std::min(since, now));
+        }
+        return false;
+    }
+    return true;
+}
+
+void pool::give_places_back() {
+    for (const auto& limit : limits_)
+        limit->give_back();
+}
+
+void pool::wish_nothing() {
+    if (const auto limit = std::exchange(wished_of_, nullptr)) limit->no_longer_wants(*this);
+}
+
+void pool::leave(server_state state) {
+    counts_.leave(state);
+    give_places_back();
+}
+
+bool pool::is_owed_elsewhere(time_point now) const {
+    if (limits_.empty()) return false;
+    const auto own = waiting_.empty() ? time_point::max() : waiting_.front()->enqueued;
+    return std::any_of(limits_.begin(), limits_.end(), [&](const shared_limit_ptr& limit) {
+        return limit->is_owed(*this, own, now);
+    });
+}
+
+void pool::share(limit_list limits) {
+    std::lock_guard guard{lock_};
+    if (limits == limits_) return;
+    wish_nothing();
+    const unsigned open = counts_.open();
+    for (const auto& limit : limits_) {
+        limit->leave(*this);
+        limit->give_back(open);
+    }
+    limits_ = std::move(limits);
+    for (const auto& limit : limits_) {
+        limit->join(shared_from_this());
+        limit->take_over(open);
+    }
+}
+
+std::optional<pool::time_point> pool::idle_longest() const {
+    std::lock_guard guard{lock_};
+    std::optional<time_point> longest;
+    for (const auto& idle : idle_) {
+        if (idle.empty()) continue;
+        const auto since = idle.front()->session().idle_since;
+        if (!longest || since < *longest) longest = since;
+    }
+    return longest;
+}
+
+// On the loop that it lives on.
+void pool::give_up_idle() {
+    event_loop* owner = nullptr;
+    {
+        std::lock_guard guard{lock_};
+        auto oldest = time_point::max();
+        for (unsigned i = 0; i < idle_.size(); ++i) {
+            if (idle_[i].empty()) continue;
+            const auto since = idle_[i].front()->session().idle_since;
+            if (since >= oldest) continue;
+            oldest = since;
+            owner = loops_[i];
+        }
+    }
+    if (owner == nullptr) return;
+    owner->post([self = shared_from_this(), owner] { self->close_longest_idle(*owner); });
+}
+
+void pool::close_longest_idle(event_loop& loop) {
+    server_ptr victim;
+    {
+        std::lock_guard guard{lock_};
+        auto& idle = idle_[loop.index()];
+        if (idle.empty()) return;
+        victim = std::move(idle.front());
+        idle.erase(idle.begin());
+        leave(victim->state());
+        victim->set_uncounted();
+    }
+    victim->close(to_string(close_reason::shared_limit));
+}
+
+// A limit keeps a client of this pool waiting: somebody's idle server may go for it.
+void pool::ask_for_place(time_point now) {
+    shared_limit_ptr limit;
+    {
+        std::lock_guard guard{lock_};
+        limit = wished_of_;
+    }
+    if (limit) limit->free_a_place(*this, now);
+}
+
+// Who has left a place tells those who wait for one.
+void pool::wake_others() {
+    limit_list limits;
+    {
+        std::lock_guard guard{lock_};
+        if (limits_.empty()) return;
+        limits = limits_;
+    }
+    for (const auto& limit : limits)
+        limit->wake();
+}
+
+}  // namespace weir::pool
