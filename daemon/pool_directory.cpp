@@ -199,6 +199,16 @@ pool::shared_limit_ptr pool_directory::limit(const std::string& name, int most) 
     return known;
 }
 
+// Those of names of the entry "*" come with any name that a client asks for.
+void pool_directory::drop_unused_limits() {
+    std::erase_if(limits_, [](const auto& named) { return named.second.use_count() == 1; });
+}
+
+std::size_t pool_directory::limits() const {
+    std::lock_guard guard{lock_};
+    return limits_.size();
+}
+
 // The user is the client's, also where all log in to PostgreSQL as another.
 pool::pool::limit_list pool_directory::limits_of(
     const config::config& configuration, const std::string& database, const std::string& user
@@ -282,7 +292,7 @@ bool pool_directory::reconfigure(const config::config& configuration) {
         leaving_.push_back(std::move(*at));
         at = dedicated_.erase(at);
     }
-    std::erase_if(limits_, [](const auto& named) { return named.second.use_count() == 1; });
+    drop_unused_limits();
     hosts_.drop_unused();
     return has_removed;
 }
@@ -401,6 +411,7 @@ void pool_directory::drop_unused(
         if (!configuration.databases.contains(database)) gone.insert(database);
         at = pools_.erase(at);
     }
+    drop_unused_limits();
     for (const auto& database : gone) {
         if (!has_pool_of(database)) forget(database);
     }

@@ -94,6 +94,8 @@ public:
         time_point now,
         const std::function<void(const std::string& database)>& forget
     );
+    /// How many limits that pools share are held.
+    std::size_t limits() const;
     static constexpr std::chrono::seconds unused_for{3600};  // PgBouncer's autodb_idle_timeout
     static constexpr std::chrono::seconds useless_for{30};   // without ever a server
 
@@ -117,6 +119,7 @@ private:
     pool::pool::limit_list limits_of(
         const config::config& configuration, const std::string& database, const std::string& user
     );
+    void drop_unused_limits();
     void drop_left();
     std::vector<pool_ptr> set_paused(const std::string& database, bool paused);
     static pool_ptr hand_out(record& from);

@@ -190,9 +190,7 @@ bool pool::should_retire(server_connection& server) const {
     if (shut_down_ || target != target_) return true;
     if (server.session().retire_generation != retire_generation_) return true;
     if (server.has_changed_role()) return true;
-    for (const auto& limit : limits_) {
-        if (limit->used() > limit->most()) return true;
-    }
+    if (is_above_limit()) return true;
     return counts_.open() > static_cast<unsigned>(options_.size + options_.overflow);
 }
 
@@ -220,7 +218,7 @@ pool::next_use pool::use(server_connection& server, time_point now, bool doubtfu
         last_lifetime_close_ = now;
         return {next_use::retire, close_reason::lifetime, {}};
     }
-    if (is_owed_elsewhere(now)) return {next_use::retire, close_reason::shared_limit, {}};
+    if (must_give_up_place(now)) return {next_use::retire, close_reason::shared_limit, {}};
     const auto* const next = waiting_.front();
     if (next == nullptr) return {};
     if (doubtful) {

@@ -204,7 +204,8 @@ private:
     void give_places_back();
     void wish_nothing();
     void leave(server_state state);
-    bool is_owed_elsewhere(time_point now) const;
+    bool must_give_up_place(time_point now);
+    bool is_above_limit() const;
     time_point next_connect() const;
     void lead_to(connect_target_ptr target);
     bool has_nobody() const;

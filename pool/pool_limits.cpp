@@ -41,11 +41,18 @@ void pool::leave(server_state state) {
     give_places_back();
 }
 
-bool pool::is_owed_elsewhere(time_point now) const {
+bool pool::must_give_up_place(time_point now) {
     if (limits_.empty()) return false;
     const auto own = waiting_.empty() ? time_point::max() : waiting_.front()->enqueued;
     return std::any_of(limits_.begin(), limits_.end(), [&](const shared_limit_ptr& limit) {
-        return limit->is_owed(*this, own, now);
+        return limit->must_give_up(*this, own, now);
+    });
+}
+
+// Lowered by a reload.
+bool pool::is_above_limit() const {
+    return std::any_of(limits_.begin(), limits_.end(), [](const shared_limit_ptr& limit) {
+        return limit->used() > limit->most();
     });
 }
 

@@ -90,6 +90,10 @@ void pool::close_idle(event_loop& loop, time_point now) {
                 options_.overflow_idle,
                 options_.idle_timeout,
                 options_.lifetime.count() > 0 ? options_.lifetime : milliseconds::max()};
+            if (is_above_limit()) {
+                victim = idle.front();
+                why = close_reason::shared_limit;
+            }
             for (std::size_t i = 0; i < idle.size() && why == close_reason::keep; ++i) {
                 server_connection& server = *idle[i];
                 idle_server facts;

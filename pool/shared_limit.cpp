@@ -6,8 +6,9 @@ namespace weir::pool {
 
 namespace {
 
-// Who was asked to close a server may have lent it in that moment: then another is asked.
-constexpr std::chrono::milliseconds eviction_patience{50};
+// Who was asked to close a server may have lent it in that moment: then another is asked. And as
+// long when nobody had an idle one, as to find that out is a walk over all members.
+constexpr std::chrono::milliseconds question_patience{50};
 
 }  // namespace
 
@@ -73,14 +74,17 @@ void shared_limit::no_longer_wants(const limit_member& who) {
     note_oldest();
 }
 
-bool shared_limit::is_owed(const limit_member& who, time_point own, time_point now) const {
+bool shared_limit::must_give_up(const limit_member& who, time_point own, time_point now) {
     const auto oldest = oldest_.load(std::memory_order_relaxed);
     if (oldest >= own.time_since_epoch().count()) return false;
     std::lock_guard guard{lock_};
-    return std::any_of(wishes_.begin(), wishes_.end(), [&](const wish& one) {
+    if (now - moved_ < patience) return false;
+    const bool is_owed = std::any_of(wishes_.begin(), wishes_.end(), [&](const wish& one) {
         if (one.who == &who || one.since >= own) return false;
         return own == time_point::max() || now - one.since >= patience;
     });
+    if (is_owed) moved_ = now;
+    return is_owed;
 }
 
 std::shared_ptr<limit_member> shared_limit::alive(const limit_member* who) const {
@@ -111,9 +115,12 @@ void shared_limit::wake() {
 
 void shared_limit::free_a_place(const limit_member& who, time_point now) {
     std::vector<std::shared_ptr<limit_member>> others;
+    bool is_too_soon = false;
     {
         std::lock_guard guard{lock_};
-        if (used() < most() || now - asked_at_ < eviction_patience) return;
+        if (used() < most() || now - asked_at_ < question_patience) return;
+        asked_at_ = now;
+        is_too_soon = now - moved_ < patience;
         for (const auto& [member, held] : members_) {
             if (member == &who) continue;
             if (auto alive = held.lock()) others.push_back(std::move(alive));
@@ -127,10 +134,10 @@ void shared_limit::free_a_place(const limit_member& who, time_point now) {
         oldest = *since;
         chosen = one.get();
     }
-    if (chosen == nullptr) return;
+    if (chosen == nullptr || (is_too_soon && now - oldest < patience)) return;
     {
         std::lock_guard guard{lock_};
-        asked_at_ = now;
+        moved_ = now;
     }
     chosen->give_up_idle();
 }

@@ -62,18 +62,20 @@ public:
     void want(const limit_member& who, time_point since);
     void no_longer_wants(const limit_member& who);
 
-    /// Whether `who` should close a server that is free instead of lending it to its own client,
-    /// who has waited since `own` (time_point::max() = it has none): another pool's has waited
-    /// longer. Not for a moment's difference: connections that go to and fro between pools cost a
-    /// login each.
-    [[nodiscard]] bool is_owed(const limit_member& who, time_point own, time_point now) const;
+    /// Whether `who` must close a server that is free instead of lending it to its own client, who
+    /// has waited since `own` (time_point::max() = it has none): another pool's has waited longer.
+    /// True at most once per patience, and not for a moment's difference: a place that moves costs
+    /// a login, and two busy pools would send all of theirs to and fro. Nobody starves by it: while
+    /// a wish is the oldest, every patience moves a place, and the oldest wish takes it.
+    [[nodiscard]] bool must_give_up(const limit_member& who, time_point own, time_point now);
     static constexpr std::chrono::milliseconds patience{100};
 
     // --- without it ---
 
     /// Calls the member with the oldest wish when there is a place.
     void wake();
-    /// Asks the member with the least recently used idle server, but not `who`, to close it.
+    /// Asks the member with the least recently used idle server, but not `who`, to close it: one
+    /// that has been idle for a patience, or when no place has moved for as long.
     void free_a_place(const limit_member& who, time_point now);
 
 private:
@@ -98,6 +100,7 @@ private:
         members_;               // with lock_
     std::vector<wish> wishes_;  // guarded by lock_; one a member
     time_point asked_at_{};     // guarded by lock_; until somebody gives a place back
+    time_point moved_{};        // guarded by lock_; when a pool had to give up a place last
 };
 
 using shared_limit_ptr = std::shared_ptr<shared_limit>;

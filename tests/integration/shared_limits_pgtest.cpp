@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::test {
@@ -61,7 +64,7 @@ TEST_F(shared_limits, ADatabasesServersAreCountedOverAllItsPools) {
     EXPECT_LE(open_servers(daemon), 2);
 }
 
-TEST_F(shared_limits, AnIdleServerOfAnotherPoolMakesRoom) {
+TEST_F(shared_limits, AnIdleServerOfAnotherPoolGivesUpItsPlace) {
     daemon_process const daemon(limited(", max_connections: 1"));
     for (int i = 0; i < 3; ++i) {
         for (auto const* user : {"anna", "zoe", "postgres"}) {
@@ -110,6 +113,39 @@ TEST_F(shared_limits, TheOldestWaiterOfAllPoolsIsServedFirst) {
         EXPECT_EQ(types(client.read_until('Z')), "TDCZ");
 }
 
+// Both pools always have clients that have waited for longer than a place stays where it is.
+TEST_F(shared_limits, TwoBusyPoolsDoNotLogInForEachClient) {
+    daemon_process const daemon(limited(", max_connections: 2"));
+    auto const begin = std::chrono::steady_clock::now();
+    auto const end = begin + 3s;
+    std::vector<std::future<std::pair<int, std::chrono::milliseconds>>> clients;
+    for (int i = 0; i < 12; ++i) {
+        clients.push_back(std::async(std::launch::async, [&daemon, end, i] {
+            auto client = raw_client::logged_in(daemon.port(), i % 2 == 0 ? "anna" : "zoe", "shop");
+            std::pair<int, std::chrono::milliseconds> served{0, 0};
+            while (std::chrono::steady_clock::now() < end) {
+                auto const asked = std::chrono::steady_clock::now();
+                EXPECT_EQ(types(client.ask(frontend::query("SELECT pg_sleep(0.03)"))), "TDCZ");
+                auto const waited = std::chrono::steady_clock::now() - asked;
+                ++served.first;
+                served.second = std::max(
+                    served.second, std::chrono::duration_cast<std::chrono::milliseconds>(waited)
+                );
+            }
+            return served;
+        }));
+    }
+    for (auto& client : clients) {
+        auto const [times, longest] = client.get();
+        EXPECT_GE(times, 2);
+        EXPECT_LT(longest, 2s) << "one of the pools starves";
+    }
+    auto const lasted = std::chrono::steady_clock::now() - begin;
+    auto const logins = daemon.metric("pgweir_server_connect_seconds_count");
+    EXPECT_LE(logins, lasted / 100ms + 3) << "more than one place moves in a tenth of a second";
+    EXPECT_GT(logins, 2) << "the test is not about what it should be";
+}
+
 TEST_F(shared_limits, AWaitInVainNamesTheLimit) {
     daemon_process const daemon(limited(", max_connections: 1", "", ", wait_timeout: 500ms"));
     auto held = holder(daemon, "anna");
@@ -119,6 +155,18 @@ TEST_F(shared_limits, AWaitInVainNamesTheLimit) {
     EXPECT_NE(error.field('D').find("databases.shop.max_connections"), std::string::npos)
         << error.field('D');
     EXPECT_NE(error.field('H').find("databases.shop.max_connections"), std::string::npos);
+}
+
+TEST_F(shared_limits, AReloadThatLowersItClosesWhatIsIdleAndTooMuch) {
+    daemon_process daemon(limited(", max_connections: 3"));
+    for (auto const* user : {"anna", "zoe", "postgres"}) {
+        auto client = holder(daemon, user);
+        client.ask(frontend::query("COMMIT"));
+    }
+    EXPECT_EQ(open_servers(daemon), 3);
+    daemon.rewrite(limited(", max_connections: 1"));
+    daemon.reload();
+    wait_until([&] { return open_servers(daemon) <= 1; }, "the idle servers above it to go");
 }
 
 TEST_F(shared_limits, AReloadThatLowersItClosesWhatIsTooMuch) {

@@ -118,7 +118,7 @@ TEST(PoolHosts, AHostThatKillsWhomItLetInIsLeftAlone) {
         EXPECT_FALSE(world.is_connecting()) << "without a pause";
     }
     world.now = std::chrono::steady_clock::now();
-    world.pass(5s);
+    world.pass(500ms);
     EXPECT_FALSE(world.is_connecting()) << "its breaker is open";
 }
 
@@ -340,6 +340,7 @@ TEST_F(shared, TheOldestWaiterIsServedAlsoWhenItStandsInTheOtherPool) {
     const auto second = world.let_in();
     ASSERT_NE(zoe.server, nullptr);
     EXPECT_EQ(bob.server, nullptr);
+    world.now += shared_limit::patience;
     world.give_back(zoe);
     const auto third = world.let_in();
     EXPECT_NE(bob.server, nullptr);
@@ -355,6 +356,45 @@ TEST_F(shared, AMomentsDifferenceDoesNotSendTheServerToAndFro) {
     EXPECT_NE(bob.server, nullptr);
     EXPECT_EQ(zoe.server, nullptr);
     EXPECT_TRUE(world.closed.empty());
+}
+
+TEST_F(shared, APlaceThatHasJustMovedStaysForAWhileButNotForEver) {
+    auto& ann = world.ask();
+    const auto first = world.let_in();
+    world.now += 1s;
+    auto& zoe = world.ask(*other);
+    world.now += 1s;
+    auto& bob = world.ask();
+    world.give_back(ann);
+    const auto second = world.let_in();
+    world.give_back(zoe);
+    EXPECT_FALSE(world.is_connecting()) << "to and fro, a login each";
+    EXPECT_EQ(world.closed.size(), 1U);
+    auto& zoes_next = world.ask(*other);
+    EXPECT_NE(zoes_next.server, nullptr) << "the place is the other pool's for this while";
+    world.give_back(zoes_next);
+    world.pass(shared_limit::patience);
+    const auto third = world.let_in();
+    EXPECT_NE(bob.server, nullptr);
+}
+
+TEST_F(shared, ALowerLimitClosesIdleServersThatAreTooMany) {
+    limit->set_most(3);
+    auto& ann = world.ask();
+    const auto first = world.let_in();
+    auto& bob = world.ask();
+    const auto second = world.let_in();
+    auto& zoe = world.ask(*other);
+    const auto third = world.let_in();
+    world.give_back(ann);
+    world.give_back(bob);
+    ASSERT_EQ(world.figures().idle, 2U);
+    limit->set_most(2);
+    world.pass(100ms);
+    EXPECT_EQ(limit->used(), 2U) << "kept until idle_timeout";
+    EXPECT_EQ(world.figures().idle, 1U) << "no more than need be";
+    EXPECT_EQ(world.closed, std::vector<std::string>{"shared_limit"});
+    EXPECT_NE(zoe.server, nullptr);
 }
 
 TEST_F(shared, WhoHasLeftTheQueueHoldsUpNobody) {

@@ -230,6 +230,19 @@ TEST_F(directory, DropsAPoolOfTheStarThatWasUsedAfterAnHourWithoutUse) {
     EXPECT_TRUE(pools.all().empty());
 }
 
+TEST_F(directory, ForgetsTheLimitOfANameOfTheStarWithItsPools) {
+    configuration.databases["*"].max_connections = 3;
+    configuration.databases["shop"].max_connections = 3;
+    const auto start = std::chrono::steady_clock::now();
+    const auto held = make("shop");
+    for (int i = 0; i < 5; ++i)
+        make("site" + std::to_string(i));
+    EXPECT_EQ(pools.limits(), 6U);
+    drop_unused(start);
+    EXPECT_EQ(pools.all().size(), 1U);
+    EXPECT_EQ(pools.limits(), 1U) << "any name that a client asks for leaves one";
+}
+
 TEST_F(directory, ForgetsADatabaseOnlyWithItsLastPool) {
     const auto start = std::chrono::steady_clock::now();
     make("site", "ann");
