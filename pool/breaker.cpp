@@ -49,16 +49,17 @@ void breaker::on_success(time_point now) {
     }
     forgotten_ = std::exchange(recent_, {});
     in_a_row_ = 0;
-    pause_factor_ = 1;
 }
 
 void breaker::take_success_back() {
     if (state_ == breaker_state::closed && recent_.empty()) recent_ = std::exchange(forgotten_, {});
 }
 
-void breaker::open_for(time_point now, const breaker_options& options, double chance) {
+void breaker::open(time_point now, const breaker_options& options, double chance) {
     using std::chrono::duration_cast;
-    const auto pause = options.open * pause_factor_;
+    if (state_ == breaker_state::closed) opened_ = now;
+    const auto grown = duration_cast<std::chrono::milliseconds>(now - opened_) / 4;
+    const auto pause = std::min(std::max(grown, first_pause), options.open);
     next_try_ = now + duration_cast<time_point::duration>(pause * (0.9 + 0.2 * chance));
     enter(breaker_state::open, now);
 }
@@ -78,8 +79,7 @@ void breaker::on_failure(
             return;
         case breaker_state::half_open:
             ++in_a_row_;
-            pause_factor_ = std::min(pause_factor_ * 2, longest_pause_factor);
-            open_for(now, options, chance);
+            open(now, options, chance);
             return;
         case breaker_state::closed:
             while (!recent_.empty() && recent_.front() + options.window < now)
@@ -88,7 +88,7 @@ void breaker::on_failure(
             if (recent_.size() < options.failures) return;
             in_a_row_ = static_cast<unsigned>(recent_.size());
             recent_.clear();
-            open_for(now, options, chance);
+            open(now, options, chance);
             return;
     }
 }

@@ -27,7 +27,7 @@ enum class breaker_state : std::uint8_t {
 struct breaker_options {
     unsigned failures = 5;
     std::chrono::milliseconds window{10'000};
-    std::chrono::milliseconds open{15'000};
+    std::chrono::milliseconds open{15'000};  ///< the longest pause
     friend bool operator==(const breaker_options&, const breaker_options&) = default;
 };
 
@@ -35,8 +35,11 @@ class breaker {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// A failed probe doubles the pause, up to this many times pool.breaker.open.
-    static constexpr int longest_pause_factor = 4;
+    /// The pause after it has opened. After a failed probe it is at least that, and a quarter of
+    /// the time for which it has not been closed; never longer than pool.breaker.open. So a host
+    /// that was away for some seconds, for a restart, is used again a second or two after it is
+    /// back.
+    static constexpr std::chrono::milliseconds first_pause{1'000};
 
     [[nodiscard]] bool may_try(time_point now) const noexcept;
 
@@ -73,7 +76,7 @@ public:
 
 private:
     void enter(breaker_state state, time_point now);
-    void open_for(time_point now, const breaker_options& options, double chance);
+    void open(time_point now, const breaker_options& options, double chance);
 
     breaker_state state_ = breaker_state::closed;
     time_point since_{};
@@ -82,7 +85,7 @@ private:
     std::deque<time_point> recent_;     // while closed; oldest first, no more than options.failures
     std::deque<time_point> forgotten_;  // what the last success has made of recent_
     unsigned in_a_row_ = 0;             // while not closed
-    int pause_factor_ = 1;
+    time_point opened_{};               // when it was closed last
 };
 
 }  // namespace weir::pool

@@ -114,7 +114,7 @@ constexpr auto table = std::to_array<option>({
     {.path = "pool.breaker.window", .type = duration, .default_text = "10s", .least = 1, .most = year_ms,
      .about = "time over which failures are counted"},
     {.path = "pool.breaker.open", .type = duration, .default_text = "15s", .least = 1, .most = year_ms,
-     .about = "time before such a host is tried again, by one connection; up to four times as long when that fails, too"},
+     .about = "longest time before such a host is tried again, by one connection; 1s at first, then a quarter of the time it has been away"},
     {.path = "databases", .type = named_sections,
      .about = "what a client may ask for as database; \"*\" takes any other name"},
     {.path = "databases.*.upstream", .is_secret = true,

@@ -54,9 +54,9 @@ TEST_F(breaker_of_three, OpensWithTheLastFailureWithinTheWindow) {
     EXPECT_EQ(it.failures(), 3U);
     EXPECT_EQ(it.since(), now);
     EXPECT_FALSE(it.may_try(now));
-    EXPECT_EQ(it.next_try(), now + 15s);
-    EXPECT_FALSE(it.may_try(now + 15s - 1ms));
-    EXPECT_TRUE(it.may_try(now + 15s));
+    EXPECT_EQ(it.next_try(), now + 1s);
+    EXPECT_FALSE(it.may_try(now + 1s - 1ms));
+    EXPECT_TRUE(it.may_try(now + 1s));
 }
 
 TEST_F(breaker_of_three, ForgetsWhatIsOlderThanTheWindow) {
@@ -127,25 +127,53 @@ TEST_F(breaker_of_three, AfterThePauseOneProbeDecides) {
     EXPECT_TRUE(it.may_try(now));
 }
 
-TEST_F(breaker_of_three, AFailedProbeOpensItForLongerUpToFourTimes) {
+TEST_F(breaker_of_three, ThePauseIsAQuarterOfTheTimeAwayUpToTheOption) {
     open();
-    EXPECT_EQ(pause(), 15s);
-    for (const auto expected : {30s, 60s, 60s}) {
-        now = it.next_try();
+    EXPECT_EQ(pause(), 1s);
+    const auto since = it.since();
+    for (const auto& [away, expected] :
+         {std::pair{1s, 1'000ms},
+          {4s, 1'000ms},
+          {10s, 2'500ms},
+          {60s, 15'000ms},
+          {3600s, 15'000ms}}) {
+        now = since + away;
         fail();
         EXPECT_EQ(it.state(), breaker_state::open);
-        EXPECT_EQ(pause(), expected);
+        EXPECT_EQ(pause(), expected) << away.count();
     }
-    EXPECT_EQ(it.failures(), 6U);
+    EXPECT_EQ(it.failures(), 8U);
     now = it.next_try();
     it.on_attempt(now);
     it.on_success(now);
     open();
-    EXPECT_EQ(pause(), 15s) << "the pause of another outage";
+    EXPECT_EQ(pause(), 1s) << "the pause of another outage";
+}
+
+TEST_F(breaker_of_three, AnOptionThatIsShorterThanTheFirstPauseHolds) {
+    options.open = 300ms;
+    open();
+    EXPECT_EQ(pause(), 300ms);
+    now = it.next_try();
+    fail();
+    EXPECT_EQ(pause(), 300ms);
+}
+
+// PostgreSQL restarts, clients come all the time, and each login that may begin does.
+TEST_F(breaker_of_three, ARestartOfSomeSecondsCostsAboutASecondMore) {
+    for (const auto away : {3s, 5s, 8s}) {
+        it = {};
+        const auto back = now + away;
+        while (!it.may_try(now) || now < back) {
+            if (it.may_try(now)) fail();
+            now += 100ms;
+        }
+        EXPECT_LE(now - back, 2s) << away.count();
+    }
 }
 
 TEST_F(breaker_of_three, ChanceSpreadsThePauseByATenth) {
-    for (const auto& [chance, expected] : {std::pair{0.0, 13'500ms}, {1.0, 16'500ms}}) {
+    for (const auto& [chance, expected] : {std::pair{0.0, 900ms}, {1.0, 1'100ms}}) {
         it = {};
         for (int i = 0; i < 3; ++i)
             fail(0ms, chance);

@@ -32,6 +32,14 @@ struct hosts : testing::Test {
     void fail(upstream_host& at, login_fault whose = login_fault::of_host) {
         begin(at).failed(whose, "no route to host", options);
     }
+    /// As many failures as open its breaker, the last one now.
+    void open(upstream_host& at) {
+        for (int i = 0; i < 3; ++i) {
+            if (i > 0) pass(2s);
+            fail(at);
+        }
+        now = std::chrono::steady_clock::now();
+    }
     upstream_hosts list(
         std::vector<std::string> names,
         session_attrs attrs = session_attrs::any,
@@ -121,10 +129,7 @@ TEST_F(hosts, ArePausedAfterAFailureLongerEachTimeAndTriedByOneAtATime) {
 
 TEST_F(hosts, OpenTheirBreakerAndTellOfItOnce) {
     const auto at = host("db1");
-    for (int i = 0; i < 3; ++i) {
-        fail(*at);
-        pass(2s);
-    }
+    open(*at);
     EXPECT_EQ(told, (std::vector<std::string>{"db1:5432 closed open"}));
     EXPECT_TRUE(at->is_open(now));
     EXPECT_EQ(at->apply(now, false).said, answer::open);
@@ -132,7 +137,7 @@ TEST_F(hosts, OpenTheirBreakerAndTellOfItOnce) {
     EXPECT_EQ(figures.failures, 3U);
     EXPECT_EQ(figures.last_error, "no route to host");
     ASSERT_TRUE(figures.next_try);
-    pass(17s);
+    pass(3s);
     auto probe = begin(*at);
     EXPECT_EQ(at->apply(now, false).said, answer::tested);
     EXPECT_TRUE(at->is_open(now)) << "the probe has not come back";
@@ -145,11 +150,8 @@ TEST_F(hosts, OpenTheirBreakerAndTellOfItOnce) {
 
 TEST_F(hosts, AProbeThatIsDroppedMakesRoomForAnother) {
     const auto at = host("db1");
-    for (int i = 0; i < 3; ++i) {
-        fail(*at);
-        pass(2s);
-    }
-    pass(17s);
+    open(*at);
+    pass(3s);
     { const auto probe = begin(*at); }
     EXPECT_EQ(at->figures().logins, 0U);
     const auto probe = begin(*at);
@@ -181,7 +183,7 @@ TEST_F(hosts, ThatKillWhomTheyLetInAreOpenedToo) {
         now = std::chrono::steady_clock::now();
         at->died_unused(now, "the server closed the connection", options);
         EXPECT_EQ(at->apply(now, false).said, i < 2 ? answer::pausing : answer::open);
-        pass(2s);
+        if (i < 2) pass(2s);
     }
     EXPECT_TRUE(at->is_open(now));
 }
@@ -290,12 +292,8 @@ TEST_F(hosts, AllOpenIsToldWithTheLastErrorAndTheNextTry) {
     auto way = list({"db1", "db2"});
     for (const auto* name : {"db1", "db2"}) {
         EXPECT_FALSE(way.why_open(now));
-        for (int i = 0; i < 3; ++i) {
-            fail(*host(name));
-            pass(2s);
-        }
+        open(*host(name));
     }
-    now = std::chrono::steady_clock::now();
     const auto why = way.why_open(now);
     ASSERT_TRUE(why);
     EXPECT_STREQ(why->sqlstate, "57P03");
