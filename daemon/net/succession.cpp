@@ -18,6 +18,7 @@ namespace weir::daemon {
 namespace {
 
 constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::milliseconds door_patience{50};
 
 // Whoever runs as another user has no business here: it could only switch the cache off.
 bool is_our_user(int descriptor) {
@@ -43,12 +44,15 @@ succession::succession(boost::asio::io_context& context, std::uint16_t port, eve
     : door_name_{std::string{'\0'} + "pgweir-" + std::to_string(port)},
       told_{std::move(told)},
       door_{context},
+      door_retry_{context},
       elder_{context},
       successor_{context} {}
 
 void succession::begin() {
     ask_elder();
-    open_door();
+    if (const auto failed = open_door()) {
+        throw std::runtime_error("cannot wait for a successor: " + failed.message());
+    }
     if (has_elder()) await_end(elder_, told_.on_elder_gone);
 }
 
@@ -78,15 +82,30 @@ void succession::ask_elder() {
     );
 }
 
-void succession::open_door() {
+boost::system::error_code succession::open_door() {
     boost::system::error_code failed;
     door_.open(protocol{}, failed);
     if (!failed) door_.bind(door_name_, failed);
     if (!failed) door_.listen(boost::asio::socket_base::max_listen_connections, failed);
-    if (failed) {
-        throw std::runtime_error("cannot wait for a successor: " + failed.message());
+    if (!failed) {
+        await_successor();
+    } else {
+        boost::system::error_code ignored;
+        door_.close(ignored);
     }
-    await_successor();
+    return failed;
+}
+
+// A successor that ends closes its sockets one by one: we may hear of its end before the name is
+// free again.
+void succession::open_door_again() {
+    const auto failed = open_door();
+    if (!failed) return;
+    log_debug("not ready for a successor yet: {}", failed.message());
+    door_retry_.expires_after(door_patience);
+    door_retry_.async_wait([this](boost::system::error_code error) {
+        if (!error) open_door_again();
+    });
 }
 
 void succession::await_successor() {
@@ -107,14 +126,14 @@ void succession::admit(protocol::socket caller) {
     // One byte into an empty buffer: it is taken at once.
     if (::send(caller.native_handle(), &word, 1, MSG_NOSIGNAL) != 1 && word == ready) {
         told_.on_successor_gone();
-        open_door();
+        open_door_again();
         return;
     }
     if (word == busy) return;
     successor_ = std::move(caller);
     await_end(successor_, [this] {
         told_.on_successor_gone();
-        open_door();
+        open_door_again();
     });
 }
 

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <array>
 #include <cstdint>
@@ -48,7 +49,8 @@ private:
     static constexpr char busy = 'B';
 
     void ask_elder();
-    void open_door();
+    [[nodiscard]] boost::system::error_code open_door();
+    void open_door_again();
     void await_successor();
     void admit(protocol::socket caller);
     void await_end(protocol::socket& of, const std::function<void()>& then);
@@ -56,6 +58,7 @@ private:
     protocol::endpoint door_name_;
     events told_;
     protocol::acceptor door_;
+    boost::asio::steady_timer door_retry_;
     protocol::socket elder_;
     protocol::socket successor_;
     std::array<char, 1> ignored_{};
