@@ -9,6 +9,7 @@
 #include "daemon/net/listener.hpp"
 #include "daemon/services.hpp"
 #include "daemon/session/client_session.hpp"
+#include "daemon/session/harmless_code.hpp"
 #include "pool/event_loop.hpp"
 #include "querycache/sql/lexer.hpp"
 #include "querycache/sql/memo.hpp"
@@ -62,6 +63,7 @@ public:
     querycache::sql::statement_memo& memo() { return memo_; }
     querycache::binding_memo& bindings() { return bindings_; }
     const querycache::sql::hash_key& memo_key() const { return memo_key_; }
+    harmless_code& harmless() { return harmless_; }
     const std::unordered_map<std::uint64_t, client_ptr>& clients() const { return clients_; }
     bool is_draining() const { return draining_; }
     /// The last call is over.
@@ -88,6 +90,7 @@ private:
     querycache::sql::statement_memo memo_;
     querycache::sql::hash_key memo_key_;
     querycache::binding_memo bindings_;
+    harmless_code harmless_;
     std::unordered_map<std::uint64_t, client_ptr> clients_;
     std::unordered_map<std::uint64_t, client_ptr> ticking_;
     std::vector<std::pair<time_point, client_ptr>> closing_;

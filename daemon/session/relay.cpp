@@ -228,7 +228,7 @@ void relay::fatal(const client_error& error) {
     if (session_ == nullptr) return;
     key_.reset();  // before the server goes: who gets it next may want its process id
     if (server_) {
-        if (server_->pipeline().is_idle() && server_->output().empty()) {
+        if (may_give_back()) {
             release();
         } else {
             abandon_server();
@@ -250,7 +250,7 @@ void relay::on_closed(std::string_view) {
     place_.reset();
     database_place_.reset();
     if (server_) {
-        if (server_->pipeline().is_idle() && server_->output().empty() && request_rest_ == 0) {
+        if (may_give_back()) {
             release();
         } else {
             if (cache_) settle(cache_->on_server_lost());

@@ -45,6 +45,7 @@
 #include "daemon/session/statement_names.hpp"
 #include "daemon/session/text_trust.hpp"
 #include "daemon/session/time_limits.hpp"
+#include "daemon/session/unseen_traces.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
@@ -173,6 +174,12 @@ private:
     void send_settings();
     void settings_applied();
     bool after_own_query();
+    void note_sent(const text_facts& facts, change_tag tag);
+    void retire_servers();
+    void look_for_traces();
+    void end_look();
+    bool may_give_back() const;
+    void forget_server();
     void end_doubt();
     bool restores_first(const protocol::reply_verdict& verdict);
     void settings_restored();
@@ -331,12 +338,13 @@ private:
     skipping skip_ = skipping::nothing;
     bool is_ticking_ = false;
     bool in_process_ = false;
-    bool has_asked_ = false;       // anything since its login
-    bool leaving_ = false;         // drain: close at the end of the unit
-    bool told_fatal_ = false;      // PostgreSQL's own FATAL went to the client
-    bool cancel_is_held_ = false;  // until our own statement has ended: it is not meant for that
-    bool is_overdue_ = false;      // what runs was cancelled for pool.query_timeout
-    bool awaits_catalog_ = false;  // a rule may apply, and no cache_ is here yet
+    bool has_asked_ = false;        // anything since its login
+    bool leaving_ = false;          // drain: close at the end of the unit
+    bool told_fatal_ = false;       // PostgreSQL's own FATAL went to the client
+    bool cancel_is_held_ = false;   // until our own statement has ended: it is not meant for that
+    bool is_overdue_ = false;       // what runs was cancelled for pool.query_timeout
+    bool defaults_change_ = false;  // ALTER ROLE or DATABASE .. SET is under way, or has ended
+    bool awaits_catalog_ = false;   // a rule may apply, and no cache_ is here yet
     // The large message that is under way in either direction.
     bool drops_rest_ = false;  // of a refused request: nobody gets the rest
     bool reply_forwards_ = false;
@@ -355,6 +363,7 @@ private:
     // What it has said.
     query_account account_;
     session_effects effects_;
+    unseen_traces traces_;
     statement_names names_;
     open_portals portals_;
     replaced_errors refusals_;

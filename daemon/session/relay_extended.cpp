@@ -89,7 +89,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
 relay::step relay::forward_long_parse(const protocol::frame_header& header) {
     const std::string_view bytes = session_->input().unread();
     if (bytes.size() > protocol::frame_header_size && bytes[protocol::frame_header_size] == 0) {
-        effects_.on_sent({}, tag_none);
+        note_sent({}, tag_none);
         begin_cached(unknown_extended(), {}, bypass_reason::too_complex);
         // Known on this server alone: its Bind may follow before the server is given away, not
         // after.
@@ -250,7 +250,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     change_tag tag = tag_none;
     if (facts.statement) {
         tag = names_.next_tag();
-        effects_.on_sent(facts, tag);
+        note_sent(facts, tag);
         stage_deallocate(facts, tag);
     }
     if (may_be_rest) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);

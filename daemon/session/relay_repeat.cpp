@@ -94,7 +94,7 @@ void relay::repeat_group() {
     const auto [run, is_rest] = portals_.execute("");
     if (run.statement) {
         tag = names_.next_tag();
-        effects_.on_sent(run, tag);
+        note_sent(run, tag);
         stage_deallocate(run, tag);
     }
     push(request_kind::execute, reply_action::forward, tag);

@@ -41,6 +41,12 @@ bool is_read_whole(char type) {
     }
 }
 
+// Takes back or wipes what ran before it.
+bool undoes(std::string_view command_tag) {
+    return command_tag == "ROLLBACK" || command_tag == "RESET" ||
+           command_tag.starts_with("DISCARD");
+}
+
 // Whether the error was raised over the statement's text, by the parser or its analysis, so that
 // nothing had run: it points into the text, and no function was under way.
 bool is_before_execution(std::string_view body) {
@@ -98,8 +104,9 @@ void relay::read_replies(pool::input_buffer& input) {
             lose_server("PostgreSQL sent a message of a type or length that does not exist");
             return;
         }
-        if (bytes.size() < header.size() && is_read_whole(header.type) &&
-            header.size() <= longest_whole_reply) {
+        const bool is_whole =
+            is_read_whole(header.type) || (header.type == 'D' && effects_.is_looking());
+        if (bytes.size() < header.size() && is_whole && header.size() <= longest_whole_reply) {
             input.want(header.size());
             break;
         }
@@ -159,6 +166,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     }
     rows_forward_ = type == 'D' && verdict.action == reply_action::forward;
     if (type == 'D' || type == 'd') {  // the bulk of all bytes
+        if (effects_.is_looking()) traces_.on_row(body);
         forward(type, header.size(), here, verdict.action);
         return true;
     }
@@ -176,6 +184,8 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             if (!ours) on_command_complete(verdict.request, body);
             break;
         case 'E':
+            if (effects_.is_looking() && ours && !verdict.fatal)
+                break;  // end_look() finds nothing, and the server is wiped
             if (effects_.is_applying() && verdict.request.kind == request_kind::query && ours) {
                 settings_failed(body);
                 return false;
@@ -256,6 +266,7 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     if (protocol::decode(body, complete)) return;
     if (cache_) settle(cache_->on_command_complete(complete.tag));
     account_.add_rows(complete.rows.value_or(0));
+    if (undoes(complete.tag)) traces_.learn_nothing();
     if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
         // Also when it was one of several statements and could not be staged.
         names_.deallocate_all();
@@ -311,6 +322,7 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     home().counters().error_sent(code, insight::error_origin::server);
     account_.on_error(code);
     effects_.on_error();
+    traces_.learn_nothing();
     if (cache_) cache_->on_error(is_before_execution(body));
     // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
     if (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name) {
@@ -343,6 +355,7 @@ void relay::on_ready_for_query(char status) {
     effects_.on_ready(status, server_->session().settings, server_->pipeline().is_idle());
     if (server_->pipeline().empty()) refusals_.clear();
     if (status == 'I') portals_.on_transaction_end();
+    if (status == 'I' && defaults_change_) retire_servers();
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
     if (nothing_owed) texts_.on_nothing_owed();

@@ -198,7 +198,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
             break;
         case 'F':
             names_.end_segment();
-            effects_.on_sent({}, tag_none);
+            note_sent({}, tag_none);
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
             account_.complete();
@@ -256,7 +256,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     }
     names_.end_segment();
     const change_tag tag = names_.next_tag();
-    effects_.on_sent(facts, tag);
+    note_sent(facts, tag);
     const std::size_t own = effects_.is_applying() ? 1 : 0;
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;

@@ -3,6 +3,7 @@
 #include "daemon/insight/log.hpp"
 #include "daemon/net/cancel_sender.hpp"
 #include "daemon/net/worker.hpp"
+#include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
 #include "pool/errc.hpp"
 #include "protocol/error_fields.hpp"
@@ -57,6 +58,7 @@ void relay::on_put_back(pool::waiting_ticket ticket) {
 void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
     texts_.begin_lease();
+    traces_.forget();
     cancel_is_held_ = is_overdue_ = false;
     counters_.server_assigned();
     counted_to_server_ = server_->output().added();
@@ -119,13 +121,19 @@ void relay::settings_restored() {
 
 // A query of our own was answered. False: the server is somebody else's or gone.
 bool relay::after_own_query() {
+    const bool was_look = effects_.is_looking();
     const bool was_held = effects_.is_applying_alone();
-    if (effects_.is_applying()) settings_applied();
+    if (was_look) {
+        end_look();
+    } else if (effects_.is_applying()) {
+        settings_applied();
+    }
     if (session_ == nullptr) return false;
     const bool is_canceled = std::exchange(cancel_is_held_, false);
     if (is_canceled && !was_held) on_cancel();
-    if (is_canceled || !was_held) maybe_release();
-    if (is_canceled && was_held && !server_) {  // not a byte of the statement was sent
+    if (is_canceled || was_look || !was_held) maybe_release();
+    // Not a byte of the statement was sent. A look may end with no statement waiting behind it.
+    if (is_canceled && was_held && !server_ && !(was_look && session_->input().empty())) {
         fail_statement(canceled_by());
         return false;
     }
@@ -134,6 +142,40 @@ bool relay::after_own_query() {
         return false;
     }
     return server_ != nullptr;
+}
+
+void relay::note_sent(const text_facts& facts, change_tag tag) {
+    effects_.on_sent(facts, tag);
+    using querycache::sql::session_effect;
+    if (facts.statement && has(facts.statement->effects, session_effect::session_defaults)) {
+        defaults_change_ = true;
+    }
+    if (is_transaction_mode()) traces_.on_sent(facts, pool_.get(), home().harmless());
+}
+
+// The next session shall begin with them, whichever server it gets.
+void relay::retire_servers() {
+    defaults_change_ = false;
+    const auto here = pool_->target();
+    for (const auto& one : home().shared().pools.all()) {
+        if (one->target()->addresses == here->addresses) one->retire_all();
+    }
+}
+
+// The client has its answer; only its next statement waits for this one.
+void relay::look_for_traces() {
+    effects_.begin_look();
+    send_own_query(unseen_traces::question());
+    server_->flush();
+}
+
+void relay::end_look() {
+    const auto found = traces_.take();
+    if (!found) {
+        effects_.on_look_failed();
+        return;
+    }
+    traces_.settle(effects_.on_looked(*found, server_->session().settings), home().harmless());
 }
 
 // After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,
@@ -197,21 +239,35 @@ void relay::fail_statement(const client_error& error) {
 void relay::maybe_release() {
     if (!server_ || state_ != state::linked || !is_transaction_mode()) return;
     if (!server_->pipeline().is_idle() || effects_.is_applying() || request_rest_ > 0) return;
-    if (effects_.is_pinned()) return;
+    const auto pins = effects_.pins();
+    const bool may_end = (pins & traces_.may_have_ended()) != pool::left_behind::nothing;
+    if (may_end || (traces_.may_be_there() && !effects_.is_pinned())) return look_for_traces();
+    if (effects_.is_pinned()) return traces_.learn_nothing();
     // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
     if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
         return;
     release();
 }
 
+// Nothing of the client's is under way. A look may be: its answer is read by whoever wipes the
+// server.
+bool relay::may_give_back() const {
+    const auto& pipeline = server_->pipeline();
+    const bool is_done =
+        effects_.is_looking() ? pipeline.size() == 1 && reply_rest_ == 0 : pipeline.is_idle();
+    return is_done && server_->output().empty() && request_rest_ == 0;
+}
+
 void relay::release() {
+    const bool is_looking = effects_.is_looking();
+    if (is_looking) effects_.on_look_failed();
     const auto now = steady_clock::now();
     const bool has_moved = is_on_old_place();
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
     pool::server_facts facts;
     facts.transaction_status = server->pipeline().transaction_status();
-    facts.replies_owed = server->pipeline().size();
+    facts.replies_owed = server->pipeline().size() - (is_looking ? 1 : 0);
     facts.everything_sent = server->output().empty();
     facts.everything_delivered = server->input().empty();
     facts.copy_open = server->pipeline().in_copy();
@@ -243,9 +299,23 @@ void relay::abandon_server() {
     }
 }
 
+// It had nothing of the client's any more.
+void relay::forget_server() {
+    effects_.on_look_failed();
+    effects_.end_lease(server_->session().settings);
+    server_->cancels().end_lease();
+    server_.reset();
+    state_ = state::idle;
+}
+
 void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     const client_phase_ptr keep{this};
     if (session_ == nullptr) return;
+    if (effects_.is_looking() && !effects_.is_pinned() && !told_fatal_) {
+        forget_server();
+        process();
+        return;
+    }
     server_.reset();
     if (cache_) settle(cache_->on_server_lost());
     capture_.reset();

@@ -25,7 +25,7 @@ constexpr sql::session_effect_set pins_client =
     effect_bit(session_effect::listen) | effect_bit(session_effect::temp_object) |
     effect_bit(session_effect::advisory_lock) | effect_bit(session_effect::hold_cursor) |
     effect_bit(session_effect::prepare) | effect_bit(session_effect::set_bound) |
-    effect_bit(session_effect::set_config);
+    effect_bit(session_effect::set_config) | effect_bit(session_effect::load);
 
 constexpr sql::session_effect_set unpins_client =
     effect_bit(session_effect::unlisten) | effect_bit(session_effect::unlisten_all) |
@@ -237,6 +237,37 @@ void session_effects::apply_pins(const sql::session_step& did) {
     if (does(prepare)) pins_.add(left_behind::sql_prepare, did.name);
     if (does(advisory_lock)) pins_.add(left_behind::advisory_lock);
     if (does(set_bound) || does(set_config)) pins_.add(left_behind::settings_uncertain);
+    if (does(load)) pins_.add(left_behind::unknown);
+}
+
+look_result session_effects::on_looked(
+    const session_inventory& found, pool::server_settings& server
+) {
+    own_ = own_statement::none;
+    look_result result = look_result::clean;
+    const auto at_least = [&result](look_result one) { result = std::max(result, one); };
+    for (const auto reason : inventoried) {
+        const bool is_there = (found.kinds & reason) != left_behind::nothing;
+        const bool is_held = (pins_.held() & reason) != left_behind::nothing;
+        if (is_there && !is_held) {
+            pins_.add(reason);
+            at_least(look_result::traces);
+        } else if (!is_there && is_held) {
+            pins_.remove_all(reason);
+        }
+    }
+    pins_.on_commit();
+    for (const auto& [name, value] : found.settings) {
+        const auto* const known = settings_.current().find(name);
+        // One that it has set itself is known as it has written it, not as PostgreSQL shows it.
+        if (known != nullptr && (known->form == pool::value_form::sql || known->value == value)) {
+            continue;
+        }
+        settings_.on_set(name, value, pool::value_form::raw);
+        at_least(known == nullptr ? look_result::traces : look_result::unsure);
+    }
+    settings_.on_ready('I', server);
+    return result;
 }
 
 // It failed, or its portal was suspended: it has run, and no CommandComplete tells how far. A lock
@@ -296,7 +327,7 @@ bool session_effects::tells(
             return one.name == report.name;  // told when all are back
         });
     }
-    if (is_applying()) return false;
+    if (is_applying() && !is_looking()) return false;
     if (pool::matters_to_parse(report.name)) {
         own_signature_ = pool::next_own_signature();  // up to the ReadyForQuery
     }

@@ -8,6 +8,7 @@
 #include "daemon/session/in_order.hpp"
 #include "daemon/session/request_tag.hpp"
 #include "daemon/session/statement_facts.hpp"
+#include "daemon/session/unseen_traces.hpp"
 #include "pool/prepared_statements.hpp"
 #include "pool/reusable.hpp"
 #include "pool/session_pins.hpp"
@@ -94,6 +95,20 @@ public:
     /// They are back. Appends what the client was not told yet.
     void on_restored(char transaction_status, pool::server_settings& server, std::string& out);
 
+    // --- what code that nobody has read has left ---
+
+    /// A query that asks for it is under way, and nothing may follow it.
+    void begin_look() noexcept { own_ = own_statement::looks; }
+    [[nodiscard]] bool is_looking() const noexcept { return own_ == own_statement::looks; }
+    /// It was answered, and this was its ReadyForQuery. Pins end and begin by what is there;
+    /// settings that the client did not know of are its own from now on.
+    look_result on_looked(const session_inventory& found, pool::server_settings& server);
+    /// It has failed.
+    void on_look_failed() noexcept {
+        own_ = own_statement::none;
+        leave_unknown();
+    }
+
     // --- how it stands ---
 
     /// A statement of our own is under way, and reports are its, not the client's.
@@ -101,7 +116,7 @@ public:
     [[nodiscard]] bool is_restoring() const noexcept { return own_ == own_statement::restores; }
     /// It is under way, and nothing may follow it.
     [[nodiscard]] bool is_applying_alone() const noexcept {
-        return own_ == own_statement::alone || own_ == own_statement::restores;
+        return own_ == own_statement::alone || own_ == own_statement::restores || is_looking();
     }
     /// Nothing of the client's may be sent now.
     [[nodiscard]] bool is_held() const noexcept {
@@ -151,6 +166,7 @@ private:
         ahead,     ///< in front of the client's own messages
         alone,     ///< nothing may follow before its reply
         restores,  ///< the same; it brings start-up values back after a RESET
+        looks,     ///< the same; it asks what the session holds
     };
     /// A RESET that takes start-up values.
     enum class reset_stage : std::uint8_t {

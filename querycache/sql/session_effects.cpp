@@ -112,6 +112,11 @@ void effect_reader::read_verb() {
     if (verb == "reset") return read_reset();
     if (verb == "discard") return read_discard();
     if (verb == "create") return read_create(1);
+    if (verb == "alter" && is_one_of(word(1), {"role", "user", "database"}) &&
+        (has_word("set", 2) || has_word("reset", 2))) {
+        return add(session_effect::session_defaults);
+    }
+    if (verb == "drop") return add(session_effect::drop_object);
     if (verb == "load") return add(session_effect::load);
     if (verb == "do" || verb == "call") return add(session_effect::opaque);
     if (verb == "prepare") {
@@ -333,6 +338,9 @@ void effect_reader::read_call(std::size_t at) {
     if (name == "set_config") read_set_config(at);
     if (name == "currval" || name == "lastval") add(session_effect::sequence_value);
     if (name == "pg_advisory_unlock_all") add(session_effect::advisory_unlock_all);
+    if (name == "pg_advisory_unlock" || name == "pg_advisory_unlock_shared") {
+        add(session_effect::advisory_unlock);
+    }
     const bool locks = is_one_of(
         name,
         {"pg_advisory_lock",

@@ -139,14 +139,17 @@ enum class session_effect : std::uint8_t {
     hold_cursor,   ///< DECLARE ... WITH HOLD
     close_cursor,  ///< CLOSE name
     close_all,
-    advisory_lock,  ///< session level: pg_advisory_lock and its family
+    advisory_lock,    ///< session level: pg_advisory_lock and its family
+    advisory_unlock,  ///< of one lock: others may be left
     advisory_unlock_all,
-    set_role,    ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
-    set_bound,   ///< SELECT set_config(...) whose parameters tell: see setting_change
-    set_config,  ///< settings changed, and which or how is not known
+    drop_object,  ///< DROP of anything: a temporary table may have been the last
+    set_role,     ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
+    set_bound,    ///< SELECT set_config(...) whose parameters tell: see setting_change
+    set_config,   ///< settings changed, and which or how is not known
     load,
-    sequence_value,  ///< currval(), lastval(): only meaningful on the same server
-    opaque,          ///< DO, CALL, unparsable, too long: may have done anything
+    session_defaults,  ///< ALTER ROLE or DATABASE .. SET: what sessions begin with that are to come
+    sequence_value,    ///< currval(), lastval(): only meaningful on the same server
+    opaque,            ///< DO, CALL, unparsable, too long: may have done anything
 };
 using session_effect_set = std::uint32_t;
 constexpr session_effect_set effect_bit(session_effect effect) {

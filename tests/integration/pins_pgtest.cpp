@@ -75,6 +75,89 @@ TEST_F(pins, EndWithTheirReason) {
     }
 }
 
+// What the text of a statement does not tell: it is looked after when the client has its answer.
+TEST_F(pins, BeginAndEndWithWhatCodeLeavesBehind) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 2, overflow: 0"}));
+    shared_postgres().execute(
+        "CREATE OR REPLACE FUNCTION leaves(what text) RETURNS void LANGUAGE plpgsql AS "
+        "'BEGIN EXECUTE what; END'",
+        "shop"
+    );
+    std::vector<pin_case> const cases = {
+        {{"SELECT leaves('CREATE TEMP TABLE kept (n int)')"}, "temporary_table"},
+        {{"SELECT leaves('CREATE TEMP TABLE kept (n int)')", "DROP TABLE kept"}, ""},
+        {{"SELECT leaves('LISTEN kept')"}, "listen"},
+        {{"SELECT leaves('LISTEN kept')", "UNLISTEN *"}, ""},
+        {{"SELECT leaves('PREPARE kept AS SELECT 1')"}, "sql_prepare"},
+        {{"SELECT leaves('DECLARE kept CURSOR WITH HOLD FOR SELECT 1')"}, "hold_cursor"},
+        {{"SELECT leaves('SELECT pg_advisory_lock(1)')"}, "advisory_lock"},
+        {{"SELECT leaves('SELECT pg_advisory_lock(1)')", "SELECT pg_advisory_unlock(1)"}, ""},
+        {{"BEGIN", "SELECT leaves('CREATE TEMP TABLE kept (n int)')", "ROLLBACK"}, ""},
+        {{"SELECT leaves('SET work_mem = ''3MB''')"}, ""},
+        {{"DO $$ BEGIN CREATE TEMP TABLE kept (n int); END $$"}, "temporary_table"},
+        {{"DO $$ BEGIN NULL; END $$"}, ""},
+        {{"CREATE TEMP TABLE kept (n int)", "DROP TABLE kept"}, ""},
+        {{"SELECT pg_advisory_lock(1), pg_advisory_lock(2)", "SELECT pg_advisory_unlock(1)"},
+         "advisory_lock"},
+    };
+    for (auto const& one : cases) {
+        std::string told;
+        pq_connection client(daemon.dsn("shop"));
+        for (auto const& query : one.queries) {
+            told += query + "; ";
+            (void)client.execute(query);
+        }
+        auto const is_as_expected = [&] {
+            auto const shown = pq_connection(daemon.dsn("pgweir")).must("SHOW PINS");
+            if (shown.rows() == 0) {
+                return one.pinned_by.empty();
+            }
+            int column = 0;
+            while (shown.column_name(column) != "reason") {
+                ++column;
+            }
+            return shown.value(0, column) == one.pinned_by;
+        };
+        EXPECT_NO_THROW(wait_until(is_as_expected, told + one.pinned_by)) << told;
+        client.must("DISCARD ALL");
+        EXPECT_EQ(pq_connection(daemon.dsn("pgweir")).must("SHOW PINS").rows(), 0) << told;
+    }
+}
+
+TEST_F(pins, SettingsThatCodeHasMadeGoWithTheClient) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 2, overflow: 0"}));
+    pq_connection client(daemon.dsn("shop"));
+    pq_connection other(daemon.dsn("shop"));
+    client.must("DO $$ BEGIN SET work_mem = '3MB'; END $$");
+    // In whatever order the two meet the two servers.
+    for (int i = 0; i < 4; ++i) {
+        client.must("BEGIN");
+        EXPECT_EQ(other.scalar("SHOW work_mem"), "4MB");
+        EXPECT_EQ(client.scalar("SHOW work_mem"), "3MB");
+        client.must("COMMIT");
+    }
+}
+
+// The look is under way when the client goes; its server is kept all the same.
+TEST_F(pins, ALookDoesNotCostAServerWhoseClientGoes) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto const process = pq_connection(daemon.dsn("shop")).scalar("SELECT pg_backend_pid()");
+    for (int i = 0; i < 20; ++i) {
+        auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+        client.send(frontend::query("DO $$ BEGIN NULL; END $$"));
+        client.read_until('Z');
+    }
+    EXPECT_EQ(pq_connection(daemon.dsn("shop")).scalar("SELECT pg_backend_pid()"), process);
+}
+
+TEST_F(pins, NewDefaultsOfARoleAreThereForTheNextSession) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 2, overflow: 0"}));
+    pq_connection(daemon.dsn("shop")).must("ALTER ROLE postgres SET my.greeting = 'new'");
+    EXPECT_EQ(pq_connection(daemon.dsn("shop")).scalar("SHOW my.greeting"), "new");
+    pq_connection(daemon.dsn("shop")).must("ALTER ROLE postgres RESET my.greeting");
+    EXPECT_EQ(pq_connection(daemon.dsn("shop")).execute("SHOW my.greeting").sqlstate(), "42704");
+}
+
 TEST_F(pins, DoNotBeginWithALocalSettingThatIsPipelined) {
     daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");

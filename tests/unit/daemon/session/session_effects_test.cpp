@@ -276,5 +276,82 @@ TEST(RequestTag, GrowsOverTheEndOfItsNumbers) {
     EXPECT_TRUE(is_not_after(0xfffffffeU, 2));
 }
 
+// --- what code that nobody has read has left ---
+
+TEST_F(session_effects_events, ALookHoldsTheClientsNextStatement) {
+    lease();
+    session_.begin_look();
+    EXPECT_TRUE(session_.is_held());
+    EXPECT_TRUE(session_.is_looking());
+    EXPECT_EQ(session_.on_looked({}, server_), look_result::clean);
+    EXPECT_FALSE(session_.is_held());
+}
+
+TEST_F(session_effects_events, WhatALookFindsPins) {
+    lease();
+    session_.begin_look();
+    EXPECT_EQ(
+        session_.on_looked({left_behind::listen | left_behind::hold_cursor, {}}, server_),
+        look_result::traces
+    );
+    EXPECT_EQ(session_.pins(), left_behind::listen | left_behind::hold_cursor);
+    run("UNLISTEN *", "UNLISTEN");
+    EXPECT_EQ(session_.pins(), left_behind::hold_cursor);
+    run("CLOSE ALL", "CLOSE CURSOR ALL");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, WhatALookDoesNotFindPinsNoLonger) {
+    lease();
+    run("CREATE TEMP TABLE t (a int)", "CREATE TABLE");
+    run("SELECT pg_advisory_lock(1)", "SELECT 1");
+    session_.begin_look();
+    EXPECT_EQ(session_.on_looked({left_behind::advisory_lock, {}}, server_), look_result::clean);
+    EXPECT_EQ(session_.pins(), left_behind::advisory_lock);
+    session_.begin_look();
+    EXPECT_EQ(session_.on_looked({}, server_), look_result::clean);
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, SettingsThatALookFindsGoWithTheClient) {
+    lease();
+    run("SET lock_timeout = '5s'", "SET");
+    session_.begin_look();
+    EXPECT_EQ(session_.on_looked({{}, {{"lock_timeout", "5000"}}}, server_), look_result::unsure);
+    EXPECT_EQ(value("lock_timeout"), "5000");
+    for (const auto result : {look_result::traces, look_result::clean}) {
+        session_.begin_look();
+        EXPECT_EQ(
+            session_.on_looked({{}, {{"work_mem", "64"}, {"lock_timeout", "5000"}}}, server_),
+            result
+        );
+        EXPECT_EQ(value("work_mem"), "64");
+    }
+    session_.begin_look();
+    EXPECT_EQ(session_.on_looked({{}, {{"work_mem", "128"}}}, server_), look_result::unsure);
+    EXPECT_EQ(value("work_mem"), "128");
+    EXPECT_FALSE(session_.is_pinned());
+    pool::server_settings other;
+    std::string sql;
+    EXPECT_TRUE(session_.begin_lease(other, false, sql));
+    EXPECT_NE(sql.find("128"), std::string::npos) << sql;
+}
+
+TEST_F(session_effects_events, ALookThatFailedLeavesTheServerToBeWiped) {
+    lease();
+    session_.begin_look();
+    session_.on_look_failed();
+    EXPECT_FALSE(session_.is_held());
+    EXPECT_TRUE(session_.is_dirty());
+}
+
+TEST_F(session_effects_events, ALibraryThatWasLoadedPins) {
+    lease();
+    run("LOAD 'auto_explain'", "LOAD");
+    EXPECT_EQ(session_.pins(), left_behind::unknown);
+    run("DISCARD ALL", "DISCARD ALL");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
 }  // namespace
 }  // namespace weir::daemon

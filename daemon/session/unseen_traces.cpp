@@ -1,0 +1,120 @@
+#include "daemon/session/unseen_traces.hpp"
+
+#include "protocol/ascii.hpp"
+#include "protocol/row.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+namespace sql = querycache::sql;
+using pool::left_behind;
+
+// Of a transaction with more of them all are looked after, and none is learnt.
+constexpr std::size_t max_suspects = 64;
+
+constexpr char behind_name = '\1';
+constexpr char behind_value = '\2';
+
+constexpr std::size_t settings_column = inventoried.size();
+
+// All DO look alike without their constant, which is the code.
+bool is_code_in_text(const sql::statement& statement) {
+    const std::string verb = protocol::ascii_lower(statement.normalised.substr(0, 3));
+    return verb == "do " || verb == "do$" || verb == "do";
+}
+
+bool may_leave_unseen(const sql::statement& statement) {
+    return statement.writes_unknown || statement.kind >= sql::statement_class::write ||
+           sql::has(statement.effects, sql::session_effect::opaque);
+}
+
+}  // namespace
+
+// pg_depend knows what is in the temporary schema, and has an index for it: 2615 is pg_namespace.
+std::string_view unseen_traces::question() noexcept {
+    return "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid = 2615"
+           " AND refobjid = pg_catalog.pg_my_temp_schema()),"
+           " EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),"
+           " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
+           " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
+           " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
+           " AND pid = pg_catalog.pg_backend_pid()),"
+           " (SELECT pg_catalog.string_agg(name || pg_catalog.chr(1) || setting,"
+           " pg_catalog.chr(2)) FROM pg_catalog.pg_settings WHERE source = 'session')";
+}
+
+void unseen_traces::on_sent(const text_facts& facts, const void* pool, const harmless_code& known) {
+    if (!facts.statement) {
+        may_be_there_ = true;
+        return;
+    }
+    const sql::statement& statement = *facts.statement;
+    if (sql::has(statement.effects, sql::session_effect::advisory_unlock)) {
+        may_have_ended_ |= left_behind::advisory_lock;
+    }
+    if (sql::has(statement.effects, sql::session_effect::drop_object)) {
+        may_have_ended_ |= left_behind::temporary_table;
+    }
+    if (!may_leave_unseen(statement)) return;
+    if (is_code_in_text(statement)) {
+        may_be_there_ = true;
+        return;
+    }
+    const auto key = harmless_code::key_of(pool, statement.fingerprint);
+    if (known.is_known(key)) return;
+    may_be_there_ = true;
+    if (suspects_.size() < max_suspects) suspects_.push_back(key);
+}
+
+void unseen_traces::on_row(std::string_view body) {
+    protocol::data_row row;
+    if (protocol::decode(body, row) || row.values.size() != settings_column + 1) return;
+    session_inventory found;
+    for (std::size_t i = 0; i < settings_column; ++i) {
+        if (row.values[i] == "t") found.kinds |= inventoried[i];
+    }
+    std::string_view rest = row.values[settings_column].value_or("");
+    while (!rest.empty()) {
+        const std::string_view one = rest.substr(0, rest.find(behind_value));
+        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+        const auto middle = one.find(behind_name);
+        if (middle == std::string_view::npos) continue;
+        found.settings.emplace_back(
+            protocol::ascii_lower(one.substr(0, middle)), one.substr(middle + 1)
+        );
+    }
+    found_ = std::move(found);
+}
+
+std::optional<session_inventory> unseen_traces::take() noexcept {
+    may_be_there_ = false;
+    may_have_ended_ = left_behind::nothing;
+    return std::exchange(found_, std::nullopt);
+}
+
+void unseen_traces::settle(look_result result, harmless_code& known) {
+    if (suspects_.size() < max_suspects) {
+        for (const auto key : suspects_) {
+            if (result == look_result::clean) {
+                known.on_clean(key);
+            } else if (result == look_result::traces && suspects_.size() == 1) {
+                known.on_traces(key);  // of several nobody knows which it was
+            }
+        }
+    }
+    suspects_.clear();
+}
+
+void unseen_traces::forget() noexcept {
+    may_be_there_ = false;
+    may_have_ended_ = left_behind::nothing;
+    suspects_.clear();
+    found_.reset();
+}
+
+}  // namespace weir::daemon

@@ -1,0 +1,81 @@
+// What code that nobody has read (functions, triggers, procedures, DO) may have left in a server's
+// session, and the one query that tells. It is asked when the server would be given away, after the
+// client has its answer; a statement that has left nothing twice is not asked after again. It finds
+// temporary objects, LISTEN, WITH HOLD cursors, SQL PREPARE, session advisory locks and settings
+// that pg_settings shows: not those of an extension's or the application's own prefix, roles, or
+// loaded libraries. Of one client; one thread, no I/O.
+#pragma once
+
+#include "daemon/session/harmless_code.hpp"
+#include "daemon/session/statement_facts.hpp"
+#include "pool/reusable.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weir::daemon {
+
+/// What the session holds, as PostgreSQL tells it.
+struct session_inventory {
+    /// Of listen, temporary_table, advisory_lock, hold_cursor and sql_prepare those that are there.
+    pool::left_behind kinds = pool::left_behind::nothing;
+    std::vector<std::pair<std::string, std::string>> settings;  ///< name, value: set in the session
+};
+
+/// The reasons that an inventory tells of, in the order of the answer's columns.
+inline constexpr std::array inventoried = {
+    pool::left_behind::temporary_table,
+    pool::left_behind::listen,
+    pool::left_behind::hold_cursor,
+    pool::left_behind::sql_prepare,
+    pool::left_behind::advisory_lock,
+};
+
+/// What a look says of the statements that ran before it.
+enum class look_result : std::uint8_t {
+    clean,   ///< they have left nothing
+    unsure,  ///< a setting that the client has made itself is spelled otherwise, or has changed
+    traces,
+};
+
+class unseen_traces {
+public:
+    /// One row, to be given to on_row(). Reads nothing through search_path.
+    [[nodiscard]] static std::string_view question() noexcept;
+
+    /// A statement is sent to a server of `pool`.
+    void on_sent(const text_facts& facts, const void* pool, const harmless_code& known);
+
+    /// Something has run that may have left traces, and nobody has looked since.
+    [[nodiscard]] bool may_be_there() const noexcept { return may_be_there_; }
+    /// Reasons of which one may have ended, with nothing to tell but a look: DROP TABLE of a
+    /// temporary one, pg_advisory_unlock().
+    [[nodiscard]] pool::left_behind may_have_ended() const noexcept { return may_have_ended_; }
+
+    /// What has run was undone or wiped in part, or will not be looked after now: that nothing is
+    /// there proves nothing about it.
+    void learn_nothing() noexcept { suspects_.clear(); }
+
+    /// DataRow of the answer.
+    void on_row(std::string_view body);
+    /// The answer is complete; nothing if it was an error.
+    [[nodiscard]] std::optional<session_inventory> take() noexcept;
+    /// What take() told was looked through.
+    void settle(look_result result, harmless_code& known);
+
+    /// Nothing of before matters any more: another server, or one that was wiped.
+    void forget() noexcept;
+
+private:
+    bool may_be_there_ = false;
+    pool::left_behind may_have_ended_ = pool::left_behind::nothing;
+    std::vector<harmless_code::key> suspects_;
+    std::optional<session_inventory> found_;
+};
+
+}  // namespace weir::daemon

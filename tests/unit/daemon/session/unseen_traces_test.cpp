@@ -1,0 +1,201 @@
+#include "daemon/session/unseen_traces.hpp"
+
+#include "protocol/row.hpp"
+#include "querycache/sql/lexed_statement.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::daemon {
+namespace {
+
+using pool::left_behind;
+
+// One client's statements in a pool, and what somebody who looks finds.
+class unseen_traces_events : public testing::Test {
+protected:
+    void send(std::string_view text) {
+        text_facts facts;
+        facts.statement = querycache::sql::lex_statement(text);
+        traces_.on_sent(facts, this, known_);
+    }
+    bool suspects(std::string_view text) {
+        send(text);
+        const bool there = traces_.may_be_there();
+        traces_.forget();
+        return there;
+    }
+    /// Runs it in a transaction of its own, and looks.
+    void run(std::string_view text, look_result result) {
+        send(text);
+        (void)traces_.take();
+        traces_.settle(result, known_);
+    }
+    static std::string row(std::vector<std::optional<std::string_view>> values) {
+        std::string out;
+        protocol::write_data_row(out, values);
+        return out.substr(5);
+    }
+
+    harmless_code known_;
+    unseen_traces traces_;
+};
+
+TEST_F(unseen_traces_events, CodeThatNobodyHasReadIsSuspect) {
+    for (const auto* const text :
+         {"SELECT f(1)",
+          "SELECT s.f(a) FROM t",
+          "INSERT INTO t VALUES (1)",
+          "UPDATE t SET a = 1",
+          "DELETE FROM t",
+          "CALL p()",
+          "DO $$ BEGIN NULL; END $$",
+          "CREATE TABLE t (a int)",
+          "COPY t FROM STDIN",
+          "SELEC"}) {
+        EXPECT_TRUE(suspects(text)) << text;
+    }
+    for (const auto* const text :
+         {"SELECT 1",
+          "SELECT count(*), lower(a) FROM t",
+          "BEGIN",
+          "COMMIT",
+          "SET work_mem = '1MB'",
+          "SHOW work_mem",
+          "FETCH 1 FROM c",
+          ""}) {
+        EXPECT_FALSE(suspects(text)) << text;
+    }
+    traces_.on_sent({}, this, known_);
+    EXPECT_TRUE(traces_.may_be_there()) << "a text that nobody has looked at";
+}
+
+TEST_F(unseen_traces_events, WhatHasLeftNothingTwiceIsTrusted) {
+    run("SELECT f(1)", look_result::clean);
+    EXPECT_TRUE(suspects("SELECT f(2)"));
+    run("SELECT f(3)", look_result::clean);
+    EXPECT_FALSE(suspects("SELECT f(4)"));
+    EXPECT_TRUE(suspects("SELECT g(4)"));
+    text_facts facts;
+    facts.statement = querycache::sql::lex_statement("SELECT f(4)");
+    traces_.on_sent(facts, &facts, known_);
+    EXPECT_TRUE(traces_.may_be_there()) << "in another pool it may be another function";
+}
+
+TEST_F(unseen_traces_events, WhatHasLeftSomethingIsNeverTrusted) {
+    run("SELECT f(1)", look_result::traces);
+    for (int i = 0; i < 5; ++i)
+        run("SELECT f(1)", look_result::clean);
+    EXPECT_TRUE(suspects("SELECT f(1)"));
+}
+
+TEST_F(unseen_traces_events, ADoubtTeachesNothing) {
+    run("SELECT f(1)", look_result::unsure);
+    run("SELECT f(1)", look_result::clean);
+    EXPECT_TRUE(suspects("SELECT f(1)"));
+    run("SELECT f(1)", look_result::clean);
+    EXPECT_FALSE(suspects("SELECT f(1)"));
+}
+
+// All DO look alike, but for a constant.
+TEST_F(unseen_traces_events, DoIsNeverTrusted) {
+    for (int i = 0; i < 5; ++i)
+        run("DO $$ BEGIN NULL; END $$", look_result::clean);
+    EXPECT_TRUE(suspects("DO $$ BEGIN CREATE TEMP TABLE t (a int); END $$"));
+    EXPECT_TRUE(suspects("/* why */ do language plpgsql 'BEGIN NULL; END'"));
+}
+
+TEST_F(unseen_traces_events, WhatWasUndoneTeachesNothing) {
+    for (int i = 0; i < 5; ++i) {
+        send("SELECT f(1)");
+        traces_.learn_nothing();
+        EXPECT_TRUE(traces_.may_be_there());
+        (void)traces_.take();
+        traces_.settle(look_result::clean, known_);
+    }
+    EXPECT_TRUE(suspects("SELECT f(1)"));
+}
+
+TEST_F(unseen_traces_events, OfSeveralNobodyKnowsWhichLeftIt) {
+    send("SELECT f(1)");
+    send("SELECT g(1)");
+    (void)traces_.take();
+    traces_.settle(look_result::traces, known_);
+    run("SELECT g(1)", look_result::clean);
+    run("SELECT g(1)", look_result::clean);
+    EXPECT_FALSE(suspects("SELECT g(1)"));
+}
+
+TEST_F(unseen_traces_events, TooManyInOneTransactionAreNotLearnt) {
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < 100; ++i)
+            send("SELECT f" + std::to_string(i) + "()");
+        (void)traces_.take();
+        traces_.settle(look_result::clean, known_);
+    }
+    EXPECT_TRUE(suspects("SELECT f1()"));
+}
+
+TEST_F(unseen_traces_events, APinMayHaveEnded) {
+    send("SELECT pg_advisory_unlock(1)");
+    EXPECT_EQ(traces_.may_have_ended(), left_behind::advisory_lock);
+    send("DROP TABLE t");
+    EXPECT_EQ(traces_.may_have_ended(), left_behind::advisory_lock | left_behind::temporary_table);
+    (void)traces_.take();
+    EXPECT_EQ(traces_.may_have_ended(), left_behind::nothing);
+}
+
+TEST_F(unseen_traces_events, ReadsTheAnswer) {
+    traces_.on_row(row(
+        {"t",
+         "f",
+         "f",
+         "t",
+         "f",
+         "work_mem\1"
+         "64\2DateStyle\1ISO, DMY\2x\1"}
+    ));
+    const auto found = traces_.take();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->kinds, left_behind::temporary_table | left_behind::sql_prepare);
+    const decltype(found->settings) expected = {
+        {"work_mem", "64"}, {"datestyle", "ISO, DMY"}, {"x", ""}};
+    EXPECT_EQ(found->settings, expected);
+    EXPECT_FALSE(traces_.take()) << "each answer is told once";
+
+    traces_.on_row(row({"f", "t", "t", "f", "t", std::nullopt}));
+    const auto others = traces_.take();
+    ASSERT_TRUE(others);
+    EXPECT_EQ(
+        others->kinds, left_behind::listen | left_behind::hold_cursor | left_behind::advisory_lock
+    );
+    EXPECT_TRUE(others->settings.empty());
+}
+
+TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
+    for (const auto& body : {std::string{}, std::string{"\0\1", 2}, row({"t", "f"})}) {
+        traces_.on_row(body);
+        EXPECT_FALSE(traces_.take());
+    }
+    traces_.on_row(row({"f", "f", "f", "f", "f", "no value\2\2"}));
+    const auto found = traces_.take();
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->settings.empty());
+}
+
+TEST(HarmlessCode, ForgetsAllWhenThereIsTooMuch) {
+    harmless_code known;
+    for (int i = 0; i < 2; ++i)
+        known.on_clean(1);
+    EXPECT_TRUE(known.is_known(1));
+    for (harmless_code::key key = 2; key <= harmless_code::max_statements + 1; ++key)
+        known.on_clean(key);
+    EXPECT_FALSE(known.is_known(1));
+}
+
+}  // namespace
+}  // namespace weir::daemon
