@@ -1,5 +1,7 @@
 #include "daemon/config/users_file.hpp"
 
+#include "protocol/scram.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -111,6 +113,17 @@ public:
                 secret_at, fmt::format("the secret is longer than {} bytes", longest_secret)
             );
         const auto kind = classify_secret(*secret);
+        if (!kind && has_too_many_iterations(*secret)) {
+            return found(
+                secret_at,
+                fmt::format(
+                    "the SCRAM secret has more than {} iterations, and every login would take "
+                    "seconds of a processor; set the password anew with a smaller "
+                    "scram_iterations in PostgreSQL",
+                    protocol::max_scram_iterations
+                )
+            );
+        }
         if (!kind) {
             return found(
                 secret_at,
@@ -152,7 +165,9 @@ private:
 std::optional<secret_kind> classify_secret(std::string_view secret) {
     if (secret.empty()) return secret_kind::none;
     if (secret.starts_with("SCRAM-SHA-256$")) {
-        return is_scram(secret) ? std::optional(secret_kind::scram_sha_256) : std::nullopt;
+        protocol::scram_secret ignored;
+        if (!is_scram(secret) || protocol::parse_scram_secret(secret, ignored)) return std::nullopt;
+        return secret_kind::scram_sha_256;
     }
     const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
     constexpr std::size_t md5_length = 35;
@@ -161,6 +176,13 @@ std::optional<secret_kind> classify_secret(std::string_view secret) {
         return secret_kind::md5;
     }
     return secret_kind::plain;
+}
+
+bool has_too_many_iterations(std::string_view secret) {
+    protocol::scram_secret ignored;
+    return secret.starts_with("SCRAM-SHA-256$") && is_scram(secret) &&
+           protocol::parse_scram_secret(secret, ignored) ==
+               protocol::errc::iteration_count_out_of_range;
 }
 
 user_secrets parse_users_file(

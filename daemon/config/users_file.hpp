@@ -25,7 +25,11 @@ user_secrets parse_users_file(
     std::string_view text, const std::string& file_name, std::vector<problem>& problems
 );
 
-/// What a stored secret is. nullopt for text that begins like a SCRAM secret and is none.
+/// What a stored secret is. nullopt for text that begins like a SCRAM secret and is none that the
+/// daemon can work with.
 std::optional<secret_kind> classify_secret(std::string_view secret);
+
+/// It would be a SCRAM secret, but for more than protocol::max_scram_iterations.
+bool has_too_many_iterations(std::string_view secret);
 
 }  // namespace weir::daemon::config

@@ -60,6 +60,26 @@ TEST(UsersFile, RefusesScramSecretsThatAreBroken) {
     EXPECT_FALSE(classify_secret("SCRAM-SHA-256$4096:" + whole.substr(whole.rfind('$'))));
 }
 
+// Such a user had the exchange of one that does not exist: it failed with the right password.
+TEST(UsersFile, RefusesScramSecretsOfTooManyIterations) {
+    const auto with = [](const std::string& iterations) {
+        const std::string whole(scram_secret);
+        return "SCRAM-SHA-256$" + iterations + whole.substr(whole.find(':'));
+    };
+    EXPECT_EQ(classify_secret(with("1000000")), secret_kind::scram_sha_256);
+    EXPECT_FALSE(has_too_many_iterations(with("1000000")));
+    EXPECT_FALSE(has_too_many_iterations("SCRAM-SHA-256$geheim"));
+    EXPECT_FALSE(has_too_many_iterations("geheim"));
+    const auto parsed = parse_users("\"a\" \"b\"\n\"bob\" \"" + with("1000001") + "\"\n");
+    EXPECT_EQ(
+        parsed.text(),
+        "u.txt:2:7: the SCRAM secret has more than 1000000 iterations, and every login would take "
+        "seconds of a processor; set the password anew with a smaller scram_iterations in "
+        "PostgreSQL\n"
+    );
+    EXPECT_FALSE(parsed.users.contains("bob"));
+}
+
 TEST(UsersFile, ReadsNamesSecretsAndComments) {
     const auto parsed = parse_users(
         "\xEF\xBB\xBF; a comment\n# another\n\n   \t\n"
