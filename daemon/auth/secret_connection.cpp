@@ -62,9 +62,16 @@ fetched_secret unavailable(std::string reason) {
         look_at_server};
 }
 
+/// Of the first row.
+std::optional<std::string> value_of(const PGresult& result, int column) {
+    if (PQgetisnull(&result, 0, column) != 0) return std::nullopt;
+    return std::string{
+        PQgetvalue(&result, 0, column), static_cast<std::size_t>(PQgetlength(&result, 0, column))};
+}
+
 }  // namespace
 
-fetched_secret judge(const query_answer& answer) {
+fetched_secret judge(const query_answer& answer, std::string_view user) {
     if (answer.columns != 2) {
         return nobody(
             "auth.query gave " + std::to_string(answer.columns) +
@@ -73,9 +80,17 @@ fetched_secret judge(const query_answer& answer) {
     }
     if (answer.rows == 0) return nobody("unknown user");
     if (answer.rows > 1) return nobody("auth.query gave more than one row");
+    if (!answer.name) return nobody("auth.query gave a row without a user's name (NULL)");
+    if (*answer.name != user) return nobody("auth.query gave the row of another user");
     if (!answer.secret) return nobody("the user has no password, or it has expired (NULL)");
     if (answer.secret->empty()) return nobody("the user's secret is empty");
     const auto kind = config::classify_secret(*answer.secret);
+    if (!kind && config::has_too_many_iterations(*answer.secret)) {
+        return nobody(
+            "auth.query gave a SCRAM secret with more than " +
+            std::to_string(protocol::max_scram_iterations) + " iterations"
+        );
+    }
     if (!kind) return nobody("auth.query gave a malformed SCRAM secret");
     return {fetched_secret::result::found, {*kind, *answer.secret}, false, {}, {}};
 }
@@ -295,10 +310,9 @@ void secret_connection::read() {
         if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) {
             answer_.columns = PQnfields(result.get());
             answer_.rows = PQntuples(result.get());
-            if (answer_.columns == 2 && answer_.rows > 0 && PQgetisnull(result.get(), 0, 1) == 0) {
-                answer_.secret = std::string{
-                    PQgetvalue(result.get(), 0, 1),
-                    static_cast<std::size_t>(PQgetlength(result.get(), 0, 1))};
+            if (answer_.columns == 2 && answer_.rows > 0) {
+                answer_.name = value_of(*result, 0);
+                answer_.secret = value_of(*result, 1);
             }
         } else {
             const char* const said = PQresultErrorField(result.get(), PG_DIAG_MESSAGE_PRIMARY);
@@ -320,7 +334,9 @@ void secret_connection::answered() {
         finish({nobody(refused_), false, false});
         return;
     }
-    finish({refused_.empty() ? judge(answer_) : unavailable(refused_), false, false});
+    outcome what{refused_.empty() ? judge(answer_, user_) : unavailable(refused_), false, false};
+    if (answer_.secret) protocol::wipe(*answer_.secret);
+    finish(std::move(what));
 }
 
 }  // namespace weir::daemon::auth

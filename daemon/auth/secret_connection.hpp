@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 struct pg_conn;  // libpq's PGconn
 
@@ -24,11 +25,13 @@ namespace weir::daemon::auth {
 struct query_answer {
     int columns = 0;
     int rows = 0;
+    std::optional<std::string> name;    ///< first column of the first row; nothing = NULL
     std::optional<std::string> secret;  ///< second column of the first row; nothing = NULL
 };
 
-/// What an answer means. Anything but one row with a secret of a known form lets nobody in.
-fetched_secret judge(const query_answer& answer);
+/// What an answer to the question for `user` means. Anything but one row of that very name with a
+/// secret of a known form lets nobody in.
+fetched_secret judge(const query_answer& answer, std::string_view user);
 
 class secret_connection : public std::enable_shared_from_this<secret_connection> {
 public:
