@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/config/config.hpp"
+#include "protocol/crypto.hpp"
 #include "protocol/scram.hpp"
 
 #include <map>
@@ -31,10 +32,13 @@ public:
 
 private:
     struct made {
-        std::string password;
+        // Of the password, with a key that is this process's: enough to see that it is the same,
+        // and nothing to log in with for who reads the memory of an idle daemon.
+        protocol::sha256_digest digest;
         protocol::scram_secret secret;
     };
     const std::string process_key_;
+    const std::string digest_key_;
     mutable std::mutex lock_;
     std::map<std::string, made, std::less<>>
         derived_;  // guarded by lock_; at most one a user of the file

@@ -13,6 +13,7 @@
 #include "pool/cancel_registry.hpp"
 #include "protocol/authentication.hpp"
 #include "protocol/frame.hpp"
+#include "protocol/crypto.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <boost/asio/post.hpp>
@@ -455,13 +456,15 @@ bool login_phase::read_authentication() {
         input.want(header.size());
         return false;
     }
-    const std::string body{bytes.substr(protocol::frame_header_size, header.body_size())};
+    std::string body{bytes.substr(protocol::frame_header_size, header.body_size())};
     input.consume(header.size());
     if (header.type == 'X') {
         session_->close("the client left during the login");
         return false;
     }
-    perform(exchange_->on_message(body));
+    auto reply = exchange_->on_message(body);
+    protocol::wipe(body);  // it may be a password
+    perform(std::move(reply));
     return true;
 }
 
