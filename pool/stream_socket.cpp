@@ -24,6 +24,8 @@ constexpr std::size_t longest_in_batch = 4096;
 constexpr std::size_t encrypted_read = 64 * 1024;
 constexpr std::size_t most_sealed = 64 * 1024;
 constexpr std::size_t one_record = 16 * 1024;
+// So much is not the part of one record alone, with what stands around it.
+constexpr std::size_t most_without_data = 2 * one_record;
 
 template<class Ask>
 stream_socket::endpoint_type ask_endpoint(int descriptor, Ask ask) {
@@ -100,7 +102,8 @@ stream_socket::operation::status stream_socket::operation::perform_receive(react
 
 // Into a buffer that is the loop's: encrypted bytes are kept only where a record is not complete or
 // input() has no room for it. Until there are plain bytes, which a ticket and a part of a record do
-// not bring.
+// not bring; but whole buffers without any are a peer that changes its keys over and over, and then
+// the other connections have their turn in between.
 stream_socket::operation::status stream_socket::operation::receive_tls() {
     buffer_shelf& shelf = socket.loop_.buffers_of(encrypted_read);
     auto encrypted = shelf.take();
@@ -112,6 +115,8 @@ stream_socket::operation::status stream_socket::operation::receive_tls() {
             result = done_and_exhausted;
         } else if (decrypt({encrypted.get(), static_cast<std::size_t>(got)})) {
             result = is_exhausted && !socket.tls_->has_pending() ? done_and_exhausted : done;
+        } else if (static_cast<std::size_t>(got) > most_without_data) {
+            result = done;
         }
     }
     shelf.give_back(std::move(encrypted));

@@ -3,6 +3,8 @@
 #include "tests/unit/pool/tls_pair.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <string>
@@ -60,6 +62,7 @@ protected:
     boost::system::error_code error_;
     std::error_code send_error_;
     int drained_ = 0;
+    int told_ = 0;  // how often of bytes, even of none
     stream_socket socket_;
 
 private:
@@ -68,6 +71,7 @@ private:
     void on_received(const boost::system::error_code& error) override {
         auto& input = socket_.input();
         error_ = error;
+        ++told_;
         if (takes_nothing_) return;
         received_.append(input.unread());
         input.consume(input.unread().size());
@@ -81,6 +85,80 @@ private:
 
     int kept_ = 0;
 };
+
+/// A client that changes its keys as often as it likes, which nothing in ours can.
+class key_changer {
+public:
+    explicit key_changer(tls_session& to) : context_{SSL_CTX_new(TLS_client_method())} {
+        ssl_ = SSL_new(context_);
+        SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        SSL_set_connect_state(ssl_);
+        for (int i = 0; i < 10 && SSL_do_handshake(ssl_) != 1; ++i) {
+            (void)to.handshake(output());
+            const std::string answer = take_output(to);
+            BIO_write(SSL_get_rbio(ssl_), answer.data(), static_cast<int>(answer.size()));
+        }
+        established = to.handshake(output()) == tls_session::progress::established;
+    }
+    ~key_changer() {
+        SSL_free(ssl_);
+        SSL_CTX_free(context_);
+    }
+    key_changer(const key_changer&) = delete;
+    key_changer& operator=(const key_changer&) = delete;
+
+    std::string key_updates(std::size_t least_bytes) {
+        std::string all;
+        while (all.size() < least_bytes) {
+            EXPECT_EQ(SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+            EXPECT_EQ(SSL_do_handshake(ssl_), 1);
+            all += output();
+        }
+        return all;
+    }
+    std::string encrypted(std::string_view plain) {
+        std::size_t taken = 0;
+        EXPECT_EQ(SSL_write_ex(ssl_, plain.data(), plain.size(), &taken), 1);
+        return output();
+    }
+
+    bool established = false;
+
+private:
+    std::string output() {
+        BIO* const from = SSL_get_wbio(ssl_);
+        std::string bytes(BIO_ctrl_pending(from), '\0');
+        if (!bytes.empty()) BIO_read(from, bytes.data(), static_cast<int>(bytes.size()));
+        return bytes;
+    }
+
+    SSL_CTX* context_;
+    SSL* ssl_ = nullptr;
+};
+
+// Each costs microseconds and none is data: one connection could have kept its loop for itself.
+TEST_F(tls_stream, LetsOthersHaveTheirTurnBetweenKeyUpdates) {
+    socket_.close();
+    turn();
+    tcp_pair fresh;
+    ASSERT_FALSE(socket_.assign(fresh.take()));
+    auto ours = std::make_unique<tls_session>(server_);
+    key_changer peer(*ours);
+    ASSERT_TRUE(peer.established);
+    start(std::move(ours));
+    turn();
+    told_ = 0;
+    error_ = {};
+    fresh.send(peer.key_updates(100'000));
+    turn();
+    EXPECT_GT(told_, 0);
+    EXPECT_EQ(received_, "");
+    EXPECT_FALSE(error_) << error_.message();
+    fresh.send(peer.key_updates(100));
+    fresh.send(peer.encrypted("data"));
+    turn();
+    EXPECT_EQ(received_, "data");
+}
 
 TEST_F(tls_stream, ReceivesPlainBytes) {
     send("one");
