@@ -7,6 +7,8 @@
 #include "pool/errc.hpp"
 #include "pool/learnt_login.hpp"
 #include "pool/pool.hpp"
+#include "pool/saslprep.hpp"
+#include "protocol/crypto.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/startup.hpp"
 
@@ -385,7 +387,8 @@ void server_connection::derive_keys() {
     owner_->events().run_blocking(
         loop_,
         [job] {
-            job->error = derive_scram_keys(job->password, job->salt, job->iterations, job->keys);
+            job->error = derive_password_keys(job->password, job->salt, job->iterations, job->keys);
+            protocol::wipe(job->password);
         },
         [job, self, attempt = connecting_->attempt] {
             server_connection& server = **self;

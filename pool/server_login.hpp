@@ -22,8 +22,6 @@ namespace weir::pool {
 /// log-in of the same user: PBKDF2 takes milliseconds, everything else microseconds. A secret:
 /// never logged.
 using scram_login_keys = protocol::scram_keys;
-/// Slow by design: call on a worker thread. Thread-safe.
-using protocol::derive_scram_keys;
 
 struct login_parameters {
     std::string user;

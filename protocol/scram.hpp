@@ -1,8 +1,7 @@
 // SCRAM-SHA-256 (RFC 5802, RFC 7677), both sides, as PostgreSQL speaks it: the user name inside the
 // exchange is empty and ignored. Nonces and salts come in as arguments, so an exchange can be
-// replayed in a test. Passwords are used as given: for ASCII that is what SASLprep yields, and for
-// the rest it is PostgreSQL's own way out for text that SASLprep refuses; a non-ASCII password that
-// SASLprep would change (a full-width letter, say) does not match. SCRAM-SHA-256-PLUS binds the
+// replayed in a test. Passwords are used as given: who has one that is not ASCII puts it through
+// SASLprep before (pool/saslprep.hpp). SCRAM-SHA-256-PLUS binds the
 // exchange to the server's certificate (tls-server-end-point, RFC 5929), the only binding that
 // PostgreSQL knows. One thread an object; functions any thread.
 #pragma once

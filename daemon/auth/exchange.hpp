@@ -35,7 +35,7 @@ struct fetched_secret {
     std::string hint;        ///< unavailable: for the client
 };
 
-/// PBKDF2 that is to run off the event loop: protocol::derive_scram_keys() with these. A secret.
+/// PBKDF2 that is to run off the event loop: pool::derive_password_keys() with these. A secret.
 struct key_work {
     std::string password;
     std::string salt;

@@ -11,6 +11,7 @@
 #include "daemon/session/tls_phase.hpp"
 #include "daemon/user_places.hpp"
 #include "pool/cancel_registry.hpp"
+#include "pool/saslprep.hpp"
 #include "protocol/authentication.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/crypto.hpp"
@@ -394,7 +395,7 @@ void login_phase::derive_keys() {
         [home = &home, id = session_->id(), work = exchange_->work()]() mutable {
             protocol::scram_keys keys;
             const bool failed{
-                protocol::derive_scram_keys(work.password, work.salt, work.iterations, keys)};
+                pool::derive_password_keys(work.password, work.salt, work.iterations, keys)};
             protocol::wipe(work.password);
             home->with_session(id, [failed, keys](client_session& session) {
                 auto* const phase = dynamic_cast<login_phase*>(session.phase());
