@@ -206,11 +206,13 @@ void server_connection::ask_for_tls() {
 void server_connection::on_tls_answer() {
     const char answer = input().unread().front();
     if (answer == 'E') {
-        // It could not even start a process for us. start() makes the login ready for this.
-        connecting_->login = std::make_unique<server_login>(login_parameters{});
-        (void)connecting_->login->start();
-        connecting_->now = connecting::step::login;
-        feed_login();
+        // PostgreSQL could not even start a process for us, or somebody wants to tell our clients
+        // something in its name (CVE-2024-10977): nobody has proved anything yet.
+        try_next_address(
+            errc::connect_failed,
+            unreachable("it answers the request for TLS with an error, whose text is not trusted "
+                        "before TLS; PostgreSQL's own log may have it")
+        );
         return;
     }
     // CVE-2021-23222: what somebody put in between would pass for the server's words in TLS.
