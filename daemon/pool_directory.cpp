@@ -100,6 +100,7 @@ pool::connect_target_ptr make_connect_target(
         entry.tls.files(),
         entry.tls.context};
     target->database = std::string{entry.server_dbname(database)};
+    target->binding = entry.upstream.channel_binding;
     target->options = entry.upstream.options;
     target->user = entry.user.empty() ? user : entry.user;
     target->secret = entry.password;

@@ -92,6 +92,13 @@ lease_error login_failed(
     lease_error why = unreachable(address, error.message());
     if (error.category() != pool_category()) return why;
     why.message = "cannot log in to " + postgres_at(address) + " as user \"" + target.user + "\"";
+    if (error == errc::channel_not_bound) {
+        why.hint =
+            "The server must have ssl on and ask for scram-sha-256 in its pg_hba.conf, with a "
+            "certificate whose signature has a hash (not Ed25519); or take channel_binding out of "
+            "databases.*.upstream.";
+        return why;
+    }
     why.hint = error == errc::keys_do_not_fit
                    ? "The user's secret in auth.users_file must be a copy of rolpassword in "
                      "pg_authid, salt and all, and be copied anew after each change; auth.query "
@@ -181,8 +188,9 @@ bool is_for_all(const lease_error& error) noexcept {
 
 bool is_lasting(const lease_error& error) noexcept {
     return error.cause == errc::password_missing || error.cause == errc::password_is_hash ||
-           error.cause == errc::tls_failed || is_class(error.server_sqlstate, "28") ||
-           is_class(error.server_sqlstate, "3D") || is_class(error.server_sqlstate, "53");
+           error.cause == errc::channel_not_bound || error.cause == errc::tls_failed ||
+           is_class(error.server_sqlstate, "28") || is_class(error.server_sqlstate, "3D") ||
+           is_class(error.server_sqlstate, "53");
 }
 
 }  // namespace weir::pool

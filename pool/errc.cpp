@@ -41,6 +41,9 @@ const char* text_of(errc code) noexcept {
             return "the server asks for the password and there is only its md5 hash";
         case errc::keys_do_not_fit:
             return "the server keeps another SCRAM secret of the user than pgweir";
+        case errc::channel_not_bound:
+            return "upstream says channel_binding=require, and the server does not offer "
+                   "SCRAM-SHA-256-PLUS over TLS";
         case errc::authentication_incomplete:
             return "the server ended the authentication before it proved itself";
         case errc::duplicate_statement:

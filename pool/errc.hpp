@@ -30,6 +30,7 @@ enum class errc {
     password_missing,          ///< the server asks for a password and none is configured
     password_is_hash,  ///< SCRAM or clear text with an md5 hash: the password itself is needed
     keys_do_not_fit,   ///< the keys learnt from a client belong to another secret than the server's
+    channel_not_bound,  ///< channel_binding=require, and the server authenticates in another way
     authentication_incomplete,  ///< AuthenticationOk before the SCRAM exchange ended
 
     // Prepared statements.

@@ -93,6 +93,7 @@ struct connect_target {
     std::string options;  // PostgreSQL's start-up parameter of that name
     std::vector<std::pair<std::string, std::string>> startup;  // more of them, word for word
     tls_choice tls;
+    binding_choice binding = binding_choice::prefer;
     /// What clients' logins teach; used when `secret` is empty. The same object for the pool's
     /// whole life, so that a new password does not make servers retire. Null = nothing is learnt.
     std::shared_ptr<const learnt_login> learnt;

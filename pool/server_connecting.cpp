@@ -322,6 +322,7 @@ void server_connection::start_login() {
         wipe(learnt);
     }
     if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
+    parameters.binding = target_->binding;
     parameters.extra.insert(
         parameters.extra.end(), target_->startup.begin(), target_->startup.end()
     );

@@ -177,6 +177,11 @@ auto server_login::on_authentication(std::string_view body) -> action {
 
 /// The first Authentication message decides the method.
 auto server_login::on_request(const authentication_request& request) -> action {
+    // Not even one that lets us in without a password: it may be anybody's.
+    if (parameters_.binding == binding_choice::require &&
+        request.kind != authentication_kind::sasl) {
+        return fail(errc::channel_not_bound);
+    }
     switch (request.kind) {
         case authentication_kind::ok:
             state_ = state::awaiting_ready_for_query;
@@ -214,12 +219,16 @@ auto server_login::on_sasl(const std::vector<std::string_view>& mechanisms) -> a
     };
     using binding = protocol::channel_binding::use;
     auto mechanism = protocol::scram_sha_256_mechanism;
-    if (!parameters_.server_end_point.empty()) {
+    if (!parameters_.server_end_point.empty() && parameters_.binding != binding_choice::disable) {
         const bool is_bound = is_offered(protocol::scram_sha_256_plus_mechanism);
         if (is_bound) mechanism = protocol::scram_sha_256_plus_mechanism;
         scram_.set_binding(
             {is_bound ? binding::bound : binding::not_offered, parameters_.server_end_point}
         );
+    }
+    if (parameters_.binding == binding_choice::require &&
+        mechanism != protocol::scram_sha_256_plus_mechanism) {
+        return fail(errc::channel_not_bound);
     }
     if (!is_offered(mechanism)) return fail(errc::no_common_sasl_mechanism);
     if (!parameters_.keys) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pool/learnt_login.hpp"
+#include "pool/tls_context.hpp"
 #include "protocol/authentication.hpp"
 #include "protocol/scram.hpp"
 
@@ -36,6 +37,7 @@ struct login_parameters {
     std::optional<learnt_keys> keys;
     /// The hash of the server's certificate when the connection is TLS; empty = it is not.
     std::string server_end_point;
+    binding_choice binding = binding_choice::prefer;
     /// Nonce of the SCRAM exchange for tests; empty = random.
     std::string nonce;
 };

@@ -19,6 +19,13 @@ namespace weir::pool {
 /// too.
 enum class tls_mode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 
+/// libpq's channel_binding: whether a login by SCRAM is bound to the TLS connection under it.
+enum class binding_choice : std::uint8_t {
+    disable,
+    prefer,   ///< where the server offers it
+    require,  ///< a login that does not end so is none, however it ends
+};
+
 /// Paths of PEM files, empty = none. `ca_file` "system" = the authorities of the operating system.
 struct tls_files {
     std::string cert_file;  ///< our certificate, with the chain that leads to its authority

@@ -204,6 +204,8 @@ void secret_connection::start_connect() {
     const std::string sslmode = sslmode_of(at_.target.tls.mode);
     const auto& files = at_.target.tls.files;
     options.add("sslmode", sslmode);
+    const std::string binding = libpq_word(at_.target.binding);
+    options.add("channel_binding", binding);
     if (!files.ca_file.empty()) options.add("sslrootcert", files.ca_file);
     if (!files.cert_file.empty()) options.add("sslcert", files.cert_file);
     if (!files.key_file.empty()) options.add("sslkey", files.key_file);

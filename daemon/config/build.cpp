@@ -274,6 +274,17 @@ private:
     void tls_of_two(
         const std::string& key, conninfo_tls inside, const given_value& given, tls_options& own
     ) {
+        if (result.upstream.channel_binding == binding_choice::require &&
+            result.tls.mode == tls_mode::disable) {
+            to_.error(
+                given.at,
+                fmt::format(
+                    "{}.upstream: channel_binding=require needs TLS, which is disabled; take out "
+                    "one of the two",
+                    key
+                )
+            );
+        }
         for (std::string* path : {&inside.cert_file, &inside.key_file, &inside.ca_file}) {
             if (!path->empty() && *path != "system") *path = beside(to_.file(), *path);
         }

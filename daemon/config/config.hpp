@@ -29,6 +29,7 @@ using std::chrono::milliseconds;
 
 // Enumerators stand in the order of the table's choices; load.cpp converts by index, a test
 // compares the names.
+using pool::binding_choice;
 using pool::tls_mode;
 enum class tls_negotiation { postgres, direct };
 enum class io_uring_use { automatic, off };
@@ -222,6 +223,7 @@ struct upstream_options {
     host_order load_balance_hosts = host_order::disable;  // from here or from the key of that name
 
     friend bool operator==(const upstream_options&, const upstream_options&) = default;
+    binding_choice channel_binding = binding_choice::prefer;
 };
 
 struct database_options {

@@ -34,10 +34,6 @@ struct restricted_keyword {
 constexpr std::array restricted = {
     restricted_keyword{
         "gssencmode", "disable|prefer", "GSSAPI encryption is not supported; use disable"},
-    restricted_keyword{
-        "channel_binding",
-        "disable|prefer",
-        "channel binding is not supported yet in this version; use prefer or disable"},
     restricted_keyword{"connect_timeout", "", "remove it and use pool.connect_timeout"},
     restricted_keyword{"service", "", "write host, port, dbname and user in full"},
     restricted_keyword{"passfile", "", "use password=file:PATH or databases.NAME.password"},
@@ -102,6 +98,7 @@ std::string syntax_error(std::string_view text, std::string_view message, bool i
 
 constexpr std::array attrs_words = {
     "any", "read-write", "read-only", "primary", "standby", "prefer-standby"};
+constexpr std::array binding_words = {"disable", "prefer", "require"};
 constexpr std::array order_words = {"disable", "random", "round-robin"};
 
 /// By the enumerators' order.
@@ -304,6 +301,14 @@ parsed_conninfo parse_conninfo(
                 result.upstream.target_session_attrs,
                 result.errors
             );
+        } else if (keyword == "channel_binding") {
+            take_word(
+                "channel_binding",
+                binding_words,
+                given.text,
+                result.upstream.channel_binding,
+                result.errors
+            );
         } else {
             refuse(keyword, given.text, result.errors);
         }
@@ -344,6 +349,11 @@ std::string show_conninfo(const parsed_conninfo& parsed) {
         text += fmt::format(
             " target_session_attrs={}",
             attrs_words[static_cast<std::size_t>(up.target_session_attrs)]
+        );
+    }
+    if (up.channel_binding != binding_choice::prefer) {
+        text += fmt::format(
+            " channel_binding={}", binding_words[static_cast<std::size_t>(up.channel_binding)]
         );
     }
     if (!up.options.empty()) text += fmt::format(" options='{}'", up.options);

@@ -93,6 +93,7 @@ std::string conninfo(const pool::connect_target& target, const pool::upstream_ad
     }
     if (!target.options.empty()) text += " options=" + quoted(target.options);
     if (!address.name.empty()) text += " hostaddr=" + quoted(address.host);
+    text += std::string{" channel_binding="} + libpq_word(target.binding);
     return text + tls_words(target.tls);
 }
 
@@ -175,6 +176,18 @@ bool is_stored_secret(const std::string& secret) {
     const bool is_md5 = secret.size() == 35 && secret.starts_with("md5") &&
                         secret.find_first_not_of("0123456789abcdef", 3) == std::string::npos;
     return is_md5 || secret.starts_with("SCRAM-SHA-256$");
+}
+
+const char* libpq_word(pool::binding_choice binding) {
+    switch (binding) {
+        case pool::binding_choice::disable:
+            return "disable";
+        case pool::binding_choice::prefer:
+            return "prefer";
+        case pool::binding_choice::require:
+            break;
+    }
+    return "require";
 }
 
 interruptible_connect::handle interruptible_connect::do_startconnect(handle existing) {

@@ -19,6 +19,9 @@ namespace weir::daemon {
 /// "SCRAM-SHA-256$...". No control connection can log in with it.
 bool is_stored_secret(const std::string& secret);
 
+/// libpq's word for channel_binding.
+const char* libpq_word(pool::binding_choice binding);
+
 /// What a server says about itself.
 struct server_facts {
     bool is_in_recovery = false;

@@ -178,6 +178,45 @@ TEST_F(tls_servers, Cve2021_23222_PlainBytesBehindTheAnswerAreFatal) {
     }
 }
 
+// CVE-2024-10977: who is in between told clients what he liked in the server's name.
+TEST_F(tls_servers, Cve2024_10977_AnErrorBeforeTlsIsNobodysWord) {
+    using namespace std::string_literals;
+    std::string const fields = "SFATAL\0C28P01\0Mpassword expired, renew it at evil.example\0\0"s;
+    std::string const error = "E\0\0\0"s + static_cast<char>(fields.size() + 4) + fields;
+    for (auto const& mode : {with("prefer"), with("require"), with("verify-full", authorities())}) {
+        one_answer const attacker(error);
+        auto parts = mode;
+        parts.upstream = "host=127.0.0.1 dbname=shop port=" + std::to_string(attacker.port());
+        auto const refused = ask(parts, "SELECT 1");
+        EXPECT_EQ(refused.find("evil"), std::string::npos) << refused;
+        EXPECT_NE(refused.find("answers the request for TLS with an error"), std::string::npos)
+            << refused;
+        EXPECT_EQ(attacker.talked_on(), 0) << "no user name, no password";
+    }
+}
+
+TEST_F(tls_servers, BindTheLoginToTheirCertificateWhereItIsRequired) {
+    auto& postgres = world().postgres();
+    postgres.create_role("bound", "geheim", postgres_server::encryption::scram);
+    auto parts = with("require");
+    auto const as_bound = [&](std::string const& rule, std::string const& more) {
+        postgres.set_host_rules("host all postgres all trust\n" + rule);
+        parts.database = ", user: bound, password: geheim, tls: {mode: require}";
+        parts.upstream = world().upstream() + more;
+        return ask(parts, "SELECT current_user");
+    };
+    std::string const scram = "hostssl all bound all scram-sha-256\n";
+    std::string const trust = "host all bound all trust\n";
+    EXPECT_EQ(as_bound(scram, " channel_binding=require"), "bound");
+    EXPECT_EQ(as_bound(scram, " channel_binding=disable"), "bound");
+    EXPECT_EQ(as_bound(trust, ""), "bound");
+    auto const refused = as_bound(trust, " channel_binding=require");
+    EXPECT_NE(refused.find("channel_binding=require"), std::string::npos) << refused;
+    EXPECT_NE(refused.find("pg_hba.conf"), std::string::npos) << refused;
+    postgres.set_host_rules("");
+    postgres.execute("DROP ROLE bound");
+}
+
 TEST_F(tls_servers, ThatCloseInTheMiddleAreNamed) {
     one_answer const server("S\x15\x03\x01");
     auto parts = with("require");

@@ -84,9 +84,7 @@ TEST(Conninfo, SaysWhatIsWrong) {
         {"host=a hostaddr=10.0.0.1,10.0.0.2",
          "1 hosts but 2 hostaddrs; give as many of one as of the other"},
         {"host=@abstract", "host: abstract unix sockets (\"@...\") are not supported"},
-        {"host=a channel_binding=require",
-         "channel_binding: channel binding is not supported yet in this version; use prefer or "
-         "disable"},
+        {"host=a channel_binding=always", "channel_binding: not one of disable, prefer, require"},
         {"host=a connect_timeout=5", "connect_timeout: remove it and use pool.connect_timeout"},
         {"host=a service=x", "service: write host, port, dbname and user in full"},
         {"host=a target_session_attrs=master",
@@ -113,6 +111,16 @@ TEST(Conninfo, TakesValuesThatChangeNothing) {
           "host=a channel_binding=prefer"}) {
         EXPECT_EQ(joined(parse_plain(text).errors), "") << text;
     }
+}
+
+TEST(Conninfo, ChoosesHowTheChannelIsBound) {
+    EXPECT_EQ(parse_plain("host=a").upstream.channel_binding, binding_choice::prefer);
+    const auto disabled = parse_plain("host=a channel_binding=disable");
+    EXPECT_EQ(disabled.upstream.channel_binding, binding_choice::disable);
+    const auto required = parse_plain("postgres://a/?channel_binding=require");
+    EXPECT_EQ(joined(required.errors), "");
+    EXPECT_EQ(required.upstream.channel_binding, binding_choice::require);
+    EXPECT_EQ(show_conninfo(required), "host=a port=5432 channel_binding=require");
 }
 
 TEST(Conninfo, ChoosesAmongHosts) {
