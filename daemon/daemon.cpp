@@ -533,6 +533,12 @@ void running_daemon::server_connect_failed(
     );
 }
 
+void running_daemon::connect_query_failed(
+    const pool::pool& owner, unsigned, std::string_view said
+) {
+    log_warning("pool {}/{}: connect_query failed: {}", owner.database(), owner.user(), said);
+}
+
 void running_daemon::server_closed(
     const pool::pool& owner, unsigned loop, std::string_view reason
 ) {

@@ -74,6 +74,8 @@ private:
         const pool::lease_error& why,
         const pool::outage& so_far
     ) override;
+    void connect_query_failed(const pool::pool& owner, unsigned loop, std::string_view said)
+        override;
     void server_closed(const pool::pool& owner, unsigned loop, std::string_view reason) override;
     void wait_timed_out(const pool::pool& owner, unsigned loop, std::chrono::nanoseconds duration)
         override;

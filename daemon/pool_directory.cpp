@@ -102,6 +102,7 @@ pool::connect_target_ptr make_connect_target(
     target->database = std::string{entry.server_dbname(database)};
     target->binding = entry.upstream.channel_binding;
     target->options = entry.upstream.options;
+    target->connect_query = entry.connect_query;
     target->user = entry.user.empty() ? user : entry.user;
     target->secret = entry.password;
     // As in PgBouncer, a user that is given without a password has the one of the users file.
@@ -173,6 +174,7 @@ pool_directory::pool_ptr pool_directory::make_dedicated(
         *make_connect_target(configuration, entry, database, user, std::move(own))
     );
     target->startup = std::move(startup);
+    target->connect_query.clear();  // the client's connection, from its first message on
     std::lock_guard guard{lock_};
     auto made = std::make_shared<pool::pool>(
         database, user, std::move(options), std::move(target), loops_, events_, hosts_

@@ -49,6 +49,8 @@ public:
     virtual void server_connect_failed(
         const pool& owner, unsigned loop, const lease_error& why, const outage& so_far
     ) = 0;
+    /// `said`: SQLSTATE and text of PostgreSQL. The server is used all the same.
+    virtual void connect_query_failed(const pool& owner, unsigned loop, std::string_view said) = 0;
     virtual void server_closed(const pool& owner, unsigned loop, std::string_view reason) = 0;
     virtual void wait_timed_out(
         const pool& owner, unsigned loop, std::chrono::nanoseconds duration

@@ -94,6 +94,9 @@ struct connect_target {
     std::vector<std::pair<std::string, std::string>> startup;  // more of them, word for word
     tls_choice tls;
     binding_choice binding = binding_choice::prefer;
+    /// Run once on each new connection before anybody uses it, and again after each reset query;
+    /// its errors are told and change nothing. Empty = none.
+    std::string connect_query;
     /// What clients' logins teach; used when `secret` is empty. The same object for the pool's
     /// whole life, so that a new password does not make servers retire. Null = nothing is learnt.
     std::shared_ptr<const learnt_login> learnt;

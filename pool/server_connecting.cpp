@@ -143,6 +143,14 @@ void server_connection::try_next_address(std::error_code error, lease_error why)
     // What was received already and is not told yet belongs to the host that is given up.
     is_receive_stale_ = reading_;
     connecting_->asks_for_role = false;
+    connecting_->runs_connect_query = false;
+    // Given up after its login: what this server has reported is not the next one's.
+    auto fresh = std::make_unique<server_session>();
+    fresh->target = target_;
+    fresh->id = session_->id;
+    fresh->host = session_->host;
+    fresh->address = session_->address;
+    session_ = std::move(fresh);
     const auto& last_one = connecting_->why;
     connecting_->plan.permit().failed(
         fault_of(last_one),
@@ -314,6 +322,7 @@ void server_connection::start_login() {
     parameters.user = target_->user;
     parameters.database = target_->database;
     parameters.password = target_->secret;
+    parameters.binding = target_->binding;
     if (tls() != nullptr) parameters.server_end_point = tls()->server_end_point();
     if (parameters.password.empty() && target_->learnt) {
         auto learnt = target_->learnt->get();
@@ -322,7 +331,6 @@ void server_connection::start_login() {
         wipe(learnt);
     }
     if (!target_->options.empty()) parameters.extra.emplace_back("options", target_->options);
-    parameters.binding = target_->binding;
     parameters.extra.insert(
         parameters.extra.end(), target_->startup.begin(), target_->startup.end()
     );
@@ -425,6 +433,14 @@ void server_connection::accept_session() {
     session_->role = connecting_->role;
     session_->on_standby = session_->role.in_hot_standby.value_or(false);
     session_->statements.set_max_prepared(std::max<std::size_t>(1, owner_->options().max_prepared));
+    if (target_->connect_query.empty()) {
+        enter_pool();
+    } else {
+        begin_connect_query();
+    }
+}
+
+void server_connection::enter_pool() {
     connecting_->plan.permit().succeeded(session_->role);
     deadline_ = time_point::max();
     connecting_.reset();

@@ -42,7 +42,9 @@ struct server_connection::connecting {
     bool asks_for_role = false;  // logged in, to a server that has to be asked what it is
     session_role role;
     std::string role_answer;
-    lease_error why;  // of the last address that failed
+    bool runs_connect_query = false;  // accepted, and its connect_query is out
+    std::string connect_query_error;  // body of the first ErrorResponse to it
+    lease_error why;                  // of the last address that failed
 };
 
 }  // namespace weir::pool

@@ -22,6 +22,9 @@ constexpr std::uint32_t max_unlinked_message = 1U << 20U;
 // to another.
 constexpr std::chrono::seconds abandoned_patience{10};
 
+// Of the one request in a test that may fail.
+constexpr std::uint32_t connect_query_tag = 1;
+
 std::uint64_t next_server_id() {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
@@ -78,7 +81,9 @@ void server_connection::on_received(const boost::system::error_code& error) {
         lost(error.message());
         return;
     }
-    if (connecting_ && connecting_->asks_for_role) {
+    if (connecting_ && connecting_->runs_connect_query) {
+        read_connect_query();
+    } else if (connecting_ && connecting_->asks_for_role) {
         read_role();
     } else if (connecting_) {
         feed_connecting();
@@ -117,10 +122,18 @@ void server_connection::read_unlinked() {
             lost("PostgreSQL ended the idle connection");
             return;
         } else if (testing) {
-            test_failed_ = test_failed_ || header.type == 'E';
-            if (pipeline_.on_reply(header.type, body).error) {
+            const auto verdict = pipeline_.on_reply(header.type, body);
+            if (verdict.error) {
                 lost("unexpected reply to the reset query");
                 return;
+            }
+            const bool is_of_connect_query = verdict.request.tag == connect_query_tag;
+            if (header.type == 'E' && is_of_connect_query) {
+                tell_connect_query_failed(body);
+            } else if (header.type == 'E') {
+                test_failed_ = true;
+            } else if (header.type == 'Z' && !is_of_connect_query) {
+                on_tested_reset();
             }
         } else if (header.type != 'N' && header.type != 'A') {
             lost("unexpected message on an idle connection");
@@ -129,22 +142,25 @@ void server_connection::read_unlinked() {
         input().consume(header.size());
         if (testing && pipeline_.is_idle()) {
             deadline_ = time_point::max();
-            if (!test_failed_ && tested_with_reset_) {
-                session_->settings.on_reset();
-                session_->statements.clear();
-                session_->unnamed_statement = 0;
-                session_->ran_unknown_code = false;
-                session_->read_otherwise = false;
-            }
             owner_->on_tested(server_ptr{this}, !test_failed_, std::chrono::steady_clock::now());
             return;
         }
     }
     if (testing && pipeline_.empty()) {
-        lost("the reset query left a transaction open");
+        lost("the reset query or connect_query left a transaction open");
     } else if (state_ == server_state::idle && has_changed_role()) {
         close("PostgreSQL has changed its role");
     }
+}
+
+// At its ReadyForQuery: what connect_query reports behind it is of the new beginning.
+void server_connection::on_tested_reset() {
+    if (test_failed_ || !tested_with_reset_) return;
+    session_->settings.on_reset();
+    session_->statements.clear();
+    session_->unnamed_statement = 0;
+    session_->ran_unknown_code = false;
+    session_->read_otherwise = false;
 }
 
 void server_connection::test(std::string_view query) {
@@ -156,6 +172,12 @@ void server_connection::test(std::string_view query) {
     protocol::write_query(output().writable(), query);
     session_->unnamed_statement = 0;  // any simple Query destroys it
     (void)pipeline_.push({protocol::request_kind::query, protocol::reply_action::swallow, 0});
+    if (tested_with_reset_ && !target_->connect_query.empty()) {
+        protocol::write_query(output().writable(), target_->connect_query);
+        (void)pipeline_.push(
+            {protocol::request_kind::query, protocol::reply_action::swallow, connect_query_tag}
+        );
+    }
     if (flush() == output_queue::result::failed) return;
     reading_paused_ = false;
     start_reading();

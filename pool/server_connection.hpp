@@ -120,6 +120,7 @@ public:
     void resume_reading();
 
     /// Sends a simple query whose replies nobody sees (reset query, check), then pool::on_tested().
+    /// Behind a reset query, which undoes it, the connect_query is run again.
     void test(std::string_view query);
 
     /// Its client left in the middle of something: nobody uses the server again, but it counts
@@ -187,6 +188,12 @@ private:
     void ask_for_role();
     void read_role();
     void accept_session();
+    void begin_connect_query();
+    void read_connect_query();
+    void end_connect_query(std::string_view ready_body);
+    void enter_pool();
+    void tell_connect_query_failed(std::string_view error_body);
+    void on_tested_reset();
     void login_failed();
     void on_received(const boost::system::error_code& error) override;
     void on_drained() override;

@@ -52,12 +52,7 @@ void server_connection::judge_role() {
     output().add_view(std::string_view{"X\0\0\0\4", 5});
     std::error_code ignored;
     (void)output().flush(socket_.native_handle(), ignored);
-    lease_error why = wrong_role(session_->address, *target_);
-    auto fresh = std::make_unique<server_session>();
-    fresh->target = target_;
-    fresh->id = session_->id;
-    session_ = std::move(fresh);  // what this server has reported is not the next one's
-    try_next_address(errc::wrong_role, std::move(why));
+    try_next_address(errc::wrong_role, wrong_role(session_->address, *target_));
 }
 
 void server_connection::ask_for_role() {

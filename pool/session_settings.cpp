@@ -201,6 +201,14 @@ void server_settings::on_reset() {
         report.changed = false;
     any_changed_ = false;
     leased_ = false;
+    was_reset_by_client_ = false;
+}
+
+bool server_settings::has_lost_defaults() const {
+    if (!has_own_defaults_) return false;
+    return was_reset_by_client_ || std::ranges::any_of(current_.all(), [this](const setting& one) {
+               return reported(one.name) == nullptr;
+           });
 }
 
 const std::string* server_settings::reported(std::string_view name) const noexcept {
@@ -237,6 +245,7 @@ void client_settings::applied(server_settings& server) {
     aborted_ = false;
     uncertain_ = false;
     unconfirmed_ = false;
+    went_back_ = false;
     proven_ = true;
 }
 
@@ -370,6 +379,7 @@ void client_settings::on_ready(char transaction_status, server_settings& server)
             }
             error_ = false;
             aborted_ = false;
+            if (std::exchange(went_back_, false)) server.was_reset_by_client_ = true;
             if (server.any_changed_ || unconfirmed_) take_reports(server);
             if (!(server.current_ == on_server_)) server.current_ = on_server_;
             return;
@@ -412,6 +422,7 @@ void client_settings::apply_step(const step& staged) {
         case step_kind::set:
             return keep_set(staged);
         case step_kind::reset:
+            went_back_ = true;
             if (const auto* start = startup_.find(staged.name)) {
                 current_.assign(start->name, start->value, start->form);
             } else {
@@ -421,6 +432,7 @@ void client_settings::apply_step(const step& staged) {
             return;
         case step_kind::reset_all:
         case step_kind::discard_all: {
+            went_back_ = true;
             const auto before = std::exchange(current_, startup_);
             on_server_.clear();
             if (staged.kind == step_kind::discard_all) {

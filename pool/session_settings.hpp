@@ -101,6 +101,12 @@ public:
     void on_login_done();
     /// The reset query succeeded: everything has its default again.
     void on_reset();
+    /// connect_query was run: what it has set counts as this server's defaults from here on, and
+    /// RESET does not lead back to them.
+    void on_connect_query() noexcept { has_own_defaults_ = true; }
+    /// Only reset query and connect_query bring the defaults back: a client has said RESET, or has
+    /// set what is not reported, so that nobody knows what it was.
+    [[nodiscard]] bool has_lost_defaults() const;
 
     /// What is set beyond the defaults.
     [[nodiscard]] const settings& current() const noexcept { return current_; }
@@ -130,6 +136,8 @@ private:
     bool any_changed_ = false;
     bool leased_ = false;  ///< a client's statements, or ours for it, may change values
     bool logged_in_ = false;
+    bool has_own_defaults_ = false;  ///< see on_connect_query()
+    bool was_reset_by_client_ = false;
 };
 
 /// What difference() found.
@@ -261,6 +269,7 @@ private:
     bool aborted_ = false;  ///< the last ReadyForQuery said E
     bool uncertain_ = false;
     bool proven_ = false;       ///< a server has taken the start-up values once
+    bool went_back_ = false;    ///< RESET, since the last ReadyForQuery outside a transaction
     bool unconfirmed_ = false;  ///< a SET was kept, and the server's own spelling not yet looked at
 };
 

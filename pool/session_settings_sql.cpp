@@ -141,6 +141,21 @@ bool holds_already(const server_settings& server, const gap_item& item) noexcept
     return at_login != nullptr && *at_login == *reported;
 }
 
+/// RESET would lead beyond what connect_query has set: SET to what was reported instead. Returns
+/// what the items point at from then on.
+std::vector<setting> to_own_defaults(const server_settings& server, std::vector<gap_item>& items) {
+    std::vector<setting> made;
+    made.reserve(items.size());
+    for (auto& item : items) {
+        if (item.wanted != nullptr || is_authority(item.name)) continue;
+        const auto* const value = server.reported_default(item.name);
+        if (value == nullptr) continue;
+        made.push_back({std::string(item.name), *value, value_form::raw});
+        item.wanted = &made.back();
+    }
+    return made;
+}
+
 /// The role may lack the right to set the rest, so it goes first when it is taken off and last when
 /// it is put on. SET SESSION AUTHORIZATION also takes the role off.
 void append_all(std::string& sql, const std::vector<gap_item>& items, const settings& wanted) {
@@ -243,6 +258,8 @@ settings_gap client_settings::difference(server_settings& server, std::string& s
     auto items = differing(current_, server.current_);
     std::erase_if(items, [&server](const gap_item& item) { return holds_already(server, item); });
     if (items.empty()) return settings_gap::none;
+    const auto defaults =
+        server.has_own_defaults_ ? to_own_defaults(server, items) : std::vector<setting>{};
     append_all(sql, items, current_);
     const bool has_authority = std::any_of(items.begin(), items.end(), [](const gap_item& item) {
         return is_authority(item.name);

@@ -230,6 +230,7 @@ private:
             key + ".max_client_connections",
             "databases.*.max_client_connections");
         get(result.tls.mode, key + ".tls.mode", "databases.*.tls.mode");
+        get(result.connect_query, key + ".connect_query", "databases.*.connect_query");
         get(result.tls.negotiation, key + ".tls.negotiation", "databases.*.tls.negotiation");
         file_path(result.tls.cert_file, key + ".tls.cert_file", "databases.*.tls.cert_file");
         file_path(result.tls.key_file, key + ".tls.key_file", "databases.*.tls.key_file");

@@ -238,6 +238,7 @@ struct database_options {
     tls_options tls{.mode = tls_mode::prefer};
 
     /// The database to ask the server for when the client asked for `requested`.
+    std::string connect_query;  // run on each new server connection; empty = none
     [[nodiscard]] std::string_view server_dbname(std::string_view requested) const {
         if (!upstream.dbname.empty()) return upstream.dbname;
         return name == "*" ? requested : std::string_view(name);

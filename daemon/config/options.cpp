@@ -132,6 +132,9 @@ constexpr auto table = std::to_array<option>({
      .pgbouncer = "max_db_client_connections",
      .about = "clients of this database at the same time, for \"*\" of each name; 0 = no limit of its own"},
     {.path = "databases.*.tls.mode", .type = choice, .default_text = "prefer", .choices = tls_modes,
+    {.path = "databases.*.connect_query", .is_secret = true, .pgbouncer = "connect_query",
+     .about = "statements run on each new server connection before its first client, and again after reset_query; an error is "
+              "logged and the connection used all the same; what they SET is the default of its clients until one says RESET"},
      .pgbouncer = "server_tls_sslmode", .about = "TLS towards the server, as libpq's sslmode"},
     {.path = "databases.*.tls.cert_file", .pgbouncer = "server_tls_cert_file",
      .about = "certificate shown to the server, PEM; empty = none"},

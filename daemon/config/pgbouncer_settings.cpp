@@ -157,7 +157,7 @@ constexpr auto database_settings = std::to_array<pgbouncer_setting>({
     {"server_lifetime", seconds, "0", becomes, "pool.lifetime"},
     {"query_wait_timeout", seconds, "", becomes, "pool.wait_timeout"},
     {"load_balance_hosts", word, "round-robin", combined, "load_balance_hosts"},
-    {"connect_query", text, "", refused, "", "", "nothing is run at connect; set what it sets by ALTER ROLE or ALTER DATABASE ... SET in PostgreSQL", true},
+    {"connect_query", text, "", becomes, "connect_query", "", "", true},
     {"client_encoding", text, "", combined, "upstream"},
     {"datestyle", text, "", combined, "upstream"},
     {"timezone", text, "", combined, "upstream"},

@@ -277,6 +277,8 @@ void relay::release() {
     facts.always_reset = !is_transaction_mode();
     facts.cancels_in_flight = server->cancels().in_flight();
     facts.left = effects_.left();
+    if (server->session().settings.has_lost_defaults())
+        facts.left |= pool::left_behind::settings_uncertain;
     effects_.end_lease(server->session().settings);
     // A notice among our own replies may be a view into the server's buffer still.
     if (session_ != nullptr) session_->output().settle();

@@ -174,9 +174,14 @@ public:
     using time_point = pool::time_point;
 
     explicit pool_world(pool_options options = {}) : pool_world{std::move(options), {}} {}
-    pool_world(pool_options options, std::vector<upstream_address> addresses) {
+    pool_world(
+        pool_options options,
+        std::vector<upstream_address> addresses,
+        std::string connect_query = ""
+    ) {
         if (addresses.empty()) addresses = {postgres.address()};
         auto target = std::make_shared<connect_target>();
+        target->connect_query = std::move(connect_query);
         target->addresses = std::move(addresses);
         target->database = "shop";
         target->user = "clerk";
@@ -304,6 +309,7 @@ public:
     std::shared_ptr<pool> servers;
     time_point now = std::chrono::steady_clock::now();
     std::vector<std::string> closed;  // the reasons
+    std::vector<std::string> failed_connect_queries;
     int failed_connects = 0;
     outage last_outage;          // as the last connection has told it
     std::error_code last_cause;  // of the last connection that failed
@@ -319,6 +325,9 @@ private:
         ++failed_connects;
         last_outage = so_far;
         last_cause = why.cause;
+    }
+    void connect_query_failed(const pool&, unsigned, std::string_view said) override {
+        failed_connect_queries.emplace_back(said);
     }
     void server_closed(const pool&, unsigned, std::string_view reason) override {
         closed.emplace_back(reason);

@@ -74,6 +74,7 @@ private:
     void
     server_connect_failed(const pool::pool&, unsigned, const pool::lease_error&, const pool::outage&)
         override {}
+    void connect_query_failed(const pool::pool&, unsigned, std::string_view) override {}
     void server_closed(const pool::pool&, unsigned, std::string_view) override {}
     void wait_timed_out(const pool::pool&, unsigned, std::chrono::nanoseconds) override {}
     void run_blocking(pool::event_loop&, std::function<void()>, std::function<void()>) override {}
