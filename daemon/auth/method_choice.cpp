@@ -95,7 +95,7 @@ method_choice check_peer(
 /// more.
 method_choice trusted(const config::auth_options& options, const login_name& login) {
     const bool is_known =
-        options.users_file.empty() || options.asks_server() || options.users.contains(login.user);
+        options.users_file.empty() || login.may_be_at_server || options.users.contains(login.user);
     return {is_known ? verdict::granted : verdict::unknown_user, {}, {}, {}, {}};
 }
 

@@ -31,6 +31,7 @@ struct login_name {
     std::string_view database;
     std::string_view user;
     bool is_replication = false;
+    bool may_be_at_server = false;  ///< a user whom the users file does not know; see auth_user
 };
 
 method_choice choose_method(

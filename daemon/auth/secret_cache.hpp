@@ -14,7 +14,7 @@
 
 namespace weir::daemon::auth {
 
-/// The database that was asked, and the user.
+/// The name of the source that was asked (secret_lookup::source), and the user.
 using secret_name = std::pair<std::string, std::string>;
 
 class secret_cache {

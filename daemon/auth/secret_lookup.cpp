@@ -34,19 +34,18 @@ constexpr std::chrono::seconds longest_idle{30};
 constexpr std::chrono::seconds young{1};
 
 secret_connection::where target_of(
-    const config::config& configuration, const std::string& database
+    const config::config& configuration, const secret_lookup::source& from
 ) {
-    const auto* const entry = configuration.find_database(database);
+    const auto* const entry = configuration.find_database(from.database);
     secret_connection::where at;
-    const auto& auth_user = configuration.auth.auth_user;
-    at.target = *make_connect_target(configuration, *entry, database, auth_user);
+    at.target = *make_connect_target(configuration, *entry, from.database, from.auth_user);
     // The database's own user is the clients'; this one is ours.
-    at.target.user = auth_user;
+    at.target.user = from.auth_user;
     at.target.learnt = nullptr;
     at.target.secret.clear();
-    const auto known = configuration.auth.users.find(auth_user);
+    const auto known = configuration.auth.users.find(from.auth_user);
     if (known != configuration.auth.users.end()) at.target.secret = known->second.value;
-    at.query = configuration.auth.query.empty() ? default_query : configuration.auth.query;
+    at.query = from.query;
     return at;
 }
 
@@ -71,27 +70,33 @@ public:
     void reset(config::config_ptr next);
 
 private:
-    struct wanted {
+    struct caller {
         question asked;
-        std::vector<callback> callers;
+        callback done;
+    };
+    struct wanted {
+        source from;
+        config::config_ptr configuration;
+        std::vector<caller> callers;
     };
     using connection_ptr = std::shared_ptr<secret_connection>;
-    /// The questions to one database and the connections that carry them.
+    /// The questions to one source and the connections that carry them.
     struct group {
         std::deque<secret_name> waiting;
         std::vector<connection_ptr> connections;
     };
 
+    void enqueue(question asked, callback done);
     void pump();
-    bool start_next(const std::string& database, group& here);
-    connection_ptr free_connection(const question& asked, group& here);
+    bool start_next(group& here);
+    connection_ptr free_connection(const wanted& one, group& here);
     bool make_room();
     void ask(const connection_ptr& connection, const secret_name& name);
     void answered(
         const connection_ptr& connection, const secret_name& name, secret_connection::outcome what
     );
     void settle(const secret_name& name, const fetched_secret& found);
-    void drop(const std::string& database, const connection_ptr& connection);
+    void drop(const std::string& source_name, const connection_ptr& connection);
     void sweep();
     std::size_t connection_count() const;
 
@@ -103,13 +108,23 @@ private:
     config::config_ptr current_;  // null before the first reload; then every question's
     secret_cache cache_;
     std::map<secret_name, wanted> wanted_;  // asked, or waiting to be
-    std::map<std::string, group> groups_;
+    std::map<std::string, group> groups_;   // by the name of the source
     std::thread thread_;
 };
 
 void secret_lookup::runner::find(question asked, callback done) {
+    enqueue(std::move(asked), std::move(done));
+    pump();
+}
+
+void secret_lookup::runner::enqueue(question asked, callback done) {
     if (current_) asked.configuration = current_;
-    const secret_name name{asked.database, asked.user};
+    source from = source_of(*asked.configuration, asked.database);
+    if (!from.can_be_asked()) {
+        done({fetched_secret::result::none, {}, false, "unknown database", {}});
+        return;
+    }
+    const secret_name name{from.name(), asked.user};
     const auto now = std::chrono::steady_clock::now();
     const auto ttl = asked.configuration->auth.cache_ttl;
     if (const auto* const known = cache_.find(name, ttl, now)) {
@@ -125,7 +140,7 @@ void secret_lookup::runner::find(question asked, callback done) {
         }
     }
     if (const auto same = wanted_.find(name); same != wanted_.end()) {
-        same->second.callers.push_back(std::move(done));
+        same->second.callers.push_back({std::move(asked), std::move(done)});
         return;
     }
     if (wanted_.size() >= most_questions) {
@@ -140,17 +155,15 @@ void secret_lookup::runner::find(question asked, callback done) {
     }
     groups_[name.first].waiting.push_back(name);
     auto& one = wanted_[name];
-    one.asked = std::move(asked);
-    one.callers.push_back(std::move(done));
-    pump();
+    one.from = std::move(from);
+    one.configuration = asked.configuration;
+    one.callers.push_back({std::move(asked), std::move(done)});
 }
 
 void secret_lookup::runner::reset(config::config_ptr next) {
     cache_.clear();
-    for (auto& [name, one] : wanted_)
-        one.asked.configuration = next;
     current_ = std::move(next);
-    for (auto& [database, here] : groups_) {
+    for (auto& [source_name, here] : groups_) {
         std::erase_if(here.connections, [](const connection_ptr& one) {
             one->retire();
             if (one->current() != secret_connection::state::idle) return false;
@@ -162,7 +175,7 @@ void secret_lookup::runner::reset(config::config_ptr next) {
 
 std::size_t secret_lookup::runner::connection_count() const {
     std::size_t count = 0;
-    for (const auto& [database, here] : groups_)
+    for (const auto& [source_name, here] : groups_)
         count += here.connections.size();
     return count;
 }
@@ -170,9 +183,9 @@ std::size_t secret_lookup::runner::connection_count() const {
 void secret_lookup::runner::pump() {
     for (bool goes_on = true; goes_on;) {
         goes_on = false;
-        for (auto& [database, here] : groups_) {
+        for (auto& [source_name, here] : groups_) {
             // The map may change inside: then from the front.
-            if (start_next(database, here)) {
+            if (start_next(here)) {
                 goes_on = true;
                 break;
             }
@@ -183,35 +196,38 @@ void secret_lookup::runner::pump() {
     });
 }
 
-/// Gives the oldest question of a database to a connection. False: none, or none is free.
-bool secret_lookup::runner::start_next(const std::string& database, group& here) {
+/// Gives the oldest question of a source to a connection. False: none, or none is free.
+bool secret_lookup::runner::start_next(group& here) {
     if (here.waiting.empty()) return false;
     const secret_name name = here.waiting.front();
-    const question& asked = wanted_.at(name).asked;
-    const bool is_known = !database.empty() && asked.configuration->auth.asks_server() &&
-                          asked.configuration->find_database(database) != nullptr;
-    if (!is_known) {
+    const auto found = wanted_.find(name);
+    if (current_ && found->second.configuration != current_) {
+        // Since a reload each caller's question may be another source's.
         here.waiting.pop_front();
-        settle(name, {fetched_secret::result::none, {}, false, "unknown database", {}});
+        auto callers = std::move(found->second.callers);
+        wanted_.erase(found);
+        for (auto& each : callers)
+            enqueue(std::move(each.asked), std::move(each.done));
         return true;
     }
-    const auto connection = free_connection(asked, here);
+    const auto connection = free_connection(found->second, here);
     if (!connection) return false;
     here.waiting.pop_front();
     ask(connection, name);
     return true;
 }
 
-auto secret_lookup::runner::free_connection(const question& asked, group& here) -> connection_ptr {
+auto secret_lookup::runner::free_connection(const wanted& one_wanted, group& here)
+    -> connection_ptr {
     for (const auto& one : here.connections) {
         const bool is_free = one->current() == secret_connection::state::idle;
         if (is_free && !one->is_retired()) return one;
     }
     if (here.connections.size() >= most_connections_a_database) return nullptr;
     if (connection_count() >= most_connections && !make_room()) return nullptr;
-    here.connections.push_back(
-        std::make_shared<secret_connection>(loop_, target_of(*asked.configuration, asked.database))
-    );
+    here.connections.push_back(std::make_shared<secret_connection>(
+        loop_, target_of(*one_wanted.configuration, one_wanted.from)
+    ));
     sweep();
     return here.connections.back();
 }
@@ -220,7 +236,7 @@ auto secret_lookup::runner::free_connection(const question& asked, group& here) 
 bool secret_lookup::runner::make_room() {
     connection_ptr oldest;
     group* where = nullptr;
-    for (auto& [database, here] : groups_) {
+    for (auto& [source_name, here] : groups_) {
         for (const auto& one : here.connections) {
             if (one->current() != secret_connection::state::idle) continue;
             if (oldest && oldest->idle_since() <= one->idle_since()) continue;
@@ -281,11 +297,11 @@ void secret_lookup::runner::settle(const secret_name& name, const fetched_secret
         cache_.store(name, std::move(one));
     }
     for (const auto& each : callers)
-        each(found);
+        each.done(found);
 }
 
-void secret_lookup::runner::drop(const std::string& database, const connection_ptr& connection) {
-    const auto found = groups_.find(database);
+void secret_lookup::runner::drop(const std::string& source_name, const connection_ptr& connection) {
+    const auto found = groups_.find(source_name);
     if (found != groups_.end()) std::erase(found->second.connections, connection);
 }
 
@@ -297,7 +313,7 @@ void secret_lookup::runner::sweep() {
         is_sweeping_ = false;
         if (error) return;
         const auto now = std::chrono::steady_clock::now();
-        for (auto& [database, here] : groups_) {
+        for (auto& [source_name, here] : groups_) {
             std::erase_if(here.connections, [now](const connection_ptr& one) {
                 const bool is_old = one->current() == secret_connection::state::idle &&
                                     now - one->idle_since() >= longest_idle;
@@ -316,13 +332,36 @@ secret_lookup::secret_lookup() : runner_{std::make_unique<runner>()} {}
 
 secret_lookup::~secret_lookup() = default;
 
-std::string secret_lookup::asked_database(
-    const config::config& configuration, const std::string& database
-) {
-    if (!configuration.auth.asks_server()) return {};
-    const auto& asked = configuration.auth.dbname.empty() ? database : configuration.auth.dbname;
-    const bool is_console = asked == "pgweir" || asked == "pgbouncer";
-    return is_console || configuration.find_database(asked) == nullptr ? std::string{} : asked;
+std::string secret_lookup::source::name() const {
+    // No zero byte stands in any of them.
+    return database + '\0' + auth_user + '\0' + query;
+}
+
+auto secret_lookup::source_of(const config::config& configuration, std::string_view database)
+    -> source {
+    const auto is_console = [](std::string_view name) {
+        return name == "pgweir" || name == "pgbouncer";
+    };
+    const auto& all = configuration.auth;
+    // The entry "*" takes any name, but not the console's.
+    const auto* const entry =
+        is_console(database) ? nullptr : configuration.find_database(database);
+    const auto chosen = [entry](
+                            std::string config::database_options::*own, const std::string& other
+                        ) -> const std::string& {
+        return entry == nullptr || (entry->*own).empty() ? other : entry->*own;
+    };
+    source made;
+    made.auth_user = chosen(&config::database_options::auth_user, all.auth_user);
+    if (made.auth_user.empty()) return made;
+    made.query = chosen(&config::database_options::auth_query, all.query);
+    if (made.query.empty()) made.query = default_query;
+    const auto& asked = chosen(&config::database_options::auth_dbname, all.dbname);
+    made.database = asked.empty() ? database : asked;
+    if (is_console(made.database) || configuration.find_database(made.database) == nullptr) {
+        made.database.clear();
+    }
+    return made;
 }
 
 void secret_lookup::find(question asked, callback done) {
@@ -330,8 +369,8 @@ void secret_lookup::find(question asked, callback done) {
                   ) mutable { runner->find(std::move(asked), std::move(done)); });
 }
 
-void secret_lookup::forget(const std::string& database, const std::string& user) {
-    runner_->post([runner = runner_.get(), name = secret_name{database, user}] {
+void secret_lookup::forget(const source& from, const std::string& user) {
+    runner_->post([runner = runner_.get(), name = secret_name{from.name(), user}] {
         runner->forget(name);
     });
 }

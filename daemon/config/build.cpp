@@ -177,6 +177,7 @@ private:
         file_path(out_.auth.ident_file, "auth.ident_file");
         get(out_.auth.query, "auth.query");
         get(out_.auth.auth_user, "auth.auth_user");
+        out_.auth.is_asked_somewhere = !out_.auth.auth_user.empty();
         get(out_.auth.dbname, "auth.dbname");
         get(out_.auth.cache_ttl, "auth.cache_ttl");
         if (const auto text = auth_file(out_.auth.users_file, "auth.users_file")) {
@@ -229,8 +230,12 @@ private:
         get(result.max_client_connections,
             key + ".max_client_connections",
             "databases.*.max_client_connections");
-        get(result.tls.mode, key + ".tls.mode", "databases.*.tls.mode");
         get(result.connect_query, key + ".connect_query", "databases.*.connect_query");
+        get(result.auth_query, key + ".auth_query", "databases.*.auth_query");
+        get(result.auth_user, key + ".auth_user", "databases.*.auth_user");
+        get(result.auth_dbname, key + ".auth_dbname", "databases.*.auth_dbname");
+        if (!result.auth_user.empty()) out_.auth.is_asked_somewhere = true;
+        get(result.tls.mode, key + ".tls.mode", "databases.*.tls.mode");
         get(result.tls.negotiation, key + ".tls.negotiation", "databases.*.tls.negotiation");
         file_path(result.tls.cert_file, key + ".tls.cert_file", "databases.*.tls.cert_file");
         file_path(result.tls.key_file, key + ".tls.key_file", "databases.*.tls.key_file");
@@ -269,12 +274,6 @@ private:
         one_of_two(key, "user", parsed.user, result.user);
         one_of_two(key, "password", parsed.password, result.password);
         tls_of_two(key, parsed.tls, given, result.tls);
-    }
-
-    /// libpq's keywords in upstream, and ours.
-    void tls_of_two(
-        const std::string& key, conninfo_tls inside, const given_value& given, tls_options& own
-    ) {
         if (result.upstream.channel_binding == binding_choice::require &&
             result.tls.mode == tls_mode::disable) {
             to_.error(
@@ -286,6 +285,12 @@ private:
                 )
             );
         }
+    }
+
+    /// libpq's keywords in upstream, and ours.
+    void tls_of_two(
+        const std::string& key, conninfo_tls inside, const given_value& given, tls_options& own
+    ) {
         for (std::string* path : {&inside.cert_file, &inside.key_file, &inside.ca_file}) {
             if (!path->empty() && *path != "system") *path = beside(to_.file(), *path);
         }

@@ -126,14 +126,16 @@ struct auth_options {
     std::string query;  // empty = none, or the default one when there is an auth_user
     std::string auth_user;
     std::string dbname;  // the entry of `databases` where query runs; empty = the client's
+    bool is_asked_somewhere = false;  // there is an auth_user, here or of one database
     milliseconds cache_ttl{30'000};
     user_secrets users;  // users_file's content, read with the snapshot
     // Content of hba_file and ident_file; never null for type hba.
     std::shared_ptr<const auth::hba_rules> hba;
     std::shared_ptr<const auth::ident_maps> ident;  // null = there is no ident_file
 
-    /// Whether users that users_file does not know are looked for at the server.
-    [[nodiscard]] bool asks_server() const { return !auth_user.empty(); }
+    /// Whether users that users_file does not know are looked for at some server. Which one, and
+    /// how: auth::secret_lookup::source_of().
+    [[nodiscard]] bool asks_server() const { return is_asked_somewhere; }
 
     friend bool operator==(const auth_options&, const auth_options&) = default;
 };
@@ -221,9 +223,9 @@ struct upstream_options {
     std::string options;  // PostgreSQL's `options` start-up parameter
     session_attrs target_session_attrs = session_attrs::any;
     host_order load_balance_hosts = host_order::disable;  // from here or from the key of that name
+    binding_choice channel_binding = binding_choice::prefer;
 
     friend bool operator==(const upstream_options&, const upstream_options&) = default;
-    binding_choice channel_binding = binding_choice::prefer;
 };
 
 struct database_options {
@@ -236,9 +238,14 @@ struct database_options {
     int max_connections = 0;  // to PostgreSQL, of all its pools together; 0 = no limit of its own
     int max_client_connections = 0;  // clients of one database's name; 0 = no limit of its own
     tls_options tls{.mode = tls_mode::prefer};
+    std::string connect_query;  // run on each new server connection; empty = none
+    // For clients of this database instead of auth.query, auth.auth_user and auth.dbname; each
+    // empty = as those say.
+    std::string auth_query;
+    std::string auth_user;
+    std::string auth_dbname;
 
     /// The database to ask the server for when the client asked for `requested`.
-    std::string connect_query;  // run on each new server connection; empty = none
     [[nodiscard]] std::string_view server_dbname(std::string_view requested) const {
         if (!upstream.dbname.empty()) return upstream.dbname;
         return name == "*" ? requested : std::string_view(name);

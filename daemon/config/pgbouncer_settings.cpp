@@ -146,7 +146,7 @@ constexpr auto database_settings = std::to_array<pgbouncer_setting>({
     {"password", text, "", combined, "password", "", "", true},
     {"auth_user", text, "", becomes, "auth_user"},
     {"auth_query", text, "", becomes, "auth_query"},
-    {"auth_dbname", text, "", becomes, "auth.dbname"},
+    {"auth_dbname", text, "", becomes, "auth_dbname"},
     {"pool_size", number, "", becomes, "pool.size", "10000", no_limit_size},
     {"min_pool_size", number, "", becomes, "pool.min_idle"},
     {"reserve_pool_size", number, "", becomes, "pool.overflow"},

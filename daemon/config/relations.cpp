@@ -190,8 +190,41 @@ void check_hba(const config& built, const document& from, report& to) {
     }
 }
 
+/// What databases have of their own.
+void check_auth_query_of(
+    const database_options& database, const config& built, const document& from, report& to
+) {
+    const std::string key = "databases." + key_step(database.name);
+    const bool has_user = !database.auth_user.empty() || !built.auth.auth_user.empty() ||
+                          from.attempted.contains("auth.auth_user") ||
+                          from.attempted.contains(key + ".auth_user");
+    for (const auto& [name, value] :
+         {std::pair{".auth_query", &database.auth_query},
+          std::pair{".auth_dbname", &database.auth_dbname}}) {
+        if (value->empty() || has_user) continue;
+        to.error(
+            from.place_of(key + name),
+            fmt::format("{}{}: needs a user to run the query as; add auth_user: ...", key, name)
+        );
+    }
+    if (!database.auth_query.empty() && database.auth_query.find("$1") == std::string::npos) {
+        to.error(
+            from.place_of(key + ".auth_query"),
+            fmt::format("{}.auth_query: must ask for one user, whose name is $1", key)
+        );
+    }
+    if (!database.auth_dbname.empty() && built.find_database(database.auth_dbname) == nullptr) {
+        to.error(
+            from.place_of(key + ".auth_dbname"),
+            fmt::format("{}.auth_dbname: \"{}\" is not in databases", key, database.auth_dbname)
+        );
+    }
+}
+
 void check_auth_query(const config& built, const document& from, report& to) {
-    if (!built.auth.query.empty() && built.auth.auth_user.empty() &&
+    for (const auto& [name, database] : built.databases)
+        check_auth_query_of(database, built, from, to);
+    if (!built.auth.query.empty() && !built.auth.asks_server() &&
         !from.attempted.contains("auth.auth_user")) {
         to.error(
             from.place_of("auth.query"), "auth.query: needs a user to run as; add auth_user: ..."

@@ -13,8 +13,8 @@
 #include "pool/cancel_registry.hpp"
 #include "pool/saslprep.hpp"
 #include "protocol/authentication.hpp"
-#include "protocol/frame.hpp"
 #include "protocol/crypto.hpp"
+#include "protocol/frame.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <boost/asio/post.hpp>
@@ -297,8 +297,12 @@ void login_phase::authenticate() {
     }
     // Logical replication belongs to its database, as any client does.
     const bool is_physical = replication_ == replication_kind::physical;
-    const auto choice =
-        auth::choose_method(configuration.auth, connection(), {database_, user_, is_physical});
+    const auth::login_name login{
+        database_,
+        user_,
+        is_physical,
+        !auth::secret_lookup::source_of(configuration, database_).auth_user.empty()};
+    const auto choice = auth::choose_method(configuration.auth, connection(), login);
     switch (choice.what) {
         case auth::method_choice::verdict::granted:
             authenticated();
@@ -323,11 +327,6 @@ void login_phase::authenticate() {
     }
 }
 
-/// The entry of `databases` whose server knows the secrets of this client's users; empty = none.
-std::string login_phase::asked_database() const {
-    return auth::secret_lookup::asked_database(*session_->home().configuration(), database_);
-}
-
 void login_phase::begin_exchange(auth::proof how) {
     const auto& configuration = *session_->home().configuration();
     auth::exchange_options options;
@@ -339,7 +338,8 @@ void login_phase::begin_exchange(auth::proof how) {
     if (known != users.end() && known->second.kind != config::secret_kind::none) {
         options.secret = known->second;
     }
-    options.can_fetch = !options.secret && !asked_database().empty();
+    options.can_fetch =
+        !options.secret && auth::secret_lookup::source_of(configuration, database_).can_be_asked();
     options.strangers_get_scram = configuration.auth.asks_server() || most_have_scram(users);
     options.server_end_point = connection().server_end_point;
     exchange_ = std::make_unique<exchange>(std::move(options), session_->home().shared().users);
@@ -374,7 +374,7 @@ void login_phase::fetch_secret(bool anew) {
     worker& home = session_->home();
     // Only values travel: this phase lives on its own thread.
     home.shared().secrets.find(
-        {home.configuration(), asked_database(), user_, anew},
+        {home.configuration(), database_, user_, anew},
         [home = &home, id = session_->id()](auth::fetched_secret fetched) {
             home->with_session(id, [fetched = std::move(fetched)](client_session& session) {
                 auto* const phase = dynamic_cast<login_phase*>(session.phase());
@@ -428,7 +428,10 @@ void login_phase::exchange_refused() {
             break;
     }
     if (exchange_->is_secret_doubtful()) {
-        session_->home().shared().secrets.forget(asked_database(), user_);
+        worker& home = session_->home();
+        home.shared().secrets.forget(
+            auth::secret_lookup::source_of(*home.configuration(), database_), user_
+        );
     }
     refuse_credentials(exchange_->reason());
 }

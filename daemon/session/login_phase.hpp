@@ -57,7 +57,6 @@ private:
     void fetch_secret(bool anew);
     void derive_keys();
     void exchange_refused();
-    std::string asked_database() const;
     void authenticated();
     /// `reason`: what the client is not told, for who operates the daemon; empty = the peer's own
     /// affair, such as a malformed packet.

@@ -72,8 +72,9 @@ TEST(MethodChoice, TrustKnowsTheUsersFile) {
     options.users["app"] = {};
     EXPECT_EQ(choose_method(options, tcp(), app).what, verdict::granted);
     options.users.clear();
-    options.auth_user = "auth";
-    EXPECT_EQ(choose_method(options, tcp(), app).what, verdict::granted);
+    login_name stranger = app;
+    stranger.may_be_at_server = true;
+    EXPECT_EQ(choose_method(options, tcp(), stranger).what, verdict::granted);
 }
 
 TEST(MethodChoice, ACertificateMustBeTheUsers) {

@@ -146,8 +146,6 @@ TEST(IniLoad, TellsEveryErrorAtItsPlace) {
         "t.ini:3:8: databases.blog.upstream: port: not a number from 1 to 65535\n"
         "t.ini:3:15: unknown setting \"listen_addr\" in [databases] blog; it belongs into "
         "[pgbouncer]\n"
-        "t.ini:3:29: [databases] blog: connect_query: nothing is run at connect; set what it sets "
-        "by ALTER ROLE or ALTER DATABASE ... SET in PostgreSQL\n"
         "t.ini:4:1: databases.pgbouncer: this name is the console's; choose another\n"
         "t.ini:6:7: unknown setting \"pool_mod\" in [users] bob; did you mean \"pool_mode\"?\n"
         "t.ini:9:1: unknown setting \"pool_mod\" in [pgbouncer]; did you mean \"pool_mode\"?\n"
@@ -214,10 +212,29 @@ TEST(IniLoad, TellsProblemsOfIncludedFilesAtTheirPlace) {
     );
 }
 
+TEST(IniLoad, TakesWhatOneDatabaseRunsAtConnectAndAsksForUsers) {
+    const load_result result = parse_ini(
+        "[databases]\n"
+        "shop = host=x connect_query='SET datestyle = ''German''' auth_user=own "
+        "auth_query='SELECT a, b FROM f($1)' auth_dbname=blog\n"
+        "blog = host=x\n[pgbouncer]\nauth_type = md5\nauth_file = /dev/null\n"
+        "auth_query = SELECT c, d FROM g($1)\n"
+    );
+    ASSERT_NE(result.value, nullptr) << joined(errors_of(result));
+    const auto& shop = result.value->databases.at("shop");
+    EXPECT_EQ(shop.connect_query, "SET datestyle = 'German'");
+    EXPECT_EQ(shop.auth_user, "own");
+    EXPECT_EQ(shop.auth_query, "SELECT a, b FROM f($1)");
+    EXPECT_EQ(shop.auth_dbname, "blog");
+    EXPECT_EQ(result.value->databases.at("blog").auth_query, "");
+    EXPECT_EQ(result.value->auth.query, "SELECT c, d FROM g($1)");
+    EXPECT_TRUE(result.value->auth.asks_server());
+}
+
 TEST(IniLoad, ResolvesSecretsAndShowsNone) {
     const load_result result = parse_ini(
         "[databases]\nshop = host=x user=u password=${SECRET}\nblog = host=x user=u "
-        "password=hunter2\n[pgbouncer]\nauth_type = trust\n"
+        "password=hunter2 connect_query='SELECT hunter2'\n[pgbouncer]\nauth_type = trust\n"
     );
     ASSERT_NE(result.value, nullptr) << joined(errors_of(result));
     EXPECT_EQ(result.value->databases.at("shop").password, "hunter2");
@@ -230,7 +247,7 @@ TEST(IniLoad, NeverPrintsASecretInAProblem) {
         "[databases]\nx = password='hunter2\n",
         "[databases]\nx = password=a hunter2\n",
         "[databases]\nx = host=h password=hunter2\n",
-        "[databases]\nx = connect_query='hunter2'\n",
+        "[databases]\nx = connect_query='hunter2' hots=x\n",
         "[databases]\nx\n = password=hunter2\n",
         "[databases]\nx = host=h\n  password=hunter2\n",
         "[pgbouncer]\nauth_ldap_options = ldapbindpasswd=hunter2\n",

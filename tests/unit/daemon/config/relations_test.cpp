@@ -321,6 +321,44 @@ TEST(Relations, AuthQueryNeedsItsUserAndItsParameter) {
     EXPECT_EQ(found_in_auth("auth_user: a, dbname: shop"), "");
 }
 
+TEST(Relations, AChannelCanBeBoundOnlyInTls) {
+    EXPECT_EQ(
+        found_in_auth(
+            "type: trust", "shop: {upstream: host=x sslmode=disable channel_binding=require}"
+        ),
+        "t.yaml:2:30: databases.shop.upstream: channel_binding=require needs TLS, which is "
+        "disabled; take out one of the two\n"
+    );
+}
+
+TEST(Relations, AuthQueryOfADatabaseNeedsItsUserAndItsParameter) {
+    EXPECT_EQ(
+        found_in_auth(
+            "users_file: /dev/null",
+            "shop: {upstream: host=x, auth_query: SELECT a FROM b WHERE c = $1}"
+        ),
+        "t.yaml:2:50: databases.shop.auth_query: needs a user to run the query as; add auth_user: "
+        "...\n"
+    );
+    EXPECT_EQ(
+        found_in_auth(
+            "users_file: /dev/null", "shop: {upstream: host=x, auth_user: a, auth_query: SELECT a}"
+        ),
+        "t.yaml:2:64: databases.shop.auth_query: must ask for one user, whose name is $1\n"
+    );
+    EXPECT_EQ(
+        found_in_auth("auth_user: a", "shop: {upstream: host=x, auth_dbname: none}"),
+        "t.yaml:2:51: databases.shop.auth_dbname: \"none\" is not in databases\n"
+    );
+    // One of a database is enough for the query of all.
+    EXPECT_EQ(
+        found_in_auth(
+            "query: SELECT a FROM b WHERE c = $1", "shop: {upstream: host=x, auth_user: a}"
+        ),
+        ""
+    );
+}
+
 TEST(Relations, HbaNeedsItsFileAndTellsItsLines) {
     const scratch_folder folder;
     EXPECT_EQ(
