@@ -1,5 +1,6 @@
 #include "daemon/session/session_effects.hpp"
 
+#include "daemon/session/shown_value.hpp"
 #include "pool/parse_settings.hpp"
 
 #include <algorithm>
@@ -240,34 +241,28 @@ void session_effects::apply_pins(const sql::session_step& did) {
     if (does(load)) pins_.add(left_behind::unknown);
 }
 
-look_result session_effects::on_looked(
-    const session_inventory& found, pool::server_settings& server
-) {
+bool session_effects::on_looked(const session_inventory& found, pool::server_settings& server) {
     own_ = own_statement::none;
-    look_result result = look_result::clean;
-    const auto at_least = [&result](look_result one) { result = std::max(result, one); };
+    bool have_left_something = false;
     for (const auto reason : inventoried) {
         const bool is_there = (found.kinds & reason) != left_behind::nothing;
         const bool is_held = (pins_.held() & reason) != left_behind::nothing;
         if (is_there && !is_held) {
             pins_.add(reason);
-            at_least(look_result::traces);
+            have_left_something = true;
         } else if (!is_there && is_held) {
             pins_.remove_all(reason);
         }
     }
     pins_.on_commit();
-    for (const auto& [name, value] : found.settings) {
+    for (const auto& [name, value, unit] : found.settings) {
         const auto* const known = settings_.current().find(name);
-        // One that it has set itself is known as it has written it, not as PostgreSQL shows it.
-        if (known != nullptr && (known->form == pool::value_form::sql || known->value == value)) {
-            continue;
-        }
+        if (known != nullptr && is_same_value(known->value, value, unit)) continue;
         settings_.on_set(name, value, pool::value_form::raw);
-        at_least(known == nullptr ? look_result::traces : look_result::unsure);
+        have_left_something = true;
     }
     settings_.on_ready('I', server);
-    return result;
+    return have_left_something;
 }
 
 // It failed, or its portal was suspended: it has run, and no CommandComplete tells how far. A lock

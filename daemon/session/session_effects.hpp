@@ -102,7 +102,8 @@ public:
     [[nodiscard]] bool is_looking() const noexcept { return own_ == own_statement::looks; }
     /// It was answered, and this was its ReadyForQuery. Pins end and begin by what is there;
     /// settings that the client did not know of are its own from now on.
-    look_result on_looked(const session_inventory& found, pool::server_settings& server);
+    /// True: statements have left something.
+    bool on_looked(const session_inventory& found, pool::server_settings& server);
     /// It has failed.
     void on_look_failed() noexcept {
         own_ = own_statement::none;

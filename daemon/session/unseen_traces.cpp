@@ -17,8 +17,8 @@ using pool::left_behind;
 // Of a transaction with more of them all are looked after, and none is learnt.
 constexpr std::size_t max_suspects = 64;
 
-constexpr char behind_name = '\1';
-constexpr char behind_value = '\2';
+constexpr char separator = '\1';
+constexpr char end_of_setting = '\2';
 
 constexpr std::size_t settings_column = inventoried.size();
 
@@ -44,13 +44,14 @@ std::string_view unseen_traces::question() noexcept {
            " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
            " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
            " AND pid = pg_catalog.pg_backend_pid()),"
-           " (SELECT pg_catalog.string_agg(name || pg_catalog.chr(1) || setting,"
-           " pg_catalog.chr(2)) FROM pg_catalog.pg_settings WHERE source = 'session')";
+           " (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
+           " pg_catalog.chr(1), unit), pg_catalog.chr(2)) FROM pg_catalog.pg_settings WHERE source "
+           "= 'session')";
 }
 
 void unseen_traces::on_sent(const text_facts& facts, const void* pool, const harmless_code& known) {
     if (!facts.statement) {
-        may_be_there_ = true;
+        may_be_there_ = is_unlearnable_ = true;
         return;
     }
     const sql::statement& statement = *facts.statement;
@@ -62,13 +63,17 @@ void unseen_traces::on_sent(const text_facts& facts, const void* pool, const har
     }
     if (!may_leave_unseen(statement)) return;
     if (is_code_in_text(statement)) {
-        may_be_there_ = true;
+        may_be_there_ = is_unlearnable_ = true;
         return;
     }
     const auto key = harmless_code::key_of(pool, statement.fingerprint);
     if (known.is_known(key)) return;
     may_be_there_ = true;
-    if (suspects_.size() < max_suspects) suspects_.push_back(key);
+    if (suspects_.size() < max_suspects) {
+        suspects_.push_back(key);
+    } else {
+        is_unlearnable_ = true;
+    }
 }
 
 void unseen_traces::on_row(std::string_view body) {
@@ -80,12 +85,15 @@ void unseen_traces::on_row(std::string_view body) {
     }
     std::string_view rest = row.values[settings_column].value_or("");
     while (!rest.empty()) {
-        const std::string_view one = rest.substr(0, rest.find(behind_value));
+        const std::string_view one = rest.substr(0, rest.find(end_of_setting));
         rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-        const auto middle = one.find(behind_name);
-        if (middle == std::string_view::npos) continue;
-        found.settings.emplace_back(
-            protocol::ascii_lower(one.substr(0, middle)), one.substr(middle + 1)
+        const auto value = one.find(separator);
+        const auto unit = one.find(separator, value + 1);
+        if (value == std::string_view::npos || unit == std::string_view::npos) continue;
+        found.settings.push_back(
+            {protocol::ascii_lower(one.substr(0, value)),
+             std::string{one.substr(value + 1, unit - value - 1)},
+             std::string{one.substr(unit + 1)}}
         );
     }
     found_ = std::move(found);
@@ -97,23 +105,25 @@ std::optional<session_inventory> unseen_traces::take() noexcept {
     return std::exchange(found_, std::nullopt);
 }
 
-void unseen_traces::settle(look_result result, harmless_code& known) {
-    if (suspects_.size() < max_suspects) {
+// Of several nobody knows which it was, so all are looked after from now on. One that is trusted by
+// mistake may lead a client to another's rows; one look too many costs a millisecond.
+void unseen_traces::settle(bool have_left_something, harmless_code& known) {
+    if (!is_unlearnable_) {
         for (const auto key : suspects_) {
-            if (result == look_result::clean) {
+            if (have_left_something) {
+                known.on_traces(key);
+            } else {
                 known.on_clean(key);
-            } else if (result == look_result::traces && suspects_.size() == 1) {
-                known.on_traces(key);  // of several nobody knows which it was
             }
         }
     }
-    suspects_.clear();
+    learn_nothing();
 }
 
 void unseen_traces::forget() noexcept {
     may_be_there_ = false;
     may_have_ended_ = left_behind::nothing;
-    suspects_.clear();
+    learn_nothing();
     found_.reset();
 }
 

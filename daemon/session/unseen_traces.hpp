@@ -11,11 +11,9 @@
 #include "pool/reusable.hpp"
 
 #include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace weir::daemon {
@@ -24,7 +22,10 @@ namespace weir::daemon {
 struct session_inventory {
     /// Of listen, temporary_table, advisory_lock, hold_cursor and sql_prepare those that are there.
     pool::left_behind kinds = pool::left_behind::nothing;
-    std::vector<std::pair<std::string, std::string>> settings;  ///< name, value: set in the session
+    struct setting {
+        std::string name, value, unit;  ///< as in pg_settings, the name in lower case
+    };
+    std::vector<setting> settings;  ///< those that were set in the session
 };
 
 /// The reasons that an inventory tells of, in the order of the answer's columns.
@@ -34,13 +35,6 @@ inline constexpr std::array inventoried = {
     pool::left_behind::hold_cursor,
     pool::left_behind::sql_prepare,
     pool::left_behind::advisory_lock,
-};
-
-/// What a look says of the statements that ran before it.
-enum class look_result : std::uint8_t {
-    clean,   ///< they have left nothing
-    unsure,  ///< a setting that the client has made itself is spelled otherwise, or has changed
-    traces,
 };
 
 class unseen_traces {
@@ -59,20 +53,24 @@ public:
 
     /// What has run was undone or wiped in part, or will not be looked after now: that nothing is
     /// there proves nothing about it.
-    void learn_nothing() noexcept { suspects_.clear(); }
+    void learn_nothing() noexcept {
+        suspects_.clear();
+        is_unlearnable_ = false;
+    }
 
     /// DataRow of the answer.
     void on_row(std::string_view body);
     /// The answer is complete; nothing if it was an error.
     [[nodiscard]] std::optional<session_inventory> take() noexcept;
     /// What take() told was looked through.
-    void settle(look_result result, harmless_code& known);
+    void settle(bool have_left_something, harmless_code& known);
 
     /// Nothing of before matters any more: another server, or one that was wiped.
     void forget() noexcept;
 
 private:
     bool may_be_there_ = false;
+    bool is_unlearnable_ = false;  // what is not among suspects_ has run, too
     pool::left_behind may_have_ended_ = pool::left_behind::nothing;
     std::vector<harmless_code::key> suspects_;
     std::optional<session_inventory> found_;
