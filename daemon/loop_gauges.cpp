@@ -25,6 +25,7 @@ constexpr std::array pin_reasons{
     left_behind::hold_cursor,
     left_behind::sql_prepare,
     left_behind::settings_uncertain,
+    left_behind::sequence_value,
 };
 
 loop_gauges nothing_yet() {

@@ -11,6 +11,7 @@
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/reusable.hpp"
+#include "pool/sequence_habits.hpp"
 #include "pool/server_connection.hpp"
 #include "pool/server_state.hpp"
 #include "pool/shared_limit.hpp"
@@ -176,6 +177,8 @@ public:
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting() const;
     /// What its servers have taken of start-up packets. Any thread.
     accepted_values& accepted() { return accepted_; }
+    /// Who asks for currval(). Any thread.
+    sequence_habits& habits() { return habits_; }
     std::string last_error() const;
     /// Servers that live on `loop`, for SHOW SERVERS. On that loop's thread.
     const std::vector<server_connection*>& servers_on(const event_loop& loop) const {
@@ -246,6 +249,7 @@ private:
     host_directory& hosts_;
     std::atomic<pool_mode> mode_;
     accepted_values accepted_;
+    sequence_habits habits_;
 
     mutable std::mutex lock_;
     pool_options options_;       // guarded by lock_

@@ -45,6 +45,7 @@ const char* to_string(left_behind set) noexcept {
     if (holds(left_behind::hold_cursor)) return "hold_cursor";
     if (holds(left_behind::sql_prepare)) return "sql_prepare";
     if (holds(left_behind::settings_uncertain)) return "settings_uncertain";
+    if (holds(left_behind::sequence_value)) return "sequence_value";
     return "unknown session state";
 }
 

@@ -18,6 +18,7 @@ enum class left_behind : std::uint16_t {
     sql_prepare = 16,         ///< PREPARE name AS ...
     settings_uncertain = 32,  ///< a SET whose fate is not known
     unknown = 64,             ///< DO, LOAD, an unparsable statement: anything
+    sequence_value = 128,     ///< a sequence was moved whose currval() may be asked for
 };
 
 [[nodiscard]] constexpr left_behind operator|(left_behind a, left_behind b) noexcept {

@@ -76,6 +76,7 @@ void server_connection::end_connect_query(std::string_view ready_body) {
     const std::string error = std::exchange(connecting_->connect_query_error, {});
     if (!error.empty()) tell_connect_query_failed(error);
     session_->settings.on_connect_query();
+    session_->sequences.moved_by(sequence_record::daemon);
     auto greeting = *session_->greeting;
     for (auto& [name, value] : greeting) {
         if (const auto* const now = session_->settings.reported(name)) value = *now;

@@ -161,10 +161,13 @@ void server_connection::on_tested_reset() {
     session_->unnamed_statement = 0;
     session_->ran_unknown_code = false;
     session_->read_otherwise = false;
+    if (forgets_sequences_) session_->sequences.forget();
+    if (!target_->connect_query.empty()) session_->sequences.moved_by(sequence_record::daemon);
 }
 
 void server_connection::test(std::string_view query) {
     tested_with_reset_ = !query.empty();
+    forgets_sequences_ = forgets_sequences(query);
     test_failed_ = false;
     const auto timeout = owner_->options().connect_timeout;
     deadline_ =

@@ -9,6 +9,7 @@
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/prepared_statements.hpp"
+#include "pool/sequence_record.hpp"
 #include "pool/server_login.hpp"
 #include "pool/server_state.hpp"
 #include "pool/session_settings.hpp"
@@ -68,6 +69,7 @@ struct server_session {
     // A statement was prepared here since the last reset whose text the server may have read by
     // other rules than its client's facts were made with.
     bool read_otherwise = false;
+    sequence_record sequences;
     // Body of the last Bind that its client's relay may have to send once more, and nobody else.
     std::string last_bind;
     bool on_standby =
@@ -220,6 +222,7 @@ private:
     bool abandoned_ = false;  // closing, but PostgreSQL is still busy with it
     bool test_failed_ = false;
     bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
+    bool forgets_sequences_ = false;  // and PostgreSQL forgets what sequences it has moved
 
     // Only while it connects.
     struct connecting;

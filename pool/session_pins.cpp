@@ -8,7 +8,8 @@ namespace {
 
 /// PostgreSQL does it at once and for good, whatever becomes of the transaction.
 bool is_immediate(left_behind reason) noexcept {
-    return reason == left_behind::sql_prepare || reason == left_behind::advisory_lock;
+    return reason == left_behind::sql_prepare || reason == left_behind::advisory_lock ||
+           reason == left_behind::sequence_value;
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ public:
     /// remove_all() ends it.
     void add(left_behind reason, std::string_view name = {});
     /// Takes effect at once for what PostgreSQL does outside of transactions (PREPARE, advisory
-    /// locks), else at the commit.
+    /// locks, sequences), else at the commit.
     void remove(left_behind reason, std::string_view name);
     void remove_all(left_behind reason);
     /// DISCARD ALL.

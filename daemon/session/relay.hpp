@@ -12,6 +12,7 @@
 //   parser_question  the text that a parser's thread is looking at
 //   text_trust       whether the server reads a text as our lexer does
 //   cache_settings   the settings under which the cache knows the session
+//   sequence_watch   what currval() may tell the client
 //   request_batch    what the front of the input asks for
 //   time_limits      which of its times is up
 // The relay's own functions are in
@@ -24,6 +25,7 @@
 //   relay_extended.cpp   the same: Parse, Bind, Describe, Execute, Close
 //   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
+//   relay_sequences.cpp  currval() and lastval()
 //   relay_replies.cpp    server -> client
 //   relay_repeat.cpp     a prepared statement whose result has changed its type
 // One thread: the client's worker.
@@ -40,6 +42,7 @@
 #include "daemon/session/replaced_errors.hpp"
 #include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
+#include "daemon/session/sequence_watch.hpp"
 #include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "daemon/session/statement_names.hpp"
@@ -52,6 +55,7 @@
 #include "pool/prepared_statements.hpp"
 #include "pool/server_connection.hpp"
 #include "pool/session_settings.hpp"
+#include "protocol/error_fields.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/query.hpp"
 #include "protocol/startup.hpp"
@@ -265,7 +269,7 @@ private:
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error, bool is_parse);
-    void refuse_query(const client_error& error);
+    void refuse_query(const client_error& error, bool yields_to_failed_transaction = false);
     std::string_view prepared_over(const text_facts& facts) const;
     static client_error unknown_statement(std::string_view name);
     static client_error duplicate_statement(std::string_view name);
@@ -306,6 +310,16 @@ private:
     void emit_made_here();
     void resolve_dropped();
     void resolve(const protocol::owed& request, pool::change_outcome outcome);
+
+    // --- relay_sequences.cpp ---
+    bool asks_of_others(const text_facts& facts) const;
+    step clean_sequences(const text_facts& facts);
+    std::optional<client_error> refuse_sequence(const text_facts& facts);
+    void note_sequences(const text_facts& facts);
+    void learn_habit(pool::sequence_habit habit);
+    std::string_view sequences_to_discard();
+    bool tell_of_lost_sequence(const protocol::reply_verdict& verdict, std::string_view error);
+    void tell_instead(const protocol::error_fields& fields);
 
     // --- relay_replies.cpp ---
     void take_replies();
@@ -370,6 +384,7 @@ private:
     parser_question question_;
     repeatable_group last_group_;
     text_trust texts_;
+    sequence_watch sequences_;
     std::unique_ptr<time_limits> limits_;  // null: its pool has none
 
     // What memory knows of it.

@@ -41,6 +41,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     text_facts facts;
     if (!find_facts(parse.text, facts)) return step::blocked;
     if (names_.in_doubt(parse.name)) return step::blocked;
+    if (clean_sequences(facts) == step::blocked) return step::blocked;
     account_.note_statement(facts);
     counters_.client_parsed();
     if (opens_block(facts)) {
@@ -90,6 +91,7 @@ relay::step relay::forward_long_parse(const protocol::frame_header& header) {
     const std::string_view bytes = session_->input().unread();
     if (bytes.size() > protocol::frame_header_size && bytes[protocol::frame_header_size] == 0) {
         note_sent({}, tag_none);
+        note_sequences({});
         begin_cached(unknown_extended(), {}, bypass_reason::too_complex);
         // Known on this server alone: its Bind may follow before the server is given away, not
         // after.
@@ -130,6 +132,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
+    if (clean_sequences(facts) == step::blocked) return step::blocked;
     const bool was_idle = server_->pipeline().is_idle();
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
         if (!prepare_on_server(bind.statement, *known)) return step::blocked;
@@ -247,12 +250,19 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
         session_->input().consume(header.size());
         return step::done;
     }
+    if (const auto refused = refuse_sequence(facts)) {
+        refuse_in_stream(*refused, true);
+        session_->input().consume(header.size());
+        return step::done;
+    }
     change_tag tag = tag_none;
     if (facts.statement) {
         tag = names_.next_tag();
         note_sent(facts, tag);
         stage_deallocate(facts, tag);
     }
+    // Of the rest of a portal it was noted at the first.
+    if (facts.statement || !may_be_rest) note_sequences(facts);
     if (may_be_rest) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);
     unit_shape_.reset();
     push(request_kind::execute, reply_action::forward, tag);

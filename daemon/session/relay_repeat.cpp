@@ -97,6 +97,7 @@ void relay::repeat_group() {
         note_sent(run, tag);
         stage_deallocate(run, tag);
     }
+    note_sequences(run);
     push(request_kind::execute, reply_action::forward, tag);
     names_.end_segment();
     protocol::write_sync(out);

@@ -215,7 +215,9 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
         return false;
     }
     if (type == 'Z' && !ours && restores_first(verdict)) return true;
-    if (!tell_by_clients_name(verdict, here)) forward(type, header.size(), here, verdict.action);
+    if (!tell_by_clients_name(verdict, here) && !tell_of_lost_sequence(verdict, here)) {
+        forward(type, header.size(), here, verdict.action);
+    }
     if (!failed) resolve_ended(verdict);
     emit_made_here();
     if (type == 'Z') return after_ready(ours);
@@ -272,6 +274,11 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
         names_.deallocate_all();
         server_->session().statements.deallocate_all();
     }
+    if (complete.tag == "DISCARD ALL" || complete.tag == "DISCARD SEQUENCES") {
+        // Whatever was sent behind it, or comes later in its transaction, is this client's.
+        server_->session().sequences.forget_but(session_->id());
+        sequences_.on_discarded();
+    }
     // What is on its way behind a DISCARD ALL was noted when it was sent and must not be wiped with
     // it.
     if (effects_.on_command_complete(request.tag, complete.tag) && is_last(request)) {
@@ -309,11 +316,7 @@ bool relay::tell_by_clients_name(const protocol::reply_verdict& verdict, std::st
     const std::size_t at = fields.message.find(ours);
     if (at == std::string::npos) return false;
     fields.message.replace(at, ours.size(), '"' + names_.name_of(id) + '"');
-    std::string told;
-    protocol::write_error_response(told, fields);
-    session_->output().add_copy(told);
-    account_.add_reply(told.size());
-    if (capture_) capture_->feed('E', told.size(), told);
+    tell_instead(fields);
     return true;
 }
 

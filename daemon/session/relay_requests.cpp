@@ -199,6 +199,7 @@ relay::step relay::forward_plain(const protocol::frame_header& header) {
         case 'F':
             names_.end_segment();
             note_sent({}, tag_none);
+            note_sequences({});
             begin_cached({}, {}, bypass_reason::protocol_shape);
             push(request_kind::function_call, reply_action::forward, tag_none);
             account_.complete();
@@ -252,11 +253,19 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             if (*done == step::done) session_->input().consume(header.size());
             return *done;
         }
+        if (clean_sequences(facts) == step::blocked) return step::blocked;
+        if (const auto refused = refuse_sequence(facts)) {
+            account_.note_statement(facts);
+            refuse_query(*refused, true);
+            session_->input().consume(header.size());
+            return step::done;
+        }
         request.text = query.text;
     }
     names_.end_segment();
     const change_tag tag = names_.next_tag();
     note_sent(facts, tag);
+    note_sequences(facts);
     const std::size_t own = effects_.is_applying() ? 1 : 0;
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));
     server_->session().unnamed_statement = 0;

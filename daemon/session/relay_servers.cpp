@@ -59,6 +59,7 @@ void relay::link(pool::server_ptr server) {
     server_ = std::move(server);
     texts_.begin_lease();
     traces_.forget();
+    sequences_.begin_lease();
     cancel_is_held_ = is_overdue_ = false;
     counters_.server_assigned();
     counted_to_server_ = server_->output().added();
@@ -82,7 +83,7 @@ void relay::send_own_query(std::string_view sql) {
 }
 
 void relay::send_settings() {
-    std::string sql;
+    std::string sql{sequences_to_discard()};
     const bool greets = state_ == state::greeting;
     if (!effects_.begin_lease(server_->session().settings, greets, sql)) return;
     send_own_query(sql);
@@ -192,6 +193,17 @@ void relay::end_doubt() {
 void relay::settings_failed(std::string_view body) {
     protocol::error_fields fields;
     (void)protocol::decode(body, fields);
+    if (effects_.is_plain()) {
+        fatal(
+            {severity::fatal,
+             sqlstate::connection_failure,
+             "DISCARD SEQUENCES failed on the server: " + fields.message,
+             fields.detail,
+             "The session ends, as currval() might have told it of another client's value. Connect "
+             "again."}
+        );
+        return;
+    }
     fatal(
         {severity::fatal,
          sqlstate::invalid_parameter_value,
@@ -279,6 +291,8 @@ void relay::release() {
     facts.left = effects_.left();
     if (server->session().settings.has_lost_defaults())
         facts.left |= pool::left_behind::settings_uncertain;
+    // Not looked at: the client goes in the middle of a pin that wipes nothing.
+    if (traces_.may_be_there()) facts.left |= pool::left_behind::unknown;
     effects_.end_lease(server->session().settings);
     // A notice among our own replies may be a view into the server's buffer still.
     if (session_ != nullptr) session_->output().settle();

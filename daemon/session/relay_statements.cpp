@@ -67,9 +67,9 @@ void relay::refuse_in_stream(const client_error& error, bool is_parse) {
 }
 
 // The same for a simple Query: it may be in a transaction, or behind extended messages.
-void relay::refuse_query(const client_error& error) {
+void relay::refuse_query(const client_error& error, bool yields_to_failed_transaction) {
     const change_tag tag = names_.next_tag();
-    refusals_.add(tag, error, false);
+    refusals_.add(tag, error, yields_to_failed_transaction);
     protocol::write_query(server_->output().writable(), "DEALLOCATE pgweir_refused");
     server_->session().unnamed_statement = 0;
     names_.end_segment();

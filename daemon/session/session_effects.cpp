@@ -33,15 +33,17 @@ constexpr sql::session_effect_set unpins_client =
     effect_bit(session_effect::discard_temp) | effect_bit(session_effect::advisory_unlock_all) |
     effect_bit(session_effect::close_cursor) | effect_bit(session_effect::close_all) |
     effect_bit(session_effect::deallocate) | effect_bit(session_effect::deallocate_all) |
-    effect_bit(session_effect::discard_all);
+    effect_bit(session_effect::discard_sequences) | effect_bit(session_effect::discard_all);
 
 }  // namespace
 
 bool session_effects::begin_lease(pool::server_settings& server, bool alone, std::string& sql) {
+    const bool has_first_part = !sql.empty();
     const auto gap = settings_.difference(server, sql);
     if (gap == pool::settings_gap::none) {
         settings_.applied(server);
-        return false;
+        if (has_first_part) begin_own();
+        return has_first_part;
     }
     const bool waits = alone || gap == pool::settings_gap::wait;
     own_ = waits ? own_statement::alone : own_statement::ahead;
@@ -49,7 +51,7 @@ bool session_effects::begin_lease(pool::server_settings& server, bool alone, std
 }
 
 void session_effects::on_applied(pool::server_settings& server) {
-    own_ = own_statement::none;
+    if (std::exchange(own_, own_statement::none) == own_statement::plain) return;
     settings_.applied(server);
 }
 
@@ -231,6 +233,7 @@ void session_effects::apply_pins(const sql::session_step& did) {
     if (does(deallocate)) pins_.remove(left_behind::sql_prepare, did.name);
     if (does(deallocate_all)) pins_.remove_all(left_behind::sql_prepare);
     if (does(advisory_unlock_all)) pins_.remove_all(left_behind::advisory_lock);
+    if (does(discard_sequences)) pins_.remove_all(left_behind::sequence_value);
     if ((did.effects & pins_client) == 0) return;
     if (does(listen)) pins_.add(left_behind::listen, did.name);
     if (does(temp_object)) pins_.add(left_behind::temporary_table);

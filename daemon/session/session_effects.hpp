@@ -39,11 +39,15 @@ public:
     // --- a lease ---
 
     /// Appends to `sql` what gives `server` this client's settings: one simple Query in front of
-    /// its messages. False: nothing, they agree. `alone`: nothing of the client's may be sent
+    /// its messages. What stands there already is its first part. False: nothing, they agree.
+    /// `alone`: nothing of the client's may be sent
     /// before it is answered; it may come to that anyway, see is_held().
     [[nodiscard]] bool begin_lease(pool::server_settings& server, bool alone, std::string& sql);
     /// Those statements have succeeded.
     void on_applied(pool::server_settings& server);
+    /// A statement of our own that changes no setting is sent in front of what the client sends
+    /// next; no other is under way.
+    void begin_own() noexcept { own_ = own_statement::plain; }
     /// The server is given back: what is left there is none of this client's business any more.
     void end_lease(pool::server_settings& server);
 
@@ -55,6 +59,8 @@ public:
     void on_cycle_sent() noexcept {
         if (reset_ == reset_stage::sent) reset_ = reset_stage::held;
     }
+    /// What the client has sent may move a sequence whose value it is likely to ask for later.
+    void keep_sequences() { pins_.add(pool::left_behind::sequence_value); }
     /// The server may hold what nobody knows of.
     void leave_unknown() noexcept { dirt_ |= pool::left_behind::unknown; }
 
@@ -114,6 +120,8 @@ public:
 
     /// A statement of our own is under way, and reports are its, not the client's.
     [[nodiscard]] bool is_applying() const noexcept { return own_ != own_statement::none; }
+    /// It is the one of begin_own().
+    [[nodiscard]] bool is_plain() const noexcept { return own_ == own_statement::plain; }
     [[nodiscard]] bool is_restoring() const noexcept { return own_ == own_statement::restores; }
     /// It is under way, and nothing may follow it.
     [[nodiscard]] bool is_applying_alone() const noexcept {
@@ -137,8 +145,10 @@ public:
     [[nodiscard]] bool may_pin() const;
     /// Something has to be wiped off before the next client.
     [[nodiscard]] bool is_dirty() const noexcept { return dirt_ != pool::left_behind::nothing; }
-    /// Both.
-    [[nodiscard]] pool::left_behind left() const noexcept { return pins() | dirt_; }
+    /// Both, but for what the server's record of sequences keeps from others.
+    [[nodiscard]] pool::left_behind left() const noexcept {
+        return without(pins(), pool::left_behind::sequence_value) | dirt_;
+    }
 
     /// From a statement that may change what a text means up to the end of its transaction, what is
     /// prepared is this client's alone: the signature that stands for it. 0: there is no doubt.
@@ -165,6 +175,7 @@ private:
     enum class own_statement : std::uint8_t {
         none,
         ahead,     ///< in front of the client's own messages
+        plain,     ///< the same, and no setting is concerned
         alone,     ///< nothing may follow before its reply
         restores,  ///< the same; it brings start-up values back after a RESET
         looks,     ///< the same; it asks what the session holds

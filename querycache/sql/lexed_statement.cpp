@@ -91,7 +91,8 @@ public:
 
     session_step read() {
         const statement_class kind = class_from(first_);
-        if (calls_unknown(first_)) facts_.writes_unknown = true;
+        const bool calls = calls_unknown(first_);
+        if (calls) facts_.writes_unknown = true;
         facts_.kind = facts_.statements == 0 ? kind : std::max(facts_.kind, kind);
         session_step step;
         step.transaction = read_transaction_control(tokens_, first_, last_, facts_);
@@ -101,6 +102,10 @@ public:
         }
         read_session_effects(tokens_, first_, last_, step, facts_);
         facts_.effects |= step.effects;
+        if (calls || kind == statement_class::unknown || takes_values(kind) ||
+            has(step.effects, session_effect::next_value)) {
+            facts_.takes_values = true;
+        }
         return step;
     }
 
@@ -125,6 +130,12 @@ private:
             if (found == "update" && before != "for" && before != "key") return true;
         }
         return false;
+    }
+
+    // What adds rows takes the defaults of columns that it does not name.
+    bool takes_values(statement_class kind) const {
+        if (kind != statement_class::write) return false;
+        return word(first_) == "copy" || has_word("insert", first_) || has_word("merge", first_);
     }
 
     bool calls_unknown(std::size_t from) const {

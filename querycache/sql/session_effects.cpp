@@ -286,10 +286,11 @@ void effect_reader::read_reset() {
     restore(std::move(name));
 }
 
-// PLANS and SEQUENCES forget what only the server knows; they leave nothing.
+// PLANS forgets what only the server knows; it leaves nothing.
 void effect_reader::read_discard() {
     if (word(1) == "all") add(session_effect::discard_all);
     if (word(1) == "temp" || word(1) == "temporary") add(session_effect::discard_temp);
+    if (word(1) == "sequences") add(session_effect::discard_sequences);
 }
 
 void effect_reader::read_create(std::size_t at) {
@@ -337,6 +338,7 @@ void effect_reader::read_call(std::size_t at) {
     if (is_escaped_name(at)) add(session_effect::set_config);  // it may be
     if (name == "set_config") read_set_config(at);
     if (name == "currval" || name == "lastval") add(session_effect::sequence_value);
+    if (name == "nextval" || name == "setval") add(session_effect::next_value);
     if (name == "pg_advisory_unlock_all") add(session_effect::advisory_unlock_all);
     if (name == "pg_advisory_unlock" || name == "pg_advisory_unlock_shared") {
         add(session_effect::advisory_unlock);

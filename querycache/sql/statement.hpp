@@ -149,7 +149,9 @@ enum class session_effect : std::uint8_t {
     load,
     session_defaults,  ///< ALTER ROLE or DATABASE .. SET: what sessions begin with that are to come
     sequence_value,    ///< currval(), lastval(): only meaningful on the same server
-    opaque,            ///< DO, CALL, unparsable, too long: may have done anything
+    next_value,        ///< nextval(), setval(): what those tell afterwards
+    discard_sequences,  ///< and what makes them forget it
+    opaque,             ///< DO, CALL, unparsable, too long: may have done anything
 };
 using session_effect_set = std::uint32_t;
 constexpr session_effect_set effect_bit(session_effect effect) {
@@ -195,6 +197,9 @@ struct statement {
     bool shared_objects = false;    ///< changes roles, memberships or databases: what all databases
                                     ///< of the server have in common
     bool copy_from_client = false;  ///< COPY ... FROM STDIN
+    /// Likely to move a sequence of its session: INSERT, MERGE and COPY FROM, which take columns'
+    /// defaults, nextval(), and what calls code that is not PostgreSQL's own. By the lexer.
+    bool takes_values = false;
     /// Runs what hangs on tables or on the catalog: event triggers, expressions of indexes.
     bool maintains = false;
     std::uint16_t statements = 0;  ///< how many statements the text holds

@@ -63,6 +63,7 @@ TEST(Reusable, ResetsWhenTheSessionLeftSomething) {
         left_behind::hold_cursor,
         left_behind::sql_prepare,
         left_behind::settings_uncertain,
+        left_behind::sequence_value,
         left_behind::unknown,
     };
     std::set<std::string> reasons;

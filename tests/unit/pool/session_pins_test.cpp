@@ -107,6 +107,16 @@ TEST(SessionPins, OfPreparedStatementsKnowNoTransaction) {
     EXPECT_EQ(pins.held(), nothing);
 }
 
+TEST(SessionPins, OfSequencesKnowNoTransaction) {
+    session_pins pins;
+    pins.add(sequence_value);
+    pins.on_rollback();
+    EXPECT_EQ(pins.held(), sequence_value);
+    pins.remove_all(sequence_value);
+    EXPECT_EQ(pins.held(), nothing);
+    EXPECT_FALSE(pins.has_staged());
+}
+
 TEST(SessionPins, RemovedAndAddedAgainInOneTransactionStayEitherWay) {
     for (const bool commits : {true, false}) {
         session_pins pins;

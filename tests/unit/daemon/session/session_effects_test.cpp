@@ -148,6 +148,53 @@ TEST_F(session_effects_events, AnAdvisoryLockOutlivesTheFailureOfItsStatement) {
     EXPECT_EQ(session_.pins(), left_behind::advisory_lock);
 }
 
+TEST_F(session_effects_events, SequencesPinUntilTheyAreDiscarded) {
+    lease();
+    session_.keep_sequences();
+    ready();
+    EXPECT_EQ(session_.pins(), left_behind::sequence_value);
+    EXPECT_EQ(session_.left(), left_behind::nothing);  // the server's record tells
+    run("DISCARD SEQUENCES", "DISCARD SEQUENCES");
+    EXPECT_FALSE(session_.is_pinned());
+    session_.keep_sequences();
+    run("DISCARD ALL", "DISCARD ALL");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, WhatALeaseBeginsWithGoesInFrontOfTheSettings) {
+    ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
+    std::string sql = "DISCARD SEQUENCES;";
+    ASSERT_TRUE(session_.begin_lease(server_, false, sql));
+    EXPECT_FALSE(session_.is_plain());
+    EXPECT_TRUE(sql.starts_with("DISCARD SEQUENCES;")) << sql;
+    EXPECT_GT(sql.size(), 20U) << sql;
+    EXPECT_FALSE(report("TimeZone", "Asia/Tokyo"));
+    session_.on_applied(server_);
+    session_.end_lease(server_);
+    sql = "DISCARD SEQUENCES;";
+    ASSERT_TRUE(session_.begin_lease(server_, false, sql));
+    EXPECT_TRUE(session_.is_plain());
+    EXPECT_TRUE(session_.is_applying());
+    EXPECT_FALSE(session_.is_held());
+    EXPECT_EQ(sql, "DISCARD SEQUENCES;");
+    session_.on_applied(server_);
+    EXPECT_FALSE(session_.is_applying());
+}
+
+// In the middle of a transaction, whose settings are not the server's to keep.
+TEST_F(session_effects_events, APlainStatementOfOursAppliesNoSettings) {
+    lease();
+    run("BEGIN", "BEGIN", 'T');
+    run("SET work_mem TO '8MB'", "SET", 'T');
+    session_.begin_own();
+    EXPECT_TRUE(session_.is_applying());
+    EXPECT_FALSE(session_.is_applying_alone());
+    session_.on_applied(server_);
+    ready('T');
+    run("ROLLBACK", "ROLLBACK");
+    EXPECT_EQ(value("work_mem"), "");
+}
+
 TEST_F(session_effects_events, ASuspendedPortalMayHaveRun) {
     lease();
     session_.resolve(send("SELECT pg_advisory_lock(1)"), change_outcome::succeeded);
