@@ -74,6 +74,7 @@ pool::pool_options make_pool_options(const config::pool_options& from) {
     to.times.transaction = from.transaction_timeout;
     to.times.idle_in_transaction = from.idle_in_transaction_timeout;
     to.times.idle = from.client_idle_timeout;
+    to.advise = from.advise;
     return to;
 }
 

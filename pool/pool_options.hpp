@@ -50,6 +50,7 @@ struct pool_options {
     std::size_t max_prepared = 200;
     breaker_options breaker;
     client_times times;
+    bool advise = false;  // count what would keep or lose servers in transaction mode
 };
 
 /// One address of PostgreSQL: a host name or address, or the folder of a unix socket.

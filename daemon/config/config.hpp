@@ -168,6 +168,7 @@ struct pool_options {
     milliseconds idle_in_transaction_timeout{0};
     milliseconds client_idle_timeout{0};
     int max_prepared = 200;  // per server connection
+    bool advise = false;
     breaker_options breaker;
 
     friend bool operator==(const pool_options&, const pool_options&) = default;
@@ -200,6 +201,7 @@ struct pool_overrides {
     std::optional<milliseconds> idle_in_transaction_timeout;
     std::optional<milliseconds> client_idle_timeout;
     std::optional<int> max_prepared;
+    std::optional<bool> advise;
     breaker_overrides breaker;
 
     friend bool operator==(const pool_overrides&, const pool_overrides&) = default;

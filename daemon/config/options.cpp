@@ -110,6 +110,8 @@ constexpr auto table = std::to_array<option>({
     {.path = "pool.max_prepared", .type = integer, .default_text = "200", .least = 1, .most = 100'000,
      .pgbouncer = "max_prepared_statements",
      .about = "prepared statements kept on a server connection; a reload changes it for new connections"},
+    {.path = "pool.advise", .type = choice, .default_text = "false", .choices = "false|true",
+     .about = "count the statements that keep a server or fail in transaction mode, by application, in any mode: SHOW ADVICE"},
     {.path = "pool.breaker.failures", .type = integer, .default_text = "5", .least = 1, .most = 10'000,
      .about = "failed connects within window after which a host is left alone; all pools count together"},
     {.path = "pool.breaker.window", .type = duration, .default_text = "10s", .least = 1, .most = year_ms,

@@ -29,6 +29,7 @@ void for_each_pool_field(One& one, Other& other, Visitor&& visit) {
     );
     visit(one.client_idle_timeout, other.client_idle_timeout, "client_idle_timeout");
     visit(one.max_prepared, other.max_prepared, "max_prepared");
+    visit(one.advise, other.advise, "advise");
     visit(one.breaker.failures, other.breaker.failures, "breaker.failures");
     visit(one.breaker.window, other.breaker.window, "breaker.window");
     visit(one.breaker.open, other.breaker.open, "breaker.open");

@@ -253,6 +253,17 @@ constexpr std::array pins_columns{
     small("server_process_id"),
 };
 
+constexpr std::array advice_columns{
+    words("database"),
+    words("user"),
+    words("application"),
+    words("kind"),
+    words("verdict"),
+    count("count"),
+    words("last_query"),
+    words("advice"),
+};
+
 constexpr std::array cache_columns{
     words("rule"),
     count("entries"),
@@ -305,6 +316,7 @@ constinit const list memory{memory_columns};
 constinit const list help{help_columns};
 constinit const list breakers{breakers_columns};
 constinit const list pins{pins_columns};
+constinit const list advice{advice_columns};
 constinit const list cache{cache_columns};
 constinit const list cache_tables{cache_tables_columns};
 constinit const list cache_reasons{cache_reasons_columns};

@@ -32,6 +32,7 @@ extern const list memory;
 extern const list help;
 extern const list breakers;
 extern const list pins;
+extern const list advice;
 extern const list cache;
 extern const list cache_tables;
 extern const list cache_reasons;

@@ -138,6 +138,14 @@ std::vector<command_entry> make_table() {
          "",
          "clients that hold a server outside a transaction, and why",
          columns::pins},
+        {show_advice,
+         "SHOW ADVICE",
+         everybody,
+         0,
+         0,
+         "",
+         "statements that keep a server or fail in transaction mode, where pool.advise is true",
+         columns::advice},
         {show_breakers,
          "SHOW BREAKERS",
          everybody,
@@ -273,7 +281,6 @@ std::vector<command_entry> make_unsupported() {
     return {
         entry("SHOW QUERIES", "The slow log (slow_log.threshold) and /metrics tell of queries."),
         entry("SHOW SLOW", "Slow statements are in the slow log: slow_log.file."),
-        entry("SHOW ADVICE", "SHOW CACHE REASONS tells what is not cached and why."),
         entry("WARM", "Entries come with the first query that a rule admits."),
         entry("INVALIDATE EVENT", "INVALIDATE TABLE, RULE, DATABASE or ALL."),
         entry(

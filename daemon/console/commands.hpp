@@ -40,6 +40,7 @@ enum class command_id : std::uint8_t {
     show_version,
     show_memory,
     show_pins,
+    show_advice,
     show_breakers,
     show_cache,
     show_cache_tables,

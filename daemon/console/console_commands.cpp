@@ -4,6 +4,7 @@
 #include "daemon/console/answer_slot.hpp"
 #include "daemon/console/console_phase.hpp"
 #include "daemon/console/driver_settings.hpp"
+#include "daemon/console/show_advice.hpp"
 #include "daemon/control.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/process_facts.hpp"
@@ -176,6 +177,10 @@ std::optional<result> console_phase::run(const command& what) {
             });
         case command_id::show_pins:
             return gathered([](const sightings& seen) { return console::pin_rows(seen); });
+        case command_id::show_advice:
+            return blocking([&workers = shared().daemon.workers()] {
+                return console::advice_rows(console::advice_everywhere(workers));
+            });
         case command_id::show_breakers:
             return blocking([&pools] { return console::breaker_rows(pools.hosts().figures(), {}); }
             );

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/config/config.hpp"
+#include "daemon/insight/advice.hpp"
 #include "daemon/insight/counters.hpp"
 #include "daemon/insight/observer.hpp"
 #include "daemon/net/listener.hpp"
@@ -59,6 +60,7 @@ public:
     const config::config_ptr& configuration() const { return configuration_; }
     insight::worker_counters& counters() { return counters_; }
     insight::observer& observer() { return observer_; }
+    insight::advice_book& advice() { return advice_; }
     querycache::sql::lexer& lexer() { return lexer_; }
     querycache::sql::statement_memo& memo() { return memo_; }
     querycache::binding_memo& bindings() { return bindings_; }
@@ -86,6 +88,7 @@ private:
     config::config_ptr configuration_;
     insight::worker_counters& counters_;
     insight::observer observer_;
+    insight::advice_book advice_;
     querycache::sql::lexer lexer_;
     querycache::sql::statement_memo memo_;
     querycache::sql::hash_key memo_key_;

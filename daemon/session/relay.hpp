@@ -26,6 +26,7 @@
 //   relay_statements.cpp names of statements
 //   relay_deallocate.cpp names that SQL gives up
 //   relay_sequences.cpp  currval() and lastval()
+//   relay_advice.cpp     what would go wrong in transaction mode
 //   relay_replies.cpp    server -> client
 //   relay_repeat.cpp     a prepared statement whose result has changed its type
 // One thread: the client's worker.
@@ -321,6 +322,9 @@ private:
     bool tell_of_lost_sequence(const protocol::reply_verdict& verdict, std::string_view error);
     void tell_instead(const protocol::error_fields& fields);
 
+    // --- relay_advice.cpp ---
+    void advise(const text_facts& facts, pool::sequence_habit asks);
+
     // --- relay_replies.cpp ---
     void take_replies();
     void read_replies(pool::input_buffer& input);
@@ -358,6 +362,7 @@ private:
     bool cancel_is_held_ = false;   // until our own statement has ended: it is not meant for that
     bool is_overdue_ = false;       // what runs was cancelled for pool.query_timeout
     bool defaults_change_ = false;  // ALTER ROLE or DATABASE .. SET is under way, or has ended
+    bool is_advising_ = false;      // pool.advise
     bool awaits_catalog_ = false;   // a rule may apply, and no cache_ is here yet
     // The large message that is under way in either direction.
     bool drops_rest_ = false;  // of a refused request: nobody gets the rest

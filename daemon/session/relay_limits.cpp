@@ -82,7 +82,9 @@ void relay::enter_queue() {
 
 void relay::adopt_limits() {
     if (session_ == nullptr || state_ == state::greeting) return;
-    const pool::client_times times = pool_->options().times;
+    const auto options = pool_->options();
+    is_advising_ = options.advise;
+    const pool::client_times& times = options.times;
     if (limits_) {
         limits_->set(times);  // a statement that it has cancelled may still have to be ended
     } else if (!times.are_all_off()) {

@@ -359,6 +359,8 @@ void relay::on_ready_for_query(char status) {
     if (server_->pipeline().empty()) refusals_.clear();
     if (status == 'I') portals_.on_transaction_end();
     if (status == 'I' && defaults_change_) retire_servers();
+    // To tell who asks in a later transaction; else a lease's end does.
+    if (status == 'I' && !is_transaction_mode()) sequences_.begin_lease();
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
     if (nothing_owed) texts_.on_nothing_owed();

@@ -77,6 +77,7 @@ void relay::note_sequences(const text_facts& facts) {
     const auto me = session_->id();
     auto habit = sequence_habit::none;
     if (sequence_watch::asks(facts)) habit = sequences_.on_asked(facts, record, me);
+    if (is_advising_) advise(facts, habit);
     if (is_transaction_mode() && habit != sequence_habit::none) {
         learn_habit(habit);
         // They are here, and will be asked for again.

@@ -129,7 +129,6 @@ TEST(ParseCommand, TellsWhatIsNotThereYet) {
     for (const auto* text :
          {"SHOW QUERIES",
           "SHOW SLOW",
-          "SHOW ADVICE",
           "WARM RULE r",
           "INVALIDATE EVENT e",
           "SHOW FDS",
