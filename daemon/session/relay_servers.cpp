@@ -171,11 +171,13 @@ void relay::look_for_traces() {
 }
 
 void relay::end_look() {
-    const auto found = traces_.take();
+    auto found = traces_.take();
     if (!found) {
         effects_.on_look_failed();
         return;
     }
+    // What it has set looks as if a client's statement had: nobody can tell the two apart.
+    if (!server_->session().target->connect_query.empty()) found->settings.clear();
     traces_.settle(effects_.on_looked(*found, server_->session().settings), home().harmless());
 }
 
