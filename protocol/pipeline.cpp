@@ -168,7 +168,9 @@ reply_verdict pipeline::on_answering(char type) {
     // Replies come in order: a Sync whose fate was unknown would have been answered before this
     // request.
     doubtful_syncs_ = 0;
-    return ends_with_ready(head.kind) ? on_ready_ended(type) : on_extended(type);
+    if (!ends_with_ready(head.kind)) return on_extended(type);
+    has_head_begun_ = true;
+    return on_ready_ended(type);
 }
 
 reply_verdict pipeline::on_extended(char type) {
@@ -273,10 +275,10 @@ bool pipeline::ready_answers_head() const noexcept {
         return false;
     }
     if (head.kind == request_kind::sync) return true;
-    // With a Sync in doubt and no reply to this request yet (it would have ended the doubt):
-    // PostgreSQL never says Z to a Query or FunctionCall before it has said something else, so this
-    // Z is the doubtful Sync's.
-    return ends_with_ready(head.kind) && doubtful_syncs_ == 0;
+    // PostgreSQL never says Z to a Query or FunctionCall before it has said something else. Such a
+    // Z is a doubtful Sync's, or one too many: taken for this request's it would move all answers
+    // that follow to the next one.
+    return ends_with_ready(head.kind) && has_head_begun_;
 }
 
 reply_verdict pipeline::on_error(std::string_view body) {
@@ -391,6 +393,7 @@ void pipeline::drop_stray_copy_ends() noexcept {
 }
 
 void pipeline::pop() noexcept {
+    has_head_begun_ = false;
     first_ = (first_ + 1) & (ring_.size() - 1);
     --count_;
 }
@@ -399,6 +402,7 @@ void pipeline::pop() noexcept {
 void pipeline::push_front(owed request) noexcept {
     first_ = (first_ - 1) & (ring_.size() - 1);
     ring_[first_] = request;
+    has_head_begun_ = true;  // only one whose reply is under way is taken out for a moment
     ++count_;
 }
 

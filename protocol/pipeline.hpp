@@ -198,6 +198,7 @@ private:
     pipeline_state state_ = pipeline_state::answering;
     char transaction_status_;
     bool awaits_sync_ = false;
+    bool has_head_begun_ = false;  // a Query or FunctionCall at the head has got a first reply
 };
 
 [[nodiscard]] const char* to_string(request_kind kind) noexcept;

@@ -303,6 +303,15 @@ TEST(PipelineReplaceError, MustFail) {
     }
 }
 
+TEST(PipelineReady, AloneIsNoAnswerToAQuery) {
+    for (const auto kind : {query, function_call}) {
+        script s;
+        s.push({query, kind});
+        s.part('C', 1).ready('I', 1);
+        EXPECT_EQ(s.on('Z', "I").error, errc::unexpected_message);
+    }
+}
+
 TEST(PipelineReady, MustBeOneByteAndKnown) {
     const std::pair<std::string_view, errc> cases[] = {
         {"", errc::incomplete_message}, {"IT", errc::extra_bytes}, {"X", errc::invalid_value}};
@@ -359,8 +368,12 @@ TEST(Pipeline, RefusesEveryUnexpectedReplyInEverySituation) {
         {"describe portal", [](script& s) { s.push({describe_portal}); }, "TnENSA"},
         {"execute", [](script& s) { s.push({execute}); }, "DCsIGHWENSA"},
         {"sync", [](script& s) { s.push({sync}); }, "ZENSA"},
-        {"query", [](script& s) { s.push({query}); }, "TDCIGHWZENSA"},
-        {"function call", [](script& s) { s.push({function_call}); }, "VZENSA"},
+        {"query", [](script& s) { s.push({query}); }, "TDCIGHWENSA"},
+        {"query, answered", [](script& s) { s.push({query}).part('C', 1); }, "TDCIGHWZENSA"},
+        {"function call", [](script& s) { s.push({function_call}); }, "VENSA"},
+        {"function call, answered",
+         [](script& s) { s.push({function_call}).part('V', 1); },
+         "VZENSA"},
         {"failed query", [](script& s) { s.push({query}).fails('E', 1); }, "ZENSA"},
         {"failed sync", [](script& s) { s.push({sync}).fails('E', 1); }, "ZENSA"},
         {"skipping, no sync", [](script& s) { s.push({bind}).fails('E', 1); }, "ENSA"},
