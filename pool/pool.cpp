@@ -221,7 +221,9 @@ pool::next_use pool::use(server_connection& server, time_point now, bool doubtfu
     if (must_give_up_place(now)) return {next_use::retire, close_reason::shared_limit, {}};
     const auto* const next = waiting_.front();
     if (next == nullptr) return {};
-    if (doubtful) {
+    // On another loop it would be taken for what the client there is told.
+    const bool moves = next->worker != server.loop().index();
+    if (doubtful || (moves && server.has_unheard())) {
         move(server, server_event::check_due);
         return {next_use::check, close_reason::keep, {}};
     }

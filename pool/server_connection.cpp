@@ -98,59 +98,78 @@ void server_connection::on_received(const boost::system::error_code& error) {
 // Idle, parked and tested servers: nobody is there to get the replies. What comes unasked tells how
 // the server is.
 void server_connection::read_unlinked() {
-    const bool testing = state_ == server_state::tested;
-    for (;;) {
-        const std::string_view bytes = input().unread();
-        protocol::frame_header header;
-        const auto parsed = protocol::parse_frame_header(bytes, max_unlinked_message, header);
-        if (parsed == protocol::header_result::incomplete) break;
-        if (parsed == protocol::header_result::malformed) {
-            lost("malformed message while nobody was linked");
-            return;
-        }
-        if (bytes.size() < header.size()) {
-            input().want(header.size());
-            break;
-        }
-        const std::string_view body = bytes.substr(5, header.size() - 5);
-        if (header.type == 'S') {
-            protocol::parameter_status status;
-            if (!protocol::decode(body, status)) {
-                session_->settings.on_parameter_status(status.name, status.value);
-            }
-        } else if (header.type == 'E' && !testing) {
-            lost("PostgreSQL ended the idle connection");
-            return;
-        } else if (testing) {
-            const auto verdict = pipeline_.on_reply(header.type, body);
-            if (verdict.error) {
-                lost("unexpected reply to the reset query");
-                return;
-            }
-            const bool is_of_connect_query = verdict.request.tag == connect_query_tag;
-            if (header.type == 'E' && is_of_connect_query) {
-                tell_connect_query_failed(body);
-            } else if (header.type == 'E') {
-                test_failed_ = true;
-            } else if (header.type == 'Z' && !is_of_connect_query) {
-                on_tested_reset();
-            }
-        } else if (header.type != 'N' && header.type != 'A') {
-            lost("unexpected message on an idle connection");
-            return;
-        }
-        input().consume(header.size());
-        if (testing && pipeline_.is_idle()) {
-            deadline_ = time_point::max();
-            owner_->on_tested(server_ptr{this}, !test_failed_, std::chrono::steady_clock::now());
-            return;
-        }
-    }
-    if (testing && pipeline_.empty()) {
+    if (!take_all_unlinked()) return;
+    if (state_ == server_state::tested && pipeline_.is_idle()) {
+        // Of what is said behind the answer, the rest is still to come.
+        if (input().empty()) end_test();
+    } else if (state_ == server_state::tested && pipeline_.empty()) {
         lost("the reset query or connect_query left a transaction open");
     } else if (state_ == server_state::idle && has_changed_role()) {
         close("PostgreSQL has changed its role");
     }
+}
+
+// All whole messages that are here. False: the server is lost.
+bool server_connection::take_all_unlinked() {
+    for (;;) {
+        const std::string_view bytes = input().unread();
+        protocol::frame_header header;
+        const auto parsed = protocol::parse_frame_header(bytes, max_unlinked_message, header);
+        if (parsed == protocol::header_result::incomplete) return true;
+        if (parsed == protocol::header_result::malformed) {
+            lost("malformed message while nobody was linked");
+            return false;
+        }
+        if (bytes.size() < header.size()) {
+            input().want(header.size());
+            return true;
+        }
+        if (!take_unlinked(header.type, bytes.substr(5, header.size() - 5))) return false;
+        input().consume(header.size());
+    }
+}
+
+// False: the server is lost.
+bool server_connection::take_unlinked(char type, std::string_view body) {
+    const bool is_owed = state_ == server_state::tested && !pipeline_.is_idle();
+    if (type == 'S') {
+        protocol::parameter_status status;
+        if (!protocol::decode(body, status)) {
+            session_->settings.on_parameter_status(status.name, status.value);
+        }
+    } else if (is_owed) {
+        return take_tested(type, body);
+    } else if (type == 'E') {
+        lost("PostgreSQL ended the idle connection");
+        return false;
+    } else if (type != 'N' && type != 'A') {
+        // Whatever it answers, it would answer for the next client, too.
+        lost("unexpected message on an idle connection");
+        return false;
+    }
+    return true;
+}
+
+bool server_connection::take_tested(char type, std::string_view body) {
+    const auto verdict = pipeline_.on_reply(type, body);
+    if (verdict.error) {
+        lost("unexpected reply to the reset query");
+        return false;
+    }
+    const bool is_of_connect_query = verdict.request.tag == connect_query_tag;
+    if (type == 'E' && is_of_connect_query) {
+        tell_connect_query_failed(body);
+    } else if (type == 'E') {
+        test_failed_ = true;
+    } else if (type == 'Z' && !is_of_connect_query) {
+        on_tested_reset();
+    }
+    return true;
+}
+
+void server_connection::end_test() {
+    deadline_ = time_point::max();
+    owner_->on_tested(server_ptr{this}, !test_failed_, std::chrono::steady_clock::now());
 }
 
 // At its ReadyForQuery: what connect_query reports behind it is of the new beginning.
@@ -166,6 +185,9 @@ void server_connection::on_tested_reset() {
 }
 
 void server_connection::test(std::string_view query) {
+    // What was said before the question is no answer to it.
+    tested_with_reset_ = false;
+    if (!take_all_unlinked()) return;
     tested_with_reset_ = !query.empty();
     forgets_sequences_ = forgets_sequences(query);
     test_failed_ = false;

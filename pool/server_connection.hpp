@@ -163,6 +163,8 @@ public:
         return !socket_.input().empty() || socket_.has_received() ||
                (tls() != nullptr && tls()->has_pending());
     }
+    /// The same, or they are still the kernel's: asks it, which costs a system call.
+    bool has_unheard() const { return has_input() || socket_.has_unread(); }
 
     /// Ends a login or a test that takes longer than connect_timeout. Called from time to time.
     void check_deadline(time_point now);
@@ -203,6 +205,10 @@ private:
     void keep() override { intrusive_ptr_add_ref(this); }
     void let_go() override { intrusive_ptr_release(this); }
     void read_unlinked();
+    bool take_all_unlinked();
+    bool take_unlinked(char type, std::string_view body);
+    bool take_tested(char type, std::string_view body);
+    void end_test();
     void lost(std::string_view reason);
     lease_error unreachable(std::string_view reason) const;
 

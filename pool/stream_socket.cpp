@@ -268,6 +268,12 @@ void stream_socket::rest() {
     if (!has_received()) input_.rest();
 }
 
+bool stream_socket::has_unread() const {
+    char byte = 0;
+    const auto got = ::recv(descriptor_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
 output_queue::result stream_socket::flush() {
     if (is_blocked_) {
         output_.settle();

@@ -81,6 +81,8 @@ public:
     int native_handle() const { return descriptor_; }
     /// A receive has ended and on_received() has not been called yet.
     bool has_received() const { return receive_.has_ended(); }
+    /// The kernel has bytes, or the peer's end, that were not received yet.
+    bool has_unread() const;
     endpoint_type local_endpoint() const;
     endpoint_type remote_endpoint() const;
 

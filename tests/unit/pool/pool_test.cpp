@@ -58,6 +58,27 @@ TEST_F(reset, ThatPassedGivesTheServerOn) {
     EXPECT_TRUE(world.closed.empty());
 }
 
+TEST_F(reset, BehindWhichANoticeIsHeardGivesTheServerOn) {
+    const auto notice = played('N', std::string("SNOTICE\0\0", 9));
+    world.say(backend, played_complete("DISCARD ALL") + played_ready() + notice.substr(0, 7));
+    EXPECT_EQ(next.server, nullptr) << "with half a message";
+    world.say(backend, notice.substr(7));
+    ASSERT_NE(next.server, nullptr);
+    EXPECT_EQ(next.heard, "");
+    EXPECT_TRUE(world.closed.empty());
+}
+
+TEST_F(reset, ThatIsAnsweredTwiceClosesTheServer) {
+    const auto answer = played_complete("DISCARD ALL") + played_ready();
+    world.say(backend, answer + answer);
+    expect_closed();
+}
+
+TEST_F(reset, ThatIsAnsweredByReadyForQueryAloneClosesTheServer) {
+    world.say(backend, played_ready());
+    expect_closed();
+}
+
 TEST_F(reset, ThatFailedClosesTheServer) {
     world.say(backend, played_error("42501", "no") + played_ready());
     expect_closed();
@@ -369,6 +390,38 @@ TEST(Pool, MovesAServerToTheLoopOfItsNextClient) {
     EXPECT_EQ(&two.server->loop(), &world.loops[1]);
     world.say(backend, played_ready());
     EXPECT_EQ(two.heard, played_ready());
+}
+
+TEST(Pool, ChecksAServerBeforeItMovesWithWordsThatNobodyHasHeard) {
+    pool_world world{numbers(1)};
+    auto& one = world.ask(0);
+    auto backend = world.let_in();
+    auto& two = world.ask(1);
+    backend.send(played('N', std::string("SNOTICE\0\0", 9)));
+    one.server->unlink();
+    world.servers->release(
+        std::exchange(one.server, nullptr), {release_action::idle, ""}, world.now
+    );
+    world.turn();
+    EXPECT_EQ(two.server, nullptr) << "with another client's words";
+    EXPECT_EQ(asked(backend), "");
+    world.say(backend, played('I', "") + played_ready());
+    ASSERT_NE(two.server, nullptr);
+    EXPECT_EQ(two.heard, "");
+    EXPECT_EQ(&two.server->loop(), &world.loops[1]);
+}
+
+TEST(Pool, DoesNotLendAServerThatGoesOnBehindItsLogin) {
+    pool_world world{numbers(1)};
+    auto& one = world.ask();
+    auto backend = world.next_connection();
+    backend.send(played_login() + played_ready());
+    world.turn();
+    EXPECT_EQ(one.server, nullptr);
+    EXPECT_EQ(world.closed.size(), 1U);
+    world.pass(1s);
+    const auto fresh = world.let_in();
+    EXPECT_NE(one.server, nullptr);
 }
 
 TEST(Pool, ServesAClientWhoseServerDiedWhileItMovedToHisLoop) {
