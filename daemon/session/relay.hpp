@@ -267,6 +267,7 @@ private:
     step refuse_unknown(std::string_view name, const protocol::frame_header& header);
     void close_foreign_unnamed();
     bool owes_ready() const;
+    bool awaits_answers() const;
     step stream(const protocol::frame_header& header);
     void refuse_parse(std::error_code error, std::string_view name);
     void refuse_in_stream(const client_error& error, bool is_parse);

@@ -92,6 +92,7 @@ relay::step relay::need_whole(const protocol::frame_header& header) {
 }
 
 relay::step relay::bad_message(const protocol::frame_header& header) {
+    if (awaits_answers()) return step::blocked;
     fatal(protocol_violation(
         "message type " + std::to_string(static_cast<unsigned char>(header.type)) + " of length " +
         std::to_string(static_cast<std::int32_t>(header.length)) +
@@ -147,9 +148,7 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
         case 'E':
             return forward_execute(header);
         case 'X':
-            // What was asked before is answered first, as by PostgreSQL; but in COPY it is
-            // PostgreSQL that waits.
-            if (owes_ready() && !server_->pipeline().in_copy()) return step::blocked;
+            if (awaits_answers()) return step::blocked;
             session_->close_after_flush("the client said goodbye");
             return step::ended;
         case 'F':
@@ -176,6 +175,12 @@ bool relay::owes_ready() const {
         default:
             return false;
     }
+}
+
+// What was asked before is answered before anything ends the session, as by PostgreSQL; but in a
+// COPY that has no end yet it is PostgreSQL that waits.
+bool relay::awaits_answers() const {
+    return server_ && owes_ready() && !server_->pipeline().reads_copy_data();
 }
 
 // Passes on what has arrived of a message and remembers how much is still to come.
