@@ -191,6 +191,7 @@ private:
     void settings_failed(std::string_view body);
     void fail_statement(const client_error& error);
     void maybe_release();
+    bool hears_more() const;
     void release();
     void abandon_server();
 
@@ -335,6 +336,7 @@ private:
     void lose_server(std::string_view reason);
     void resolve_ended(const protocol::reply_verdict& verdict);
     bool after_ready(bool ours);
+    bool after_asynchronous();
     bool tells_parameter(std::string_view body);
     bool is_last(const protocol::owed& request) const;
     void on_command_complete(const protocol::owed& request, std::string_view body);

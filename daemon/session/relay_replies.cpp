@@ -178,7 +178,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                       verdict.event != protocol::reply_event::asynchronous;
     switch (type) {
         case 'S':
-            if (!tells_parameter(body)) return true;
+            if (!tells_parameter(body)) return after_asynchronous();
             break;
         case 'C':
             if (!ours) on_command_complete(verdict.request, body);
@@ -221,7 +221,14 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     if (!failed) resolve_ended(verdict);
     emit_made_here();
     if (type == 'Z') return after_ready(ours);
-    return true;
+    return verdict.event != protocol::reply_event::asynchronous || after_asynchronous();
+}
+
+// It may be what the server was kept for. False: it is somebody else's.
+bool relay::after_asynchronous() {
+    const bool is_at_rest = server_->pipeline().is_idle() && !account_.is_open();
+    if (is_at_rest && !effects_.is_pinned()) maybe_release();
+    return server_ != nullptr;
 }
 
 void relay::forward(char type, std::size_t size, std::string_view here, reply_action action) {

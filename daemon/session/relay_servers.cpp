@@ -257,10 +257,21 @@ void relay::maybe_release() {
     const bool may_end = (pins & traces_.may_have_ended()) != pool::left_behind::nothing;
     if (may_end || (traces_.may_be_there() && !effects_.is_pinned())) return look_for_traces();
     if (effects_.is_pinned()) return traces_.learn_nothing();
+    if (hears_more()) return;
     // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
     if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
         return;
     release();
+}
+
+// Behind the answer, and with it, a notice or the like has come. It is no answer, so the server is
+// as good as before once it is read; of anything else release() thinks the worst.
+bool relay::hears_more() const {
+    const std::string_view bytes = server_->input().unread();
+    protocol::frame_header header;
+    return protocol::parse_backend_header(bytes, header) == protocol::header_result::complete &&
+           bytes.size() >= header.size() &&
+           std::string_view{"NSA"}.find(header.type) != std::string_view::npos;
 }
 
 // Nothing of the client's is under way. A look may be: its answer is read by whoever wipes the
