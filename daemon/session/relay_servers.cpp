@@ -193,7 +193,7 @@ void relay::end_doubt() {
 }
 
 void relay::settings_failed(std::string_view body) {
-    protocol::error_fields fields;
+    protocol::error_fields fields;  // longer than the error that looks at its code
     (void)protocol::decode(body, fields);
     if (effects_.is_plain()) {
         fatal(
@@ -208,7 +208,7 @@ void relay::settings_failed(std::string_view body) {
     }
     fatal(
         {severity::fatal,
-         sqlstate::invalid_parameter_value,
+         fields.code.empty() ? sqlstate::invalid_parameter_value : std::string_view{fields.code},
          "a setting of this session could not be applied to the server: " + fields.message,
          fields.detail,
          "The session ends, as its statements would run with other settings than its own. Look at "
