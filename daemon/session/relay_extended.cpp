@@ -122,9 +122,10 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     } else if (header.size() <= request_batch::longest) {
         return need_whole(header);
     } else if (!protocol::decode_bind_names(body, bind)) {
-        if (body.size() < protocol::small_message_limit)
-            return need_whole({header.type, 16 * 1024});
-        return bad_message(header);
+        // Names end somewhere: PostgreSQL takes any length, we what Parse may have had.
+        if (body.size() > longest_named_parse) return bad_message(header);
+        const auto more = static_cast<std::uint32_t>(2 * (here + protocol::small_message_limit));
+        return need_whole({header.type, std::min(header.length, more)});
     }
     counters_.bound();
     const auto* known = names_.find(bind.statement);
