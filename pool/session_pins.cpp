@@ -41,6 +41,12 @@ void session_pins::remove_all(left_behind reason) {
     if (is_immediate(reason)) settle();
 }
 
+bool session_pins::holds(left_behind reason, std::string_view name) const noexcept {
+    return !name.empty() && std::any_of(pins_.begin(), pins_.end(), [&](const pin& one) {
+        return one.reason == reason && one.name == name && !one.is_gone;
+    });
+}
+
 void session_pins::end(pin& one) {
     one.is_gone = true;
     staged_ = staged_ || !is_immediate(one.reason);

@@ -35,6 +35,8 @@ public:
     /// ReadyForQuery.
     void on_ready(char transaction_status);
 
+    /// By name; one without a name is not found.
+    [[nodiscard]] bool holds(left_behind reason, std::string_view name) const noexcept;
     [[nodiscard]] left_behind held() const noexcept { return held_; }
     /// The end of the transaction, or a part of it, will change something.
     [[nodiscard]] bool has_staged() const noexcept { return staged_; }

@@ -274,6 +274,7 @@ private:
     void refuse_in_stream(const client_error& error, bool is_parse);
     void refuse_query(const client_error& error, bool yields_to_failed_transaction = false);
     std::string_view prepared_over(const text_facts& facts) const;
+    bool is_prepared_by_sql(std::string_view name) const;
     static client_error unknown_statement(std::string_view name);
     static client_error duplicate_statement(std::string_view name);
     void close_surplus();

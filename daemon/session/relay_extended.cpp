@@ -41,6 +41,9 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     text_facts facts;
     if (!find_facts(parse.text, facts)) return step::blocked;
     if (names_.in_doubt(parse.name)) return step::blocked;
+    const bool renames = is_transaction_mode() && !parse.name.empty();
+    // A PREPARE by SQL that is under way may take the name.
+    if (renames && effects_.may_pin() && owes_ready()) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
     account_.note_statement(facts);
     counters_.client_parsed();
@@ -49,7 +52,11 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
         session_->input().consume(header.size());
         return step::done;
     }
-    const bool renames = is_transaction_mode() && !parse.name.empty();
+    if (renames && is_prepared_by_sql(parse.name)) {
+        refuse_in_stream(duplicate_statement(parse.name), true);
+        session_->input().consume(header.size());
+        return step::done;
+    }
     auto statement = make_client_statement(parse, std::move(facts));
     const pool::statement_ptr wanted = statement.statement;
     auto where = renames ? look_up(*wanted) : presence::absent;
@@ -230,6 +237,7 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
     const bool servers_own = close.name.empty() || !is_transaction_mode() || may_be_of_sql;
     if (servers_own) {
         if (close.name.empty()) server_->session().unnamed_statement = 0;
+        if (may_be_of_sql) effects_.on_close_sent(close.name, tag);
         push(request_kind::close, reply_action::forward, tag);
         return stream(header);
     }

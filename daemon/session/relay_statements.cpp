@@ -98,6 +98,13 @@ std::string_view relay::prepared_over(const text_facts& facts) const {
                                                          : std::string_view{};
 }
 
+// The server has it under this very name, where a Parse would not reach it: ours have others. In a
+// failed transaction only PostgreSQL knows the right error.
+bool relay::is_prepared_by_sql(std::string_view name) const {
+    return effects_.holds(pool::left_behind::sql_prepare, name) &&
+           server_->pipeline().transaction_status() != 'E';
+}
+
 client_error relay::unknown_statement(std::string_view name) {
     return {
         severity::error,
@@ -292,6 +299,9 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
     const bool is_query = request.kind == request_kind::query;
     if (request.action == reply_action::replace_error && !is_query) return;
     names_.resolve(request.tag, outcome);
+    if (request.kind == request_kind::close && outcome == pool::change_outcome::succeeded) {
+        (void)effects_.on_command_complete(request.tag, {});  // it has none
+    }
     if (server_) {
         server_->session().statements.resolve(request.tag, outcome);
         if (request.kind == request_kind::parse && outcome != pool::change_outcome::succeeded) {

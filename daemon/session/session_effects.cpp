@@ -96,6 +96,16 @@ void session_effects::note(const text_facts& facts, change_tag tag) {
     if (reset_ == reset_stage::none && takes_startup_values(facts)) reset_ = reset_stage::sent;
 }
 
+void session_effects::on_close_sent(std::string_view name, change_tag tag) {
+    auto made = std::make_shared<sql::statement>();
+    made->effects = effect_bit(session_effect::deallocate);
+    sql::session_step step;
+    step.effects = made->effects;
+    step.name = name;
+    made->steps.push_back(std::move(step));
+    pending_.push_back({tag, std::move(made), nullptr, 0});
+}
+
 // A server of the pool does not know the start-up packet, so RESET leaves it with less than the
 // client has.
 bool session_effects::takes_startup_values(const text_facts& facts) const {

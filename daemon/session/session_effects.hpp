@@ -55,6 +55,9 @@ public:
 
     /// A Query or Execute under `tag` with these facts; without any, anything may happen.
     void on_sent(const text_facts& facts, change_tag tag);
+    /// A Close of a statement that SQL may have prepared: it ends as DEALLOCATE would. When it has
+    /// succeeded, on_command_complete() is due, without a tag of the server's.
+    void on_close_sent(std::string_view name, change_tag tag);
     /// Its ReadyForQuery is asked for. Behind a RESET of start-up values nothing may follow.
     void on_cycle_sent() noexcept {
         if (reset_ == reset_stage::sent) reset_ = reset_stage::held;
@@ -141,6 +144,10 @@ public:
                                         : pins_.held();
     }
     [[nodiscard]] bool is_pinned() const noexcept { return pins() != pool::left_behind::nothing; }
+    /// This reason by this name.
+    [[nodiscard]] bool holds(pool::left_behind reason, std::string_view name) const noexcept {
+        return pins_.holds(reason, name);
+    }
     /// Something that is under way may pin the client.
     [[nodiscard]] bool may_pin() const;
     /// Something has to be wiped off before the next client.
