@@ -141,6 +141,8 @@ time_limits::sight relay::see() const {
         seen.doing = activity::idle_in_transaction;
     } else if (!session_->is_write_blocked()) {
         seen.doing = activity::idle;
+        // Who is sending is not idle.
+        seen.progress ^= std::uint64_t{session_->input().unread().size()} << 40U;
     }
     return seen;
 }
