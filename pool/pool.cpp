@@ -1,6 +1,7 @@
 #include "pool/pool.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace weir::pool {
@@ -20,11 +21,26 @@ pool::pool(
       events_{events},
       hosts_{hosts},
       mode_{options.mode},
-      options_{std::move(options)},
-      current_target_{nullptr},
       idle_(loops_.size()),
       all_(loops_.size()) {
+    const change begun{*this};
+    adopt(std::move(options));
     lead_to(std::move(target));
+}
+
+// The only place that decides who may do without the lock.
+void pool::publish() {
+    const bool is_needed =
+        !waiting_.empty() || paused_ || shut_down_ || !limits_.empty() || counts_.open() > most();
+    if (is_needed == needs_lock_.load(std::memory_order_relaxed)) return;
+    needs_lock_.store(is_needed, std::memory_order_seq_cst);
+}
+
+void pool::adopt(pool_options options) {
+    mode_.store(options.mode, std::memory_order_relaxed);
+    lifetime_.store(options.lifetime, std::memory_order_relaxed);
+    check_after_idle_.store(options.check_after_idle, std::memory_order_relaxed);
+    options_ = std::move(options);
 }
 
 pool_options pool::options() const {
@@ -39,9 +55,15 @@ pool_numbers pool::numbers() const {
     n.min_idle = static_cast<unsigned>(options_.min_idle);
     n.open = counts_.open();
     n.connecting = counts_.in(server_state::login) + counts_.in(server_state::tested);
-    n.idle = counts_.in(server_state::idle);
+    n.idle = idle_count();
     n.waiting = static_cast<unsigned>(waiting_.size());
     return n;
+}
+
+unsigned pool::idle_count() const {
+    return std::accumulate(idle_.begin(), idle_.end(), 0U, [](unsigned sum, const auto& one) {
+        return sum + one.count();
+    });
 }
 
 void pool::move(server_connection& server, server_event event) {
@@ -49,25 +71,54 @@ void pool::move(server_connection& server, server_event event) {
     if (counts_.move(state, event)) server.set_state(state);
 }
 
+// --- without the lock ---
+
+server_ptr pool::take_idle(event_loop& loop, time_point now) {
+    if (needs_lock_.load(std::memory_order_acquire)) return nullptr;
+    auto& idle = idle_[loop.index()];
+    if (idle.empty() || is_doubtful(*idle.list().back(), now)) return nullptr;
+    server_ptr found = idle.pop_last();
+    found->set_state(server_state::active);
+    return found;
+}
+
+// False, and nothing done, when something is to be decided about it.
+bool pool::put_idle(const server_ptr& server, time_point now) {
+    if (needs_lock_.load(std::memory_order_acquire)) return false;
+    const auto& session = server->session();
+    const auto lifetime = lifetime_.load(std::memory_order_relaxed);
+    const bool is_old = lifetime.count() > 0 && since(session.connected_at, now) >= lifetime;
+    if (is_old || has_retired(session) || server->has_changed_role()) return false;
+    if (server->state() != server_state::active) return false;
+    server->set_state(server_state::idle);
+    server->session().idle_since = now;
+    event_loop& loop = server->loop();
+    idle_[loop.index()].push(server);
+    if (needs_lock_.load(std::memory_order_seq_cst)) (void)serve_waiters_here(loop, now);
+    if (server->state() == server_state::idle) server->start_reading();
+    return true;
+}
+
+// --- with it ---
+
 server_ptr pool::acquire(
     event_loop& loop, waiter_ptr waiter, time_point now, waiting_ticket& ticket
 ) {
-    server_ptr found;
+    if (auto found = take_idle(loop, now)) return found;
     server_ptr doubtful;
     std::vector<connect_plan> to_open;
     bool idle_elsewhere = false;
     bool is_hopeless = false;
     bool is_limited = false;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         if (shut_down_) {
             fail_waiter({std::move(waiter), loop.index(), now, now, 0, 0}, *shut_down_);
             return nullptr;
         }
         auto& idle = idle_[loop.index()];
         if (!paused_ && waiting_.empty() && !idle.empty()) {
-            server_ptr last = std::move(idle.back());
-            idle.pop_back();
+            server_ptr last = idle.pop_last();
             if (!is_doubtful(*last, now)) {
                 move(*last, server_event::linked);
                 return last;
@@ -79,13 +130,14 @@ server_ptr pool::acquire(
         const auto deadline =
             options_.wait_timeout.count() > 0 ? now + options_.wait_timeout : time_point::max();
         ticket = waiting_.push(std::move(waiter), loop.index(), now, deadline);
-        idle_elsewhere = !paused_ && counts_.in(server_state::idle) > idle.size();
+        publish();  // before the counts are looked at
+        idle_elsewhere = !paused_ && idle_count() > idle.count();
         to_open = claim_connects(now);
         is_hopeless = to_open.empty() && has_nobody();
         is_limited = wished_of_ != nullptr;
     }
     if (doubtful) doubtful->test("");
-    if (idle_elsewhere) serve_waiters_elsewhere(loop);
+    if (idle_elsewhere) serve_waiters_elsewhere(loop, now);
     launch(loop, std::move(to_open), now);
     if (is_hopeless) refuse_hopeless(now);
     if (is_limited) ask_for_place(now);
@@ -94,7 +146,7 @@ server_ptr pool::acquire(
 
 bool pool::cancel_wait(waiting_ticket ticket) {
     std::optional<queue::waiter> gone;  // dropped after the lock is released
-    std::lock_guard guard{lock_};
+    const change guard{*this};
     gone = waiting_.remove(ticket);
     return gone.has_value();
 }
@@ -108,33 +160,34 @@ std::optional<waiting_place> pool::place_of(waiting_ticket ticket, time_point no
     return waiting_place{waited, waiter->ahead, is_long, paused_};
 }
 
-void pool::serve_waiters_elsewhere(event_loop& loop) {
-    std::vector<unsigned> owners;
-    {
-        std::lock_guard guard{lock_};
-        for (unsigned i = 0; i < idle_.size(); ++i) {
-            if (i != loop.index() && !idle_[i].empty()) owners.push_back(i);
-        }
+// What claim_connects() has counted on may be gone by now: then it counts again.
+void pool::serve_waiters_elsewhere(event_loop& loop, time_point now) {
+    bool is_nobody_idle = true;
+    for (event_loop* const other : loops_) {
+        if (other == &loop || idle_[other->index()].count() == 0) continue;
+        is_nobody_idle = false;
+        other->post([self = shared_from_this(), other] { self->serve_waiters_on(*other); });
     }
-    for (const unsigned owner : owners) {
-        loops_[owner]->post([self = shared_from_this(), owner] {
-            self->serve_waiters_here(*self->loops_[owner], std::chrono::steady_clock::now());
-        });
-    }
+    if (is_nobody_idle) connect_more(loop, now);
+}
+
+void pool::serve_waiters_on(event_loop& loop) {
+    const auto now = std::chrono::steady_clock::now();
+    if (serve_waiters_here(loop, now)) connect_more(loop, now);
 }
 
 // Servers that are idle on this loop while clients wait: on another loop, after resume(), or when
-// the one that was tested for a waiter has failed its test.
-void pool::serve_waiters_here(event_loop& loop, time_point now) {
+// the one that was tested for a waiter has failed its test. Whether somebody waits on.
+bool pool::serve_waiters_here(event_loop& loop, time_point now) {
     for (;;) {
         server_ptr server;
         next_use next;
         {
-            std::lock_guard guard{lock_};
+            const change guard{*this};
             auto& idle = idle_[loop.index()];
-            if (paused_ || idle.empty() || waiting_.empty()) return;
-            server = std::move(idle.back());
-            idle.pop_back();
+            if (paused_ || waiting_.empty()) return false;
+            if (idle.empty()) return true;
+            server = idle.pop_last();
             next = use(*server, now, is_doubtful(*server, now));
         }
         put_to(std::move(server), std::move(next));
@@ -171,27 +224,26 @@ void pool::deliver(server_ptr server, queue::waiter waiter) {
     waiting_ticket ticket = 0;
     std::vector<connect_plan> to_open;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         if (shut_down_) {
             fail_waiter(std::move(waiter), *shut_down_);
             return;
         }
         ticket = waiting_.put_back(std::move(waiter));
+        publish();  // before the counts are looked at
         to_open = claim_connects(now);
     }
     owner->on_put_back(ticket);
-    serve_waiters_here(loop, now);
-    serve_waiters_elsewhere(loop);
+    (void)serve_waiters_here(loop, now);
+    serve_waiters_elsewhere(loop, now);
     launch(loop, std::move(to_open), now);
 }
 
 bool pool::should_retire(server_connection& server) const {
-    const auto& target = server.session().target;
-    if (shut_down_ || target != target_) return true;
-    if (server.session().retire_generation != retire_generation_) return true;
+    if (shut_down_ || has_retired(server.session())) return true;
     if (server.has_changed_role()) return true;
     if (is_above_limit()) return true;
-    return counts_.open() > static_cast<unsigned>(options_.size + options_.overflow);
+    return counts_.open() > most();
 }
 
 bool pool::has_served_its_time(server_connection& server, time_point now) const {
@@ -207,8 +259,8 @@ bool pool::has_served_its_time(server_connection& server, time_point now) const 
 // It may be dead: idle for long, or it has sent what nobody has read, which may be its end and
 // would be lost on the way to another loop.
 bool pool::is_doubtful(server_connection& server, time_point now) const {
-    return server.has_input() ||
-           since(server.session().idle_since, now) >= options_.check_after_idle;
+    return server.has_input() || since(server.session().idle_since, now) >=
+                                     check_after_idle_.load(std::memory_order_relaxed);
 }
 
 // What becomes of a server that is free: under the lock that decides it.
@@ -253,11 +305,11 @@ void pool::put_to(server_ptr server, next_use use) {
 void pool::offer(server_ptr server, server_event event, time_point now) {
     next_use next;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         move(*server, event);
         server->session().idle_since = now;
         next = use(*server, now, server->has_input());
-        if (next.what == next_use::wait) idle_[server->loop().index()].push_back(server);
+        if (next.what == next_use::wait) idle_[server->loop().index()].push(server);
     }
     put_to(std::move(server), std::move(next));
 }
@@ -266,12 +318,13 @@ void pool::release(server_ptr server, release_decision decision, time_point now)
     if (server->is_closed()) return;
     switch (decision.action) {
         case release_action::idle:
+            if (put_idle(server, now)) return;
             offer(std::move(server), server_event::released, now);
             return;
         case release_action::reset_first: {
             std::string reset_query;
             {
-                std::lock_guard guard{lock_};
+                const change guard{*this};
                 reset_query = options_.reset_query;
                 if (!reset_query.empty()) move(*server, server_event::released_dirty);
             }
@@ -283,7 +336,7 @@ void pool::release(server_ptr server, release_decision decision, time_point now)
             return;
         }
         case release_action::park: {
-            std::lock_guard guard{lock_};
+            const change guard{*this};
             move(*server, server_event::parked);
             return;
         }
@@ -299,7 +352,7 @@ void pool::unpark(server_ptr server) {
     // proves that the session still answers before anybody gets it.
     std::string reset_query;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         move(*server, server_event::released_dirty);
         reset_query = options_.reset_query;
     }
@@ -319,7 +372,7 @@ void pool::on_tested(server_ptr server, bool passed, time_point now) {
 }
 
 void pool::on_abandoned(server_connection& server) {
-    std::lock_guard guard{lock_};
+    const change guard{*this};
     move(server, server_event::failed);
 }
 
@@ -330,17 +383,13 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
     bool has_idle = false;
     const auto now = std::chrono::steady_clock::now();
     {
-        std::lock_guard guard{lock_};
-        auto& idle = idle_[loop.index()];
-        const auto at = std::find_if(idle.begin(), idle.end(), [&](const server_ptr& candidate) {
-            return candidate.get() == &server;
-        });
-        if (at != idle.end()) idle.erase(at);
+        const change guard{*this};
+        idle_[loop.index()].erase(server);
         if (server.is_counted()) leave(server.state());
         server.set_state(server_state::closing);
         to_open = claim_connects(now);
         // It may have been checked for a waiter.
-        has_idle = !paused_ && !waiting_.empty() && counts_.in(server_state::idle) > 0;
+        has_idle = !paused_ && !waiting_.empty() && idle_count() > 0;
     }
     if (was_up) events_.server_closed(*this, loop.index(), reason);
     wake_others();
@@ -350,8 +399,8 @@ void pool::on_closed(server_connection& server, std::string_view reason) {
             const auto later = std::chrono::steady_clock::now();
             self->launch(loop, std::move(to_open), later);
             if (!has_idle) return;
-            self->serve_waiters_here(loop, later);
-            self->serve_waiters_elsewhere(loop);
+            (void)self->serve_waiters_here(loop, later);
+            self->serve_waiters_elsewhere(loop, later);
         });
     }
 }

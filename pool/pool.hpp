@@ -3,11 +3,35 @@
 // it, and a waiter on another loop gets one by its socket being moved there. Thread-safe where
 // said; the lock is held for a few list operations and never while anything is called back. Below
 // it in the lock order are those of its hosts and of the limits that it shares.
+//
+// A transaction that stays on its loop takes no lock: take_idle() and put_idle(). They look at
+// needs_lock_, which publish() makes, under the lock and nowhere else, of all that would concern
+// them: somebody waits, the pool is paused or shut down, shares a limit, or has too many servers.
+//
+//   who waits                                    who puts a server among the idle
+//   1. stands in the queue, under the lock       1. adds it to its loop's list: count_
+//   2. publish(): needs_lock_                    2. looks at needs_lock_; when it is set, serves
+//   3. looks at the counts of all loops, and        the queue from the list, under the lock
+//      posts to those that have idle servers
+//
+// Nobody is forgotten: the four accesses have one order over all threads (seq_cst). Either 2 on the
+// right is after 2 on the left, and the server is offered to the queue; or it is before, then so is
+// 1 on the right, and 3 on the left sees the server.
+// What 3 has seen may be lent again before the post arrives, by a client that came before the wait
+// was published. No connect was claimed for the sake of that server; so whoever finds none on his
+// loop while clients wait, claims anew (serve_waiters_on()). needs_lock_ stays set until the queue
+// is empty, so that from then on all stand in the queue.
+// PAUSE, retiring and shutting down publish first and then post a look at the idle servers to each
+// loop. A server that is put among the idle by what was so before is in the list by the time the
+// post runs, on the same thread.
+// The list itself, and a server's state between idle and active, are its loop's alone; state_counts
+// has one number for the two, so that what the lock guards is right at every moment.
 #pragma once
 
 #include "pool/accepted_values.hpp"
 #include "pool/back_off.hpp"
 #include "pool/connect_plan.hpp"
+#include "pool/idle_servers.hpp"
 #include "pool/lease.hpp"
 #include "pool/pool_options.hpp"
 #include "pool/reusable.hpp"
@@ -118,8 +142,8 @@ public:
     /// Whether RECONNECT or a reload has retired the server, which closes it at its release. Any
     /// thread.
     bool has_retired(const server_session& server) const {
-        std::lock_guard guard{lock_};
-        return server.target != target_ || server.retire_generation != retire_generation_;
+        return !leads_to(*server.target) ||
+               server.retire_generation != retire_generation_.load(std::memory_order_acquire);
     }
     pool_mode mode() const { return mode_.load(std::memory_order_relaxed); }
 
@@ -202,7 +226,29 @@ private:
         return std::chrono::duration_cast<std::chrono::milliseconds>(now - then);
     }
 
+    /// Holds lock_ while something changes, and publishes it.
+    class change {
+    public:
+        explicit change(pool& of) : of_{of}, guard_{of.lock_} {}
+        ~change() { of_.publish(); }
+        change(const change&) = delete;
+        change& operator=(const change&) = delete;
+
+    private:
+        pool& of_;
+        const std::lock_guard<std::mutex> guard_;
+    };
+
+    // Without lock_, on the loop.
+    server_ptr take_idle(event_loop& loop, time_point now);
+    bool put_idle(const server_ptr& server, time_point now);
+    bool is_doubtful(server_connection& server, time_point now) const;
+    unsigned idle_count() const;
+
     // All need lock_.
+    void publish();
+    void adopt(pool_options options);
+    unsigned most() const { return static_cast<unsigned>(options_.size + options_.overflow); }
     pool_numbers numbers() const;
     std::vector<connect_plan> claim_connects(time_point now);
     bool claim_places(time_point now);
@@ -217,7 +263,6 @@ private:
     std::vector<queue::waiter> take_all_waiters();
     bool should_retire(server_connection& server) const;
     bool has_served_its_time(server_connection& server, time_point now) const;
-    bool is_doubtful(server_connection& server, time_point now) const;
     next_use use(server_connection& server, time_point now, bool doubtful);
     void move(server_connection& server, server_event event);
 
@@ -234,8 +279,9 @@ private:
     void deliver(server_ptr server, queue::waiter waiter);
     void put_to(server_ptr server, next_use use);
     void offer(server_ptr server, server_event event, time_point now);
-    void serve_waiters_elsewhere(event_loop& loop);
-    void serve_waiters_here(event_loop& loop, time_point now);
+    void serve_waiters_elsewhere(event_loop& loop, time_point now);
+    void serve_waiters_on(event_loop& loop);
+    bool serve_waiters_here(event_loop& loop, time_point now);
     void fail_waiters(std::vector<queue::waiter> waiters, const lease_error& why);
     void fail_waiter(queue::waiter waiter, lease_error why);
     void close_idle(event_loop& loop, time_point now);
@@ -252,13 +298,10 @@ private:
     sequence_habits habits_;
 
     mutable std::mutex lock_;
-    pool_options options_;       // guarded by lock_
-    connect_target_ptr target_;  // guarded by lock_
-    // target_, for a comparison; who compares holds a reference to what he compares with it.
-    std::atomic<const connect_target*> current_target_;
+    pool_options options_;                  // guarded by lock_
+    connect_target_ptr target_;             // guarded by lock_
     queue waiting_;                         // guarded by lock_
     state_counts counts_;                   // guarded by lock_
-    std::uint64_t retire_generation_ = 0;   // guarded by lock_
     bool paused_ = false;                   // guarded by lock_
     bool is_asked_about_ = false;           // guarded by lock_; see try_again()
     std::optional<lease_error> shut_down_;  // guarded by lock_
@@ -276,9 +319,16 @@ private:
     time_point last_lifetime_close_{};  // guarded by lock_
     std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> greeting_;  // ditto
 
-    // Per loop: the list is that loop's own, its size is read by others under lock_. Least recently
-    // used first.
-    std::vector<std::vector<server_ptr>> idle_;         // changed under lock_ and on the loop
+    // What take_idle() and put_idle() look at: changed under lock_, and seldom.
+    alignas(64) std::atomic<bool> needs_lock_{false};
+    std::atomic<std::uint64_t> retire_generation_{0};
+    // target_, for a comparison; who compares holds a reference to what he compares with it.
+    std::atomic<const connect_target*> current_target_{nullptr};
+    std::atomic<std::chrono::milliseconds> lifetime_;          // of options_
+    std::atomic<std::chrono::milliseconds> check_after_idle_;  // of options_
+
+    // Per loop.
+    std::vector<idle_servers> idle_;
     std::vector<std::vector<server_connection*>> all_;  // on the loop only
 };
 

@@ -75,7 +75,7 @@ void pool::refuse_hopeless(time_point now) {
     std::optional<lease_error> why;
     std::vector<queue::waiter> refused;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         if (waiting_.empty() || paused_ || !has_nobody()) return;
         why = upstream_.why_open(now);
         if (!why) return;
@@ -88,7 +88,7 @@ void pool::refuse_hopeless(time_point now) {
 void pool::connect_more(event_loop& loop, time_point now) {
     std::vector<connect_plan> claimed;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         claimed = claim_connects(now);
     }
     launch(loop, std::move(claimed), now);
@@ -100,7 +100,7 @@ void pool::on_place_free() {
     event_loop* loop = loops_.front();
     upstream_host_ptr host;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         host = std::exchange(awaited_, nullptr);
         if (const auto* const first = waiting_.front()) loop = loops_[first->worker];
     }
@@ -121,7 +121,7 @@ void pool::launch(event_loop& loop, std::vector<connect_plan> plans, time_point 
 void pool::on_connected(server_ptr server, time_point now) {
     outage before;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         server->session().retire_generation = retire_generation_;
         if (server->target() == target_) {
             before = std::exchange(outage_, {});
@@ -140,7 +140,7 @@ void pool::on_connect_failed(server_ptr server, const lease_error& why) {
     outage so_far;
     std::vector<queue::waiter> refused;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         if (server->target() != target_) return;  // a reload has led elsewhere since
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
         failed_at_ = std::chrono::steady_clock::now();

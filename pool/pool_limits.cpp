@@ -57,7 +57,7 @@ bool pool::is_above_limit() const {
 }
 
 void pool::share(limit_list limits) {
-    std::lock_guard guard{lock_};
+    const change guard{*this};
     if (limits == limits_) return;
     wish_nothing();
     const unsigned open = counts_.open();
@@ -73,12 +73,10 @@ void pool::share(limit_list limits) {
 }
 
 std::optional<pool::time_point> pool::idle_longest() const {
-    std::lock_guard guard{lock_};
     std::optional<time_point> longest;
     for (const auto& idle : idle_) {
-        if (idle.empty()) continue;
-        const auto since = idle.front()->session().idle_since;
-        if (!longest || since < *longest) longest = since;
+        const auto since = idle.longest();
+        if (since && (!longest || *since < *longest)) longest = since;
     }
     return longest;
 }
@@ -86,16 +84,12 @@ std::optional<pool::time_point> pool::idle_longest() const {
 // On the loop that it lives on.
 void pool::give_up_idle() {
     event_loop* owner = nullptr;
-    {
-        std::lock_guard guard{lock_};
-        auto oldest = time_point::max();
-        for (unsigned i = 0; i < idle_.size(); ++i) {
-            if (idle_[i].empty()) continue;
-            const auto since = idle_[i].front()->session().idle_since;
-            if (since >= oldest) continue;
-            oldest = since;
-            owner = loops_[i];
-        }
+    auto oldest = time_point::max();
+    for (event_loop* const loop : loops_) {
+        const auto since = idle_[loop->index()].longest();
+        if (!since || *since >= oldest) continue;
+        oldest = *since;
+        owner = loop;
     }
     if (owner == nullptr) return;
     owner->post([self = shared_from_this(), owner] { self->close_longest_idle(*owner); });
@@ -104,11 +98,10 @@ void pool::give_up_idle() {
 void pool::close_longest_idle(event_loop& loop) {
     server_ptr victim;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         auto& idle = idle_[loop.index()];
         if (idle.empty()) return;
-        victim = std::move(idle.front());
-        idle.erase(idle.begin());
+        victim = idle.pop_first();
         leave(victim->state());
         victim->set_uncounted();
     }

@@ -62,7 +62,7 @@ void pool::expire_waiters(event_loop& loop, time_point now) {
     std::string limit;
     bool is_paused = false;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         waiting_.expire(now, overdue);
         if (!overdue.empty()) last = last_error_;
         if (!overdue.empty() && wished_of_) limit = wished_of_->name();
@@ -83,7 +83,7 @@ void pool::close_idle(event_loop& loop, time_point now) {
         server_ptr victim;
         close_reason why = close_reason::keep;
         {
-            std::lock_guard guard{lock_};
+            const change guard{*this};
             auto& idle = idle_[loop.index()];
             if (idle.empty()) return;
             const idle_limits limits{
@@ -91,21 +91,20 @@ void pool::close_idle(event_loop& loop, time_point now) {
                 options_.idle_timeout,
                 options_.lifetime.count() > 0 ? options_.lifetime : milliseconds::max()};
             if (is_above_limit()) {
-                victim = idle.front();
+                victim = idle.list().front();
                 why = close_reason::shared_limit;
             }
-            for (std::size_t i = 0; i < idle.size() && why == close_reason::keep; ++i) {
-                server_connection& server = *idle[i];
+            for (std::size_t i = 0; i < idle.list().size() && why == close_reason::keep; ++i) {
+                server_connection& server = *idle.list()[i];
                 idle_server facts;
                 facts.idle_for = since(server.session().idle_since, now);
                 facts.age = since(server.session().connected_at, now);
-                facts.retire = paused_ || shut_down_ || server.session().target != target_ ||
-                               server.session().retire_generation != retire_generation_;
+                facts.retire = paused_ || shut_down_ || has_retired(server.session());
                 why = should_close(numbers(), limits, facts, since(last_lifetime_close_, now));
-                if (why != close_reason::keep) victim = idle[i];
+                if (why != close_reason::keep) victim = idle.list()[i];
             }
             if (!victim) return;
-            std::erase(idle, victim);
+            idle.erase(*victim);
             leave(victim->state());
             victim->set_uncounted();
             if (why == close_reason::lifetime) last_lifetime_close_ = now;
@@ -125,7 +124,7 @@ void pool::close_idle_everywhere() {
 }
 
 void pool::tick(event_loop& loop, time_point now) {
-    serve_waiters_here(loop, now);
+    (void)serve_waiters_here(loop, now);
     expire_waiters(loop, now);
     close_idle(loop, now);
     connect_more(loop, now);
@@ -136,15 +135,14 @@ void pool::tick(event_loop& loop, time_point now) {
 }
 
 void pool::try_again() {
-    std::lock_guard guard{lock_};
+    const change guard{*this};
     is_asked_about_ = true;
 }
 
 void pool::reconfigure(pool_options options, connect_target_ptr target) {
     {
-        std::lock_guard guard{lock_};
-        mode_.store(options.mode, std::memory_order_relaxed);
-        options_ = std::move(options);
+        const change guard{*this};
+        adopt(std::move(options));
         if (*target != *target_) {
             lead_to(std::move(target));
             accepted_.clear();
@@ -157,8 +155,8 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
 
 void pool::retire_all() {
     {
-        std::lock_guard guard{lock_};
-        ++retire_generation_;
+        const change guard{*this};
+        retire_generation_.fetch_add(1, std::memory_order_acq_rel);
         upstream_.try_soon();
     }
     close_idle_everywhere();
@@ -166,7 +164,7 @@ void pool::retire_all() {
 
 void pool::pause() {
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         paused_ = true;
     }
     close_idle_everywhere();
@@ -174,7 +172,7 @@ void pool::pause() {
 
 void pool::resume() {
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         paused_ = false;
         pause_.on_success();
         upstream_.try_soon();
@@ -189,7 +187,7 @@ void pool::resume() {
 void pool::shut_down(const lease_error& error) {
     std::vector<queue::waiter> waiters;
     {
-        std::lock_guard guard{lock_};
+        const change guard{*this};
         shut_down_ = error;
         waiters = take_all_waiters();
     }
@@ -200,8 +198,8 @@ void pool::shut_down(const lease_error& error) {
 pool_figures pool::figures(time_point now) const {
     std::lock_guard guard{lock_};
     pool_figures f;
-    f.active = counts_.in(server_state::active);
-    f.idle = counts_.in(server_state::idle);
+    f.idle = std::min(idle_count(), counts_.in_service());
+    f.active = counts_.in_service() - f.idle;
     f.login = counts_.in(server_state::login);
     f.tested = counts_.in(server_state::tested);
     f.being_canceled = counts_.in(server_state::being_canceled);

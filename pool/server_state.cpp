@@ -163,20 +163,20 @@ const char* to_string(server_event event) noexcept {
 
 void state_counts::enter(server_state& state) noexcept {
     state = server_state::login;
-    ++counts_[static_cast<std::size_t>(state)];
+    ++counts_[slot(state)];
 }
 
 bool state_counts::move(server_state& state, server_event event) noexcept {
     const auto to = transition(state, event);
     if (!to) return false;
-    --counts_[static_cast<std::size_t>(state)];
-    ++counts_[static_cast<std::size_t>(*to)];
+    --counts_[slot(state)];
+    ++counts_[slot(*to)];
     state = *to;
     return true;
 }
 
 void state_counts::leave(server_state state) noexcept {
-    --counts_[static_cast<std::size_t>(state)];
+    --counts_[slot(state)];
 }
 
 unsigned state_counts::open() const noexcept {

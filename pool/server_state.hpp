@@ -46,7 +46,8 @@ inline constexpr std::size_t server_event_count = 9;
 [[nodiscard]] const char* to_string(server_state state) noexcept;
 [[nodiscard]] const char* to_string(server_event event) noexcept;
 
-/// Servers by state. Every change of a server's state goes through here, so the numbers cannot
+/// Servers by state, idle and active ones as one number: a server goes between the two without the
+/// pool's lock. Every other change of a server's state goes through here, so the numbers cannot
 /// drift.
 class state_counts {
 public:
@@ -57,13 +58,17 @@ public:
     /// The server is gone; legal in every state.
     void leave(server_state state) noexcept;
 
-    [[nodiscard]] unsigned in(server_state state) const noexcept {
-        return counts_[static_cast<std::size_t>(state)];
-    }
+    /// Not for idle and active, of which in_service() is the sum.
+    [[nodiscard]] unsigned in(server_state state) const noexcept { return counts_[slot(state)]; }
+    [[nodiscard]] unsigned in_service() const noexcept { return counts_[slot(server_state::idle)]; }
     /// All servers, including closing ones.
     [[nodiscard]] unsigned open() const noexcept;
 
 private:
+    static constexpr std::size_t slot(server_state state) noexcept {
+        return static_cast<std::size_t>(state == server_state::active ? server_state::idle : state);
+    }
+
     std::array<unsigned, server_state_count> counts_{};
 };
 

@@ -70,8 +70,9 @@ std::optional<result> console_phase::pause(const command& what) {
     // shell.
     wait_for([pools](time_point now) -> std::optional<result> {
         const bool busy = std::any_of(pools.begin(), pools.end(), [now](const auto& one) {
+            // An idle one counts as well, until the pause has closed it: a client may be taking it.
             const auto f = one->figures(now);
-            return f.active + f.tested + f.being_canceled > 0;
+            return f.active + f.idle + f.tested + f.being_canceled > 0;
         });
         if (busy) return {};
         return result{};

@@ -67,7 +67,10 @@ public:
     explicit played_backend(int descriptor) : descriptor_{descriptor} {}
     played_backend(played_backend&& other) noexcept
         : descriptor_{std::exchange(other.descriptor_, -1)} {}
-    played_backend& operator=(played_backend&&) = delete;
+    played_backend& operator=(played_backend&& other) noexcept {
+        std::swap(descriptor_, other.descriptor_);
+        return *this;
+    }
     ~played_backend() { die(); }
 
     void send(std::string_view bytes) const {
@@ -76,6 +79,11 @@ public:
             static_cast<ssize_t>(bytes.size())
         );
     }
+    /// The same where the pool may have left meanwhile.
+    void try_to_send(std::string_view bytes) const {
+        (void)!::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    }
+    int descriptor() const { return descriptor_; }
     /// All that was sent has been read by the pool.
     bool is_heard() const {
         int unread = 0;
@@ -123,6 +131,8 @@ public:
     upstream_address address() const { return {folder_.path(), 5432}; }
     /// An address at which nobody listens.
     upstream_address dead_address() const { return {folder_.path(), 5433}; }
+
+    int descriptor() const { return listener_; }
 
     /// The next connection that waits to be accepted.
     std::optional<played_backend> accept() const {
