@@ -1,0 +1,25 @@
+-- currval(), lastval(), and what defines them.
+CREATE SEQUENCE s;
+SELECT lastval();
+SELECT currval('s');
+SELECT nextval('s');
+SELECT currval('s');
+SELECT lastval();
+SELECT nextval('s'), nextval('s');
+SELECT setval('s', 99);
+SELECT nextval('s');
+SELECT currval('s'), lastval();
+CREATE TABLE ser (id serial, big bigserial, g int GENERATED ALWAYS AS IDENTITY, w text);
+INSERT INTO ser (w) VALUES ('a');
+SELECT currval('ser_id_seq'), currval('ser_big_seq'), currval(pg_get_serial_sequence('ser', 'g'));
+SELECT lastval();
+INSERT INTO ser (w) VALUES ('b') RETURNING id, big, g;
+BEGIN; INSERT INTO ser (w) VALUES ('c'); SELECT currval('ser_id_seq'); ROLLBACK;
+SELECT currval('ser_id_seq');
+DISCARD SEQUENCES;
+SELECT currval('ser_id_seq');
+SELECT lastval();
+SELECT nextval('s'); DROP SEQUENCE s; SELECT lastval();
+ALTER SEQUENCE ser_id_seq RESTART WITH 50; INSERT INTO ser (w) VALUES ('d'); SELECT currval('ser_id_seq'); SELECT id FROM ser ORDER BY id;
+DISCARD ALL;
+SELECT lastval();
