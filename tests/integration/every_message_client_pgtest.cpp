@@ -399,6 +399,7 @@ struct difference {
     std::vector<std::string> const& ours;  // all replies to the message and what is behind it
     bool after_answers;                    // behind those to what runs, if anything does
     char const* reason;
+    bool may_agree = false;  // it is a matter of who is faster
 };
 
 #define LOGGED_IN                                                                           \
@@ -446,7 +447,8 @@ std::vector<difference> const differences = {
      "Terminate|(?!Password).*_cut",
      ended,
      false,
-     "who leaves in the middle of a COPY is told nothing"},
+     "who leaves in the middle of a COPY is told nothing, unless PostgreSQL has told it before",
+     true},
     {"copy_in.*",
      "Password.*|type_.*|StartupMessage|SSLRequest|CancelRequest|Terminate_long|"
      "(Flush|Sync|CopyDone)_long|(?!Password).*_(length_3|huge)",
@@ -491,7 +493,7 @@ TEST_P(every_client_message_in, IsAnsweredAsByPostgres) {
             EXPECT_TRUE(ours == theirs) << "in " << here.name << ":\n  PostgreSQL\n"
                                         << text_of(theirs) << "  the daemon\n"
                                         << text_of(ours);
-        } else {
+        } else if (!known->may_agree || ours != theirs) {
             EXPECT_EQ(ours, wanted_of(*known, here.something_runs, theirs))
                 << "in " << here.name << ", " << sent.name << ": " << known->reason;
             EXPECT_NE(ours, theirs) << "in " << here.name << ", " << sent.name

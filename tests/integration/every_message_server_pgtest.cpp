@@ -321,7 +321,12 @@ void every_server_message_in::expect_end(raw_client& client, said const& what) {
         case owed::nothing:
             break;
         case owed::server:
-            EXPECT_TRUE(shape == "TDCZ" || shape == "EZ") << shape;
+            // A second ReadyForQuery may come when the client is on the server already: then it
+            // is the first answer to its statement, and nobody can go on.
+            EXPECT_TRUE(
+                shape == "TDCZ" || shape == "EZ" ||
+                (expected(what) == use::any && shape.ends_with("E$"))
+            ) << shape;
             break;
         case owed::statement:
             if (expected(what) == use::stays) {
