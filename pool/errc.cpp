@@ -29,6 +29,8 @@ const char* text_of(errc code) noexcept {
             return "the server closed the connection";
         case errc::tls_failed:
             return "there is no TLS to the server as it is demanded";
+        case errc::connect_query_failed:
+            return "connect_query of the database did not end in time, or ended the connection";
         case errc::wrong_role:
             return "the server is not of the role that target_session_attrs asks for";
         case errc::server_error:

@@ -16,13 +16,14 @@ enum class errc {
     breaker_open,      ///< the upstream failed too often lately (57P03)
 
     // Reaching a server.
-    host_unresolved,     ///< the host name has no address (08006)
-    connection_refused,  ///< nobody listens there (08006)
-    connect_failed,      ///< the network said no in another way (08006)
-    connect_timeout,     ///< connect_timeout passed before the login ended (08006)
-    server_lost,         ///< an established server connection ended (08006)
-    tls_failed,          ///< no TLS as the mode demands it (08006)
-    wrong_role,          ///< logged in, but not what target_session_attrs asks for (08006)
+    host_unresolved,       ///< the host name has no address (08006)
+    connection_refused,    ///< nobody listens there (08006)
+    connect_failed,        ///< the network said no in another way (08006)
+    connect_timeout,       ///< connect_timeout passed before the login ended (08006)
+    server_lost,           ///< an established server connection ended (08006)
+    tls_failed,            ///< no TLS as the mode demands it (08006)
+    connect_query_failed,  ///< connect_query of the database ended it, or took too long (08006)
+    wrong_role,            ///< logged in, but not what target_session_attrs asks for (08006)
 
     // Logging in to a server. What is wrong with a message itself is a protocol::errc.
     server_error,              ///< the server sent ErrorResponse; its fields are kept as data

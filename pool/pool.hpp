@@ -127,6 +127,9 @@ public:
         host_directory& hosts
     );
 
+    /// What it has wished for is nobody's any more.
+    ~pool();
+
     const std::string& database() const { return database_; }
     const std::string& user() const { return user_; }
     /// Any thread. A copy, as a reload may replace them.

@@ -114,6 +114,8 @@ void pool::on_place_free() {
 void pool::launch(event_loop& loop, std::vector<connect_plan> plans, time_point now) {
     for (auto& plan : plans) {
         server_ptr server{new server_connection(loop, shared_from_this(), plan.target())};
+        // Of its beginning: RECONNECT during the login is for it, too.
+        server->session().retire_generation = retire_generation_.load(std::memory_order_acquire);
         server->connect(std::move(plan), now);
     }
 }
@@ -122,7 +124,6 @@ void pool::on_connected(server_ptr server, time_point now) {
     outage before;
     {
         const change guard{*this};
-        server->session().retire_generation = retire_generation_;
         if (server->target() == target_) {
             before = std::exchange(outage_, {});
             last_error_.clear();

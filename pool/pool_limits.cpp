@@ -8,6 +8,11 @@
 
 namespace weir::pool {
 
+pool::~pool() {
+    for (const auto& limit : limits_)
+        limit->leave(*this);
+}
+
 // A place for one more server under each limit; else a wish is left where there is none.
 bool pool::claim_places(time_point now) {
     if (limits_.empty()) return true;

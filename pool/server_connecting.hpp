@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pool/connect_plan.hpp"
+#include "pool/errc.hpp"
 #include "pool/server_connection.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -42,6 +43,10 @@ struct server_connection::connecting {
     bool asks_for_role = false;  // logged in, to a server that has to be asked what it is
     session_role role;
     std::string role_answer;
+    /// The host has let us in: what its connect_query has met is the database's own fault.
+    [[nodiscard]] errc cause(errc of_the_host) const noexcept {
+        return runs_connect_query ? errc::connect_query_failed : of_the_host;
+    }
     bool runs_connect_query = false;  // accepted, and its connect_query is out
     std::string connect_query_error;  // body of the first ErrorResponse to it
     lease_error why;                  // of the last address that failed

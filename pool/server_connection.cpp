@@ -215,7 +215,8 @@ void server_connection::check_deadline(time_point now) {
         close("PostgreSQL did not end it in time");
     } else if (connecting_) {
         try_next_address(
-            errc::connect_timeout, unreachable("no answer within pool.connect_timeout")
+            connecting_->cause(errc::connect_timeout),
+            unreachable("no answer within pool.connect_timeout")
         );
     } else if (state_ == server_state::tested) {
         lost("no answer to the check or reset query within pool.connect_timeout");
@@ -250,7 +251,7 @@ void server_connection::lost(std::string_view reason) {
         return;
     }
     if (connecting_) {
-        try_next_address(errc::server_lost, unreachable(reason));
+        try_next_address(connecting_->cause(errc::server_lost), unreachable(reason));
         return;
     }
     if (!session_->was_lent && session_->host) {

@@ -18,7 +18,7 @@ namespace weir::daemon {
 namespace {
 
 constexpr std::chrono::seconds patience{10};
-constexpr std::chrono::milliseconds door_patience{50};
+constexpr std::chrono::milliseconds door_patience{5};
 
 // Whoever runs as another user has no business here: it could only switch the cache off.
 bool is_our_user(int descriptor) {
@@ -100,7 +100,8 @@ boost::system::error_code succession::open_door() {
 // free again.
 void succession::open_door_again() {
     const auto failed = open_door();
-    if (!failed) return;
+    // Only now: while another holds the name, a third could start and not find us.
+    if (!failed) return told_.on_successor_gone();
     log_debug("not ready for a successor yet: {}", failed.message());
     door_retry_.expires_after(door_patience);
     door_retry_.async_wait([this](boost::system::error_code error) {
@@ -111,13 +112,14 @@ void succession::open_door_again() {
 void succession::await_successor() {
     door_.async_accept([this](boost::system::error_code error, protocol::socket caller) {
         if (!door_.is_open()) return;
-        if (!error) admit(std::move(caller));
-        if (door_.is_open()) await_successor();
+        const bool is_closed_for_it = !error && admit(std::move(caller));
+        if (!is_closed_for_it) await_successor();
     });
 }
 
-void succession::admit(protocol::socket caller) {
-    if (!is_our_user(caller.native_handle())) return;
+// Whether the door is closed, or was opened anew.
+bool succession::admit(protocol::socket caller) {
+    if (!is_our_user(caller.native_handle())) return false;
     const char word = has_elder() ? busy : ready;
     if (word == ready) {
         told_.on_successor();
@@ -125,16 +127,13 @@ void succession::admit(protocol::socket caller) {
     }
     // One byte into an empty buffer: it is taken at once.
     if (::send(caller.native_handle(), &word, 1, MSG_NOSIGNAL) != 1 && word == ready) {
-        told_.on_successor_gone();
         open_door_again();
-        return;
+        return true;
     }
-    if (word == busy) return;
+    if (word == busy) return false;
     successor_ = std::move(caller);
-    await_end(successor_, [this] {
-        told_.on_successor_gone();
-        open_door_again();
-    });
+    await_end(successor_, [this] { open_door_again(); });
+    return true;
 }
 
 // Neither says more than that one byte: what comes next is the end.

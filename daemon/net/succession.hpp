@@ -52,7 +52,7 @@ private:
     [[nodiscard]] boost::system::error_code open_door();
     void open_door_again();
     void await_successor();
-    void admit(protocol::socket caller);
+    bool admit(protocol::socket caller);
     void await_end(protocol::socket& of, const std::function<void()>& then);
 
     protocol::endpoint door_name_;

@@ -182,6 +182,7 @@ private:
     void note_sent(const text_facts& facts, change_tag tag);
     void retire_servers();
     void look_for_traces();
+    bool has_statement_waiting() const;
     void end_look();
     bool may_give_back() const;
     void forget_server();
@@ -340,6 +341,7 @@ private:
     bool after_asynchronous();
     bool tells_parameter(std::string_view body);
     bool is_last(const protocol::owed& request) const;
+    void note_defaults(std::string_view command_tag);
     void on_command_complete(const protocol::owed& request, std::string_view body);
     bool tell_by_clients_name(const protocol::reply_verdict& verdict, std::string_view error);
     void on_error_response(const protocol::reply_verdict& verdict, std::string_view body);
@@ -365,7 +367,8 @@ private:
     bool told_fatal_ = false;       // PostgreSQL's own FATAL went to the client
     bool cancel_is_held_ = false;   // until our own statement has ended: it is not meant for that
     bool is_overdue_ = false;       // what runs was cancelled for pool.query_timeout
-    bool defaults_change_ = false;  // ALTER ROLE or DATABASE .. SET is under way, or has ended
+    bool defaults_asked_ = false;   // ALTER ROLE or DATABASE .. SET was sent
+    bool defaults_change_ = false;  // and has succeeded in this transaction
     bool is_advising_ = false;      // pool.advise
     bool awaits_catalog_ = false;   // a rule may apply, and no cache_ is here yet
     // The large message that is under way in either direction.

@@ -133,6 +133,7 @@ time_limits::sight relay::see() const {
         seen.in_transaction = false;  // replication: neither a statement nor a transaction
         return seen;
     }
+    if (effects_.is_looking()) return seen;  // no statement of the client's
     if (pipeline != nullptr && !pipeline->empty()) {
         seen.doing = activity::running;
         seen.progress = account_.ended();

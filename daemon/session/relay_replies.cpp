@@ -67,7 +67,8 @@ void relay::on_server_input(pool::server_connection&) {
     const pool::server_ptr server = server_;
     take_replies();
     if (session_ == nullptr || session_->is_closed()) return;
-    if (session_->is_write_blocked() && server_) server_->pause_reading();
+    // The answer to a look is not the client's: who does not read keeps no server for it.
+    if (session_->is_write_blocked() && server_ && !effects_.is_looking()) server_->pause_reading();
     process();
     if (session_ != nullptr) session_->resume_reading();
 }
@@ -83,7 +84,9 @@ void relay::take_replies() {
 }
 
 void relay::read_replies(pool::input_buffer& input) {
-    while (server_ && session_ != nullptr && !session_->is_closed()) {
+    // Until the server is another one: these are not its bytes.
+    while (server_ && &server_->input() == &input && session_ != nullptr && !session_->is_closed()
+    ) {
         const std::string_view bytes = input.unread();
         if (bytes.empty()) break;
         if (reply_rest_ > 0) {
@@ -270,12 +273,18 @@ bool relay::after_ready(bool ours) {
     return server_ != nullptr;
 }
 
+void relay::note_defaults(std::string_view command_tag) {
+    if (command_tag == "ALTER ROLE" || command_tag == "ALTER DATABASE") defaults_change_ = true;
+    if (command_tag == "ROLLBACK") defaults_change_ = false;
+}
+
 void relay::on_command_complete(const protocol::owed& request, std::string_view body) {
     protocol::command_complete complete;
     if (protocol::decode(body, complete)) return;
     if (cache_) settle(cache_->on_command_complete(complete.tag));
     account_.add_rows(complete.rows.value_or(0));
     if (undoes(complete.tag)) traces_.learn_nothing();
+    if (defaults_asked_) note_defaults(complete.tag);
     if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
         // Also when it was one of several statements and could not be staged.
         names_.deallocate_all();

@@ -133,8 +133,8 @@ bool relay::after_own_query() {
     const bool is_canceled = std::exchange(cancel_is_held_, false);
     if (is_canceled && !was_held) on_cancel();
     if (is_canceled || was_look || !was_held) maybe_release();
-    // Not a byte of the statement was sent. A look may end with no statement waiting behind it.
-    if (is_canceled && was_held && !server_ && !(was_look && session_->input().empty())) {
+    // Not a byte of the statement was sent. Behind a look there may be none, or the rest of a COPY.
+    if (is_canceled && was_held && !server_ && (!was_look || has_statement_waiting())) {
         fail_statement(canceled_by());
         return false;
     }
@@ -145,18 +145,24 @@ bool relay::after_own_query() {
     return server_ != nullptr;
 }
 
+bool relay::has_statement_waiting() const {
+    const std::string_view bytes = session_->input().unread();
+    return !bytes.empty() &&
+           std::string_view{"QFPBDEC"}.find(bytes.front()) != std::string_view::npos;
+}
+
 void relay::note_sent(const text_facts& facts, change_tag tag) {
     effects_.on_sent(facts, tag);
     using querycache::sql::session_effect;
     if (facts.statement && has(facts.statement->effects, session_effect::session_defaults)) {
-        defaults_change_ = true;
+        defaults_asked_ = true;
     }
     if (is_transaction_mode()) traces_.on_sent(facts, pool_.get(), home().harmless());
 }
 
 // The next session shall begin with them, whichever server it gets.
 void relay::retire_servers() {
-    defaults_change_ = false;
+    defaults_change_ = defaults_asked_ = false;
     const auto here = pool_->target();
     for (const auto& one : home().shared().pools.all()) {
         if (one->target()->addresses == here->addresses) one->retire_all();
@@ -178,7 +184,14 @@ void relay::end_look() {
     }
     // What it has set looks as if a client's statement had: nobody can tell the two apart.
     if (!server_->session().target->connect_query.empty()) found->settings.clear();
-    traces_.settle(effects_.on_looked(*found, server_->session().settings), home().harmless());
+    const auto before = effects_.pins();
+    const bool was_pinned = effects_.is_pinned();
+    const bool have_left_something = effects_.on_looked(*found, server_->session().settings);
+    traces_.on_pinned(pool::without(effects_.pins(), before));
+    // What was there before hides what came to it.
+    if (was_pinned && !have_left_something) traces_.learn_nothing();
+    traces_.settle(have_left_something, home().harmless());
+    if (was_pinned) traces_.look_again();
 }
 
 // After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,
@@ -335,6 +348,8 @@ void relay::forget_server() {
     server_->cancels().end_lease();
     server_.reset();
     state_ = state::idle;
+    reply_rest_ = 0;  // of the look's answer
+    reply_forwards_ = rows_forward_ = cancel_is_held_ = false;
 }
 
 void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
@@ -342,6 +357,7 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     if (session_ == nullptr) return;
     if (effects_.is_looking() && !effects_.is_pinned() && !told_fatal_) {
         forget_server();
+        if (leaving_) return fatal(shutting_down());
         process();
         return;
     }

@@ -17,6 +17,10 @@ using pool::left_behind;
 // Of a transaction with more of them all are looked after, and none is learnt.
 constexpr std::size_t max_suspects = 64;
 
+constexpr sql::session_effect_set ends_by_name = sql::effect_bit(sql::session_effect::unlisten) |
+                                                 sql::effect_bit(sql::session_effect::deallocate) |
+                                                 sql::effect_bit(sql::session_effect::close_cursor);
+
 constexpr char separator = '\1';
 constexpr char end_of_setting = '\2';
 
@@ -37,16 +41,18 @@ bool may_leave_unseen(const sql::statement& statement) {
 
 // pg_depend knows what is in the temporary schema, and has an index for it: 2615 is pg_namespace.
 std::string_view unseen_traces::question() noexcept {
-    return "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid = 2615"
-           " AND refobjid = pg_catalog.pg_my_temp_schema()),"
+    return "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid "
+           "OPERATOR(pg_catalog.=) 2615"
+           " AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
            " EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),"
            " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
            " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
-           " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory'"
-           " AND pid = pg_catalog.pg_backend_pid()),"
+           " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) "
+           "'advisory'"
+           " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
            " (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
-           " pg_catalog.chr(1), unit), pg_catalog.chr(2)) FROM pg_catalog.pg_settings WHERE source "
-           "= 'session')";
+           " pg_catalog.chr(1), unit), pg_catalog.chr(2)) FROM pg_catalog.pg_settings"
+           " WHERE source OPERATOR(pg_catalog.=) 'session')";
 }
 
 void unseen_traces::on_sent(const text_facts& facts, const void* pool, const harmless_code& known) {
@@ -60,6 +66,9 @@ void unseen_traces::on_sent(const text_facts& facts, const void* pool, const har
     }
     if (sql::has(statement.effects, sql::session_effect::drop_object)) {
         may_have_ended_ |= left_behind::temporary_table;
+    }
+    if (may_leave_unseen(statement) || (statement.effects & ends_by_name) != 0) {
+        may_have_ended_ |= by_look_;
     }
     if (!may_leave_unseen(statement)) return;
     if (is_code_in_text(statement)) {
@@ -122,7 +131,7 @@ void unseen_traces::settle(bool have_left_something, harmless_code& known) {
 
 void unseen_traces::forget() noexcept {
     may_be_there_ = false;
-    may_have_ended_ = left_behind::nothing;
+    may_have_ended_ = by_look_ = left_behind::nothing;
     learn_nothing();
     found_.reset();
 }

@@ -58,6 +58,11 @@ public:
         is_unlearnable_ = false;
     }
 
+    /// Reasons that a look has found: their names are not known, so what ends them may be any code.
+    void on_pinned(pool::left_behind found) noexcept { by_look_ |= found; }
+    /// When the pins of now have ended, which a look cannot see through.
+    void look_again() noexcept { may_be_there_ = true; }
+
     /// DataRow of the answer.
     void on_row(std::string_view body);
     /// The answer is complete; nothing if it was an error.
@@ -72,6 +77,7 @@ private:
     bool may_be_there_ = false;
     bool is_unlearnable_ = false;  // what is not among suspects_ has run, too
     pool::left_behind may_have_ended_ = pool::left_behind::nothing;
+    pool::left_behind by_look_ = pool::left_behind::nothing;
     std::vector<harmless_code::key> suspects_;
     std::optional<session_inventory> found_;
 };

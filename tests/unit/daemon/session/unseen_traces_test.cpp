@@ -154,6 +154,20 @@ TEST_F(unseen_traces_events, APinMayHaveEnded) {
     EXPECT_EQ(traces_.may_have_ended(), left_behind::nothing);
 }
 
+// The name of what a look has found is not known: any code may have ended it, known or not.
+TEST_F(unseen_traces_events, WhatALookHasFoundMayEndByAnything) {
+    run("SELECT unlock(1)", false);
+    run("SELECT unlock(1)", false);
+    for (const auto* const text : {"SELECT unlock(1)", "UNLISTEN a", "CLOSE c"}) {
+        send(text);
+        EXPECT_EQ(traces_.may_have_ended(), left_behind::nothing) << text;
+        traces_.on_pinned(left_behind::listen);
+        send(text);
+        EXPECT_EQ(traces_.may_have_ended(), left_behind::listen) << text;
+        traces_.forget();
+    }
+}
+
 TEST_F(unseen_traces_events, ReadsTheAnswer) {
     traces_.on_row(row(
         {"t",
