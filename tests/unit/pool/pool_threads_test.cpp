@@ -301,7 +301,7 @@ private:
     int at_work_ = 0;
 };
 
-class PoolThreads : public testing::TestWithParam<shape> {};
+class pool_threads : public testing::TestWithParam<shape> {};
 
 // As PAUSE of the console sees it.
 bool is_paused(const pool& one) {
@@ -310,7 +310,7 @@ bool is_paused(const pool& one) {
 }
 
 // No tick comes to anybody's help.
-TEST_P(PoolThreads, ForgetNobodyWhoWaits) {
+TEST_P(pool_threads, ForgetNobodyWhoWaits) {
     crowd all{GetParam()};
     EXPECT_TRUE(all.wait_for(60s))
         << all.servers->figures(steady_clock::now()).waiting << " clients wait for ever";
@@ -322,7 +322,7 @@ TEST_P(PoolThreads, ForgetNobodyWhoWaits) {
     EXPECT_EQ(figures.waiting, 0U);
 }
 
-TEST_P(PoolThreads, ForgetNobodyWhileOperatorsAreAtWork) {
+TEST_P(pool_threads, ForgetNobodyWhileOperatorsAreAtWork) {
     crowd all{GetParam()};
     std::minstd_rand random{7};
     const auto chance = [&](int of) { return std::uniform_int_distribution<>{0, of - 1}(random); };
@@ -363,7 +363,7 @@ TEST_P(PoolThreads, ForgetNobodyWhileOperatorsAreAtWork) {
 
 INSTANTIATE_TEST_SUITE_P(
     Some,
-    PoolThreads,
+    pool_threads,
     // Two that share one server: when one of them is forgotten nothing else happens any more.
     testing::Values(
         shape{2, 1, 1, 40'000}, shape{4, 3, 1, 2'000}, shape{4, 5, 2, 1'000}, shape{4, 2, 6, 500}
