@@ -1,5 +1,6 @@
 #include "daemon/daemon.hpp"
 
+#include "daemon/background_priority.hpp"
 #include "daemon/config/cache_rules.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/config/reload.hpp"
@@ -562,6 +563,7 @@ void running_daemon::run_blocking(
     };
     auto held = std::make_shared<job>(job{std::move(work), std::move(done)});
     boost::asio::post(blocking_, [&loop, held] {
+        let_loops_go_first();
         held->work();
         loop.post([held] { std::exchange(held->done, nullptr)(); });
     });

@@ -1,6 +1,7 @@
 #include "daemon/session/login_phase.hpp"
 
 #include "daemon/auth/secret_lookup.hpp"
+#include "daemon/background_priority.hpp"
 #include "daemon/console/console_phase.hpp"
 #include "daemon/credentials.hpp"
 #include "daemon/insight/log.hpp"
@@ -393,6 +394,7 @@ void login_phase::derive_keys() {
     boost::asio::post(
         home.shared().blocking,
         [home = &home, id = session_->id(), work = exchange_->work()]() mutable {
+            let_loops_go_first();
             protocol::scram_keys keys;
             const bool failed{
                 pool::derive_password_keys(work.password, work.salt, work.iterations, keys)};

@@ -1,5 +1,6 @@
 #include "daemon/session/tls_phase.hpp"
 
+#include "daemon/background_priority.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/session/login_phase.hpp"
@@ -53,6 +54,7 @@ void tls_phase::on_input() {
     input.consume(input.unread().size());
     worker& home = session_->home();
     boost::asio::post(home.shared().blocking, [job, &home, id = session_->id()] {
+        let_loops_go_first();
         const auto progress = job->tls->handshake(job->received);
         home.with_session(id, [job, progress](client_session& session) {
             auto* const phase = dynamic_cast<tls_phase*>(session.phase());
