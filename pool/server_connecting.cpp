@@ -49,7 +49,14 @@ void server_connection::connect(connect_plan plan, time_point now) {
 }
 
 lease_error server_connection::unreachable(std::string_view reason) const {
-    return weir::pool::unreachable(session_->address, reason);
+    lease_error why = weir::pool::unreachable(session_->address, reason);
+    if (connecting_ && connecting_->runs_connect_query) {
+        why.hint =
+            "PostgreSQL has let pgweir in: what fails is databases.*.connect_query. Run it in "
+            "psql; it "
+            "must end within pool.connect_timeout, outside a transaction, and without COPY.";
+    }
+    return why;
 }
 
 // Whether that attempt to connect is still the one that is made.

@@ -2,7 +2,7 @@
 """What a storm of logins does to queries that run: their 99th percentile without it and with it, pgweir beside PgBouncer.
 
 pgbench asks for rows by key with 8 clients for some seconds; in the second run --clients others log in at once with SCRAM (and TLS,
-with --tls), wait for ReadyForQuery, and stay. Our own clients derive no keys: all have the same password and salt, so that
+with --tls), and stay until all are in. Our own clients derive no keys: all have the same password and salt, so that
 their cost is that of their sockets.
 """
 import argparse
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import os
+import socket
 import ssl
 import statistics
 import struct
@@ -20,7 +21,8 @@ import threading
 import time
 from pathlib import Path
 
-from machine import DATABASE, HOST, USER, Machine, ask, cpu_us
+import machine as bench_machine
+from machine import DATABASE, HOST, USER, Machine
 from subjects import PgBouncer, Pgweir
 
 ITERATIONS, SALT, PASSWORD = 4096, b"0123456789abcdef", b"storm"
@@ -119,7 +121,6 @@ class ScramPgBouncer(PgBouncer):
 
 def probe_port(port):
     """Answers a TCP connection; ask() would need the password."""
-    import socket
     socket.create_connection((HOST, port), 1).close()
 
 
@@ -147,10 +148,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tls", action="store_true")
     args = parser.parse_args()
-    os.environ["PGPASSWORD"] = PASSWORD.decode()
     machine = Machine(1)
-    import machine as module
-    module.ENVIRONMENT["PGPASSWORD"] = PASSWORD.decode()
+    bench_machine.ENVIRONMENT["PGPASSWORD"] = PASSWORD.decode()
     try:
         machine.start_postgres()
         context = tls = None
@@ -173,7 +172,6 @@ def main():
             ratios, calm, stormy = [], [], []
             for _ in range(args.rounds):
                 before, _, _ = run(machine, subject, args, context, False)
-                cpu = cpu_us(subject.pid)
                 after, tps, (took, failed) = run(machine, subject, args, context, True)
                 calm.append(before)
                 stormy.append(after)
