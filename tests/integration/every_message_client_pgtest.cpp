@@ -399,7 +399,7 @@ struct difference {
     std::vector<std::string> const& ours;  // all replies to the message and what is behind it
     bool after_answers;                    // behind those to what runs, if anything does
     char const* reason;
-    bool may_agree = false;  // it is a matter of who is faster
+    bool races = false;  // PostgreSQL may be faster with all it says, or with the first of it
 };
 
 #define LOGGED_IN                                                                           \
@@ -483,6 +483,14 @@ std::vector<std::string> wanted_of(
     return wanted;
 }
 
+// Whether `ours` is what PostgreSQL has said, or breaks off earlier.
+bool begins(std::vector<std::string> ours, std::vector<std::string> const& theirs) {
+    if (!ours.empty() && ours.back() == "<end>") {
+        ours.pop_back();
+    }
+    return ours.size() <= theirs.size() && std::equal(ours.begin(), ours.end(), theirs.begin());
+}
+
 TEST_P(every_client_message_in, IsAnsweredAsByPostgres) {
     auto const& here = state(GetParam());
     for (auto const& sent : every_client_message()) {
@@ -493,7 +501,7 @@ TEST_P(every_client_message_in, IsAnsweredAsByPostgres) {
             EXPECT_TRUE(ours == theirs) << "in " << here.name << ":\n  PostgreSQL\n"
                                         << text_of(theirs) << "  the daemon\n"
                                         << text_of(ours);
-        } else if (!known->may_agree || ours != theirs) {
+        } else if (!known->races || !begins(ours, theirs)) {
             EXPECT_EQ(ours, wanted_of(*known, here.something_runs, theirs))
                 << "in " << here.name << ", " << sent.name << ": " << known->reason;
             EXPECT_NE(ours, theirs) << "in " << here.name << ", " << sent.name
