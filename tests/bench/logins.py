@@ -3,7 +3,7 @@
 
 pgbench asks for rows by key with 8 clients for some seconds; in the second run --clients others log in at once with SCRAM (and TLS,
 with --tls), and stay until all are in. Our own clients derive no keys: all have the same password and salt, so that
-their cost is that of their sockets.
+their cost is that of their sockets; and they run at the lowest priority, as they stand for other machines.
 """
 import argparse
 import asyncio
@@ -130,6 +130,7 @@ def run(machine, subject, args, context, with_storm):
     options = ["-S", "-c8", f"-T{args.seconds}"]
     if with_storm:
         def other():
+            os.nice(19)  # this thread only
             time.sleep(1)
             told["storm"] = asyncio.run(storm(subject.port, args.clients, context))
         thread = threading.Thread(target=other)
