@@ -179,6 +179,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         *this,
         blocking_,
         client_count_,
+        code_changes_,
         [this](pool::cancel_target target) {
             if (target.worker >= workers_.size()) return;
             workers_[target.worker]->with_session(target.client, [](client_session& session) {

@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -61,6 +62,7 @@ struct services {
     control& daemon;
     boost::asio::thread_pool& blocking;  // PBKDF2, file reading
     std::atomic<int>& client_count;
+    std::atomic<std::uint64_t>& code_changes;  // what clients have done to functions and triggers
     /// Finds the client's worker and cancels what it runs.
     std::function<void(pool::cancel_target)> pass_cancel;
 };

@@ -30,6 +30,10 @@ public:
         std::uint8_t& looks = seen_[which];
         if (looks < looks_needed) ++looks;
     }
+    /// Code may have changed: what has left nothing has to prove it again.
+    void learn_anew() {
+        std::erase_if(seen_, [](const auto& one) { return one.second != leaves_traces; });
+    }
     /// From now on it is looked after each time.
     void on_traces(key which) {
         if (seen_.size() >= max_statements) seen_.clear();

@@ -179,11 +179,13 @@ private:
     void send_settings();
     void settings_applied();
     bool after_own_query();
-    void note_sent(const text_facts& facts, change_tag tag);
+    void note_sent(const text_facts& facts, change_tag tag, std::string_view text = {});
+    settable_names& names_of_code();
     void retire_servers();
     void look_for_traces();
     bool has_statement_waiting() const;
     void end_look();
+    bool learn_names(session_inventory& found);
     bool may_give_back() const;
     void forget_server();
     void end_doubt();

@@ -269,7 +269,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
     }
     names_.end_segment();
     const change_tag tag = names_.next_tag();
-    note_sent(facts, tag);
+    note_sent(facts, tag, request.text);
     note_sequences(facts);
     const std::size_t own = effects_.is_applying() ? 1 : 0;
     begin_cached(request, facts, refusal(server_->pipeline().size() == own));

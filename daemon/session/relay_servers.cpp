@@ -5,11 +5,13 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/session/settable_names.hpp"
 #include "pool/errc.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace weir::daemon {
@@ -151,13 +153,23 @@ bool relay::has_statement_waiting() const {
            std::string_view{"QFPBDEC"}.find(bytes.front()) != std::string_view::npos;
 }
 
-void relay::note_sent(const text_facts& facts, change_tag tag) {
+// Names of settings that the code of this client's database may set.
+settable_names& relay::names_of_code() {
+    settable_names& names = home().settable().of(pool_.get());
+    names.adopt(server_->session().target, home().shared().code_changes.load());
+    return names;
+}
+
+void relay::note_sent(const text_facts& facts, change_tag tag, std::string_view text) {
     effects_.on_sent(facts, tag);
     using querycache::sql::session_effect;
     if (facts.statement && has(facts.statement->effects, session_effect::session_defaults)) {
         defaults_asked_ = true;
     }
-    if (is_transaction_mode()) traces_.on_sent(facts, pool_.get(), home().harmless());
+    if (!is_transaction_mode()) return;
+    // What functions do may have changed since: then nothing is trusted.
+    const auto trusted = traces_.on_sent(facts, pool_.get(), home().harmless(), text);
+    if (trusted && names_of_code().is_due(steady_clock::now())) traces_.doubt(*trusted);
 }
 
 // The next session shall begin with them, whichever server it gets.
@@ -172,8 +184,29 @@ void relay::retire_servers() {
 // The client has its answer; only its next statement waits for this one.
 void relay::look_for_traces() {
     effects_.begin_look();
-    send_own_query(unseen_traces::question());
+    const settable_names& names = names_of_code();
+    const auto* const version = server_->session().settings.reported("server_version");
+    const bool has_sql_bodies = version != nullptr && std::atoi(version->c_str()) >= 14;
+    send_own_query(traces_.question(names, names.is_due(steady_clock::now()), has_sql_bodies));
     server_->flush();
+}
+
+// True: one more look has to be asked for all names, and for settings: reading the catalog has
+// changed one of them.
+bool relay::learn_names(session_inventory& found) {
+    settable_names& names = names_of_code();
+    names.on_newest(found.newest_function);
+    const auto now = steady_clock::now();
+    const bool was_reading = found.catalog.has_value();
+    if (was_reading) {
+        found.settings.clear();
+        if (names.on_read(std::move(*found.catalog), now)) home().harmless().learn_anew();
+    }
+    for (auto& one : found.placeholders) {
+        one.by_default = names.default_of(one.name);
+        if (!one.value.empty() && one.value != one.by_default) names.on_set(one.name);
+    }
+    return was_reading || names.is_due(now);
 }
 
 void relay::end_look() {
@@ -182,16 +215,20 @@ void relay::end_look() {
         effects_.on_look_failed();
         return;
     }
+    const bool has_to_look_again = learn_names(*found);
     // What it has set looks as if a client's statement had: nobody can tell the two apart.
-    if (!server_->session().target->connect_query.empty()) found->settings.clear();
+    if (!server_->session().target->connect_query.empty()) {
+        found->settings.clear();
+        found->placeholders.clear();
+    }
     const auto before = effects_.pins();
     const bool was_pinned = effects_.is_pinned();
     const bool have_left_something = effects_.on_looked(*found, server_->session().settings);
     traces_.on_pinned(pool::without(effects_.pins(), before));
     // What was there before hides what came to it.
-    if (was_pinned && !have_left_something) traces_.learn_nothing();
+    if (!have_left_something && (was_pinned || has_to_look_again)) traces_.learn_nothing();
     traces_.settle(have_left_something, home().harmless());
-    if (was_pinned) traces_.look_again();
+    if (was_pinned || has_to_look_again) traces_.look_again();
 }
 
 // After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,
@@ -266,6 +303,7 @@ void relay::fail_statement(const client_error& error) {
 void relay::maybe_release() {
     if (!server_ || state_ != state::linked || !is_transaction_mode()) return;
     if (!server_->pipeline().is_idle() || effects_.is_applying() || request_rest_ > 0) return;
+    if (traces_.take_code_change()) ++home().shared().code_changes;
     const auto pins = effects_.pins();
     const bool may_end = (pins & traces_.may_have_ended()) != pool::left_behind::nothing;
     if (may_end || (traces_.may_be_there() && !effects_.is_pinned())) return look_for_traces();

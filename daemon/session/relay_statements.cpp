@@ -256,6 +256,9 @@ void relay::begin_bound(
     if (facts.statement && has(facts.statement->effects, sql::session_effect::set_bound) && whole) {
         facts.bound = bound_step(facts.statement->steps.front().setting, bind.tail);
     }
+    if (is_transaction_mode() && known != nullptr && whole) {
+        traces_.on_bound(facts, pool_.get(), home().harmless(), request.text, bind.tail);
+    }
     portals_.bind(bind.portal, std::move(facts));
 }
 

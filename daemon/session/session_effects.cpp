@@ -274,6 +274,15 @@ bool session_effects::on_looked(const session_inventory& found, pool::server_set
         settings_.on_set(name, value, pool::value_form::raw);
         have_left_something = true;
     }
+    for (const auto& [name, value, by_default] : found.placeholders) {
+        const auto* const known = settings_.current().find(name);
+        const bool is_as_known =
+            known == nullptr ? value == by_default
+                             : known->form == pool::value_form::raw && known->value == value;
+        if (is_as_known) continue;
+        settings_.on_set(name, value, pool::value_form::raw);
+        have_left_something = true;
+    }
     settings_.on_ready('I', server);
     return have_left_something;
 }

@@ -1,6 +1,7 @@
 #include "daemon/session/unseen_traces.hpp"
 
 #include "protocol/ascii.hpp"
+#include "protocol/query.hpp"
 #include "protocol/row.hpp"
 
 #include <algorithm>
@@ -25,6 +26,10 @@ constexpr char separator = '\1';
 constexpr char end_of_setting = '\2';
 
 constexpr std::size_t settings_column = inventoried.size();
+constexpr std::size_t dotted_column = settings_column + 1;
+constexpr std::size_t newest_column = dotted_column + 1;
+constexpr std::size_t fixed_columns = newest_column + 1;
+constexpr std::size_t catalog_columns = 3;
 
 // All DO look alike without their constant, which is the code.
 bool is_code_in_text(const sql::statement& statement) {
@@ -37,28 +42,189 @@ bool may_leave_unseen(const sql::statement& statement) {
            sql::has(statement.effects, sql::session_effect::opaque);
 }
 
-}  // namespace
-
-// pg_depend knows what is in the temporary schema, and has an index for it: 2615 is pg_namespace.
-std::string_view unseen_traces::question() noexcept {
-    return "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid "
-           "OPERATOR(pg_catalog.=) 2615"
-           " AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
-           " EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),"
-           " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
-           " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
-           " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) "
-           "'advisory'"
-           " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
-           " (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
-           " pg_catalog.chr(1), unit), pg_catalog.chr(2)) FROM pg_catalog.pg_settings"
-           " WHERE source OPERATOR(pg_catalog.=) 'session')";
+// CREATE FUNCTION, CREATE TRIGGER and kin, and what is made of it.
+bool may_change_code(const sql::statement& statement) {
+    if (statement.kind < sql::statement_class::ddl) return false;
+    const std::string text = protocol::ascii_lower(statement.normalised);
+    constexpr std::array words{"function", "procedure", "routine", "trigger", "extension", "rule"};
+    return std::any_of(words.begin(), words.end(), [&text](const char* word) {
+        return text.find(word) != std::string::npos;
+    });
 }
 
-void unseen_traces::on_sent(const text_facts& facts, const void* pool, const harmless_code& known) {
+// pg_depend knows what is in the temporary schema, and has an index for it: 2615 is pg_namespace.
+constexpr std::string_view inventory =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refclassid OPERATOR(pg_catalog.=) 2615"
+    " AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
+    " EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),"
+    " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
+    " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
+    " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
+    " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
+    " changed, dotted,"
+    " (SELECT pg_catalog.max(oid) FROM pg_catalog.pg_proc)";
+
+// What an extension has made known is there with its values; the others are placeholders.
+constexpr std::string_view shown_settings =
+    " FROM (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
+    " pg_catalog.chr(1), unit), pg_catalog.chr(2))"
+    " FILTER (WHERE source OPERATOR(pg_catalog.=) 'session') AS changed,"
+    " pg_catalog.string_agg(pg_catalog.lower(name), ' ')"
+    " FILTER (WHERE pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0) AS dotted"
+    " FROM pg_catalog.pg_settings) AS shown";
+
+// Functions but those of PostgreSQL's own and of sessions.
+constexpr std::string_view of_functions =
+    " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n"
+    " ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
+    " AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'"
+    " AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'";
+
+// A function or trigger that is replaced has another xmin.
+constexpr std::string_view digest_of_code =
+    ", (SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashtext("
+    "pg_catalog.concat(p.oid, ' ', p.xmin))), ' ', (SELECT pg_catalog.sum(pg_catalog.hashtext("
+    "pg_catalog.concat(oid, ' ', xmin))) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal))"
+    " AS digest";
+
+// Read when the digest is another only. What stands between two quotes and looks like a name may be
+// one, most likely where set_config() is called, else handed on to who does so. A regular
+// expression for everything takes ten times as long: a second for a thousand functions.
+constexpr std::string_view names_begin =
+    "' THEN NULL ELSE (SELECT pg_catalog.string_agg(name, ' ') FROM (SELECT name FROM (SELECT"
+    " pg_catalog.lower(pg_catalog.replace(name, '\"', '')) AS name, is_set FROM (SELECT ";
+constexpr std::string_view source_of_old = "p.prosrc";
+constexpr std::string_view source_of_both =
+    "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid)"
+    " END";
+constexpr std::string_view names_end =
+    ") AS source, LATERAL (SELECT piece AS name, pg_catalog.strpos(pg_catalog.lower(code),"
+    " 'set_config') OPERATOR(pg_catalog.>) 0 AS is_set"
+    " FROM pg_catalog.unnest(pg_catalog.string_to_array(code, '''')) AS piece"
+    " WHERE pg_catalog.length(piece) OPERATOR(pg_catalog.<=) 128"
+    " AND pg_catalog.strpos(piece, '.') OPERATOR(pg_catalog.>) 1 AND piece OPERATOR(pg_catalog.~)"
+    " '^[A-Za-z_][A-Za-z0-9_$-]*([.][A-Za-z_][A-Za-z0-9_$-]*)+$'"
+    " UNION ALL SELECT m[1], true FROM pg_catalog.regexp_matches("
+    "CASE WHEN code OPERATOR(pg_catalog.~*)"
+    " 'set[[:space:]]+(session[[:space:]]+)?\"?[a-z_][a-z0-9_$]*\"?[.]' THEN code END,"
+    " '[[:<:]]set[[:space:]]+(?:session[[:space:]]+)?"
+    "(\"?[a-z_][a-z0-9_$]*\"?(?:[.]\"?[a-z_][a-z0-9_$]*\"?)+)[[:space:]]*(?:=|to[[:>:]])', 'gi')"
+    " AS m) AS each) AS found WHERE pg_catalog.length(name) OPERATOR(pg_catalog.<=) 128"
+    " GROUP BY name ORDER BY pg_catalog.bool_or(is_set) DESC, name LIMIT 128) AS first) END,"
+    " digest,"
+    // The later one counts, as at a login.
+    " (SELECT pg_catalog.string_agg(one, pg_catalog.chr(2) ORDER BY setrole, setdatabase)"
+    " FROM pg_catalog.pg_db_role_setting, LATERAL pg_catalog.unnest(setconfig) AS each(one)"
+    " WHERE (setdatabase OPERATOR(pg_catalog.=) 0 OR setdatabase OPERATOR(pg_catalog.=)"
+    " (SELECT oid FROM pg_catalog.pg_database"
+    " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))"
+    " AND (setrole OPERATOR(pg_catalog.=) 0 OR setrole OPERATOR(pg_catalog.=)"
+    " (SELECT oid FROM pg_catalog.pg_roles"
+    " WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER)))";
+
+// A literal that means the same under either standard_conforming_strings: names hold neither quotes
+// nor backslashes.
+void append_value_of(std::string& out, std::string_view name) {
+    out += ", pg_catalog.current_setting('";
+    out += name;
+    out += "', true)";
+}
+
+// Takes the piece in front of the separator, and both off `rest`.
+std::string_view take_piece(std::string_view& rest, char end) {
+    const std::string_view piece = rest.substr(0, rest.find(end));
+    rest.remove_prefix(std::min(rest.size(), piece.size() + 1));
+    return piece;
+}
+
+std::vector<std::string> read_names(std::string_view list) {
+    std::vector<std::string> names;
+    while (!list.empty())
+        names.push_back(protocol::ascii_lower(take_piece(list, ' ')));
+    return names;
+}
+
+std::vector<session_inventory::setting> read_settings(std::string_view rest) {
+    std::vector<session_inventory::setting> settings;
+    while (!rest.empty()) {
+        const std::string_view one = take_piece(rest, end_of_setting);
+        const auto value = one.find(separator);
+        const auto unit = one.find(separator, value + 1);
+        if (value == std::string_view::npos || unit == std::string_view::npos) continue;
+        settings.push_back(
+            {protocol::ascii_lower(one.substr(0, value)),
+             std::string{one.substr(value + 1, unit - value - 1)},
+             std::string{one.substr(unit + 1)}}
+        );
+    }
+    return settings;
+}
+
+using column = std::optional<std::string_view>;
+
+settable_names::reading read_catalog(const column& names, const column& digest, column defaults) {
+    settable_names::reading read;
+    read.names = read_names(names.value_or(""));
+    read.digest = digest.value_or("");
+    std::string_view rest = defaults.value_or("");
+    while (!rest.empty()) {
+        const std::string_view one = take_piece(rest, end_of_setting);
+        const auto equals = one.find('=');
+        if (equals == std::string_view::npos) continue;
+        const std::string name = protocol::ascii_lower(one.substr(0, equals));
+        if (name.find('.') != std::string::npos) read.defaults[name] = one.substr(equals + 1);
+    }
+    return read;
+}
+
+}  // namespace
+
+std::string unseen_traces::question(
+    const settable_names& names, bool reads_catalog, bool has_sql_bodies
+) {
+    // With thousands of functions it may take a second, which is not the client's to limit.
+    std::string sql{reads_catalog ? "SET LOCAL statement_timeout TO 0; " : ""};
+    sql += inventory;
+    candidates& asks = make_candidates();
+    asks.reads_catalog = reads_catalog;
+    asks.asked = names.names();
+    std::copy_if(
+        asks.of_texts.begin(),
+        asks.of_texts.end(),
+        std::back_inserter(asks.asked),
+        [&names](const std::string& name) { return !names.knows(name); }
+    );
+    for (const std::string& name : asks.asked)
+        append_value_of(sql, name);
+    if (reads_catalog) {
+        sql += ", CASE WHEN digest OPERATOR(pg_catalog.=) '";
+        sql += names.digest();
+        sql += names_begin;
+        sql += has_sql_bodies ? source_of_both : source_of_old;
+        sql += " AS code";
+        sql += of_functions;
+        sql += names_end;
+    }
+    sql += shown_settings;
+    if (reads_catalog) {
+        sql += digest_of_code;
+        sql += of_functions;
+        sql += ") AS functions";
+    }
+    return sql;
+}
+
+unseen_traces::candidates& unseen_traces::make_candidates() {
+    if (!candidates_) candidates_ = std::make_unique<candidates>();
+    return *candidates_;
+}
+
+std::optional<harmless_code::key> unseen_traces::on_sent(
+    const text_facts& facts, const void* pool, const harmless_code& known, std::string_view text
+) {
     if (!facts.statement) {
-        may_be_there_ = is_unlearnable_ = true;
-        return;
+        may_be_there_ = is_unlearnable_ = changes_code_ = true;
+        return std::nullopt;
     }
     const sql::statement& statement = *facts.statement;
     if (sql::has(statement.effects, sql::session_effect::advisory_unlock)) {
@@ -70,40 +236,73 @@ void unseen_traces::on_sent(const text_facts& facts, const void* pool, const har
     if (may_leave_unseen(statement) || (statement.effects & ends_by_name) != 0) {
         may_have_ended_ |= by_look_;
     }
-    if (!may_leave_unseen(statement)) return;
-    if (is_code_in_text(statement)) {
-        may_be_there_ = is_unlearnable_ = true;
-        return;
-    }
+    if (!may_leave_unseen(statement)) return std::nullopt;
+    if (may_change_code(statement)) changes_code_ = true;
+    const bool is_code = is_code_in_text(statement);
     const auto key = harmless_code::key_of(pool, statement.fingerprint);
-    if (known.is_known(key)) return;
+    if (!is_code && known.is_known(key)) return key;
+    if (!text.empty()) add_settable_names(text, make_candidates().of_texts);
+    if (is_code) {
+        may_be_there_ = is_unlearnable_ = true;
+    } else {
+        doubt(key);
+    }
+    return std::nullopt;
+}
+
+void unseen_traces::doubt(harmless_code::key trusted) {
     may_be_there_ = true;
     if (suspects_.size() < max_suspects) {
-        suspects_.push_back(key);
+        suspects_.push_back(trusted);
     } else {
         is_unlearnable_ = true;
     }
 }
 
+void unseen_traces::on_bound(
+    const text_facts& facts,
+    const void* pool,
+    const harmless_code& known,
+    std::string_view text,
+    std::string_view bind_tail
+) {
+    if (!facts.statement || !may_leave_unseen(*facts.statement)) return;
+    const auto key = harmless_code::key_of(pool, facts.statement->fingerprint);
+    if (!is_code_in_text(*facts.statement) && known.is_known(key)) return;
+    std::vector<std::string>& names = make_candidates().of_texts;
+    add_settable_names(text, names);
+    protocol::bind_values values;
+    if (protocol::decode_bind_values(bind_tail, values)) return;
+    for (const auto& value : values.parameters) {
+        if (!value || value->find('.') == std::string_view::npos) continue;
+        std::string literal = "'";
+        literal += *value;
+        literal += '\'';
+        add_settable_names(literal, names);
+    }
+}
+
 void unseen_traces::on_row(std::string_view body) {
     protocol::data_row row;
-    if (protocol::decode(body, row) || row.values.size() != settings_column + 1) return;
+    const candidates& asks = make_candidates();
+    const std::size_t columns =
+        fixed_columns + asks.asked.size() + (asks.reads_catalog ? catalog_columns : 0);
+    if (protocol::decode(body, row) || row.values.size() != columns) return;
     session_inventory found;
     for (std::size_t i = 0; i < settings_column; ++i) {
         if (row.values[i] == "t") found.kinds |= inventoried[i];
     }
-    std::string_view rest = row.values[settings_column].value_or("");
-    while (!rest.empty()) {
-        const std::string_view one = rest.substr(0, rest.find(end_of_setting));
-        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-        const auto value = one.find(separator);
-        const auto unit = one.find(separator, value + 1);
-        if (value == std::string_view::npos || unit == std::string_view::npos) continue;
-        found.settings.push_back(
-            {protocol::ascii_lower(one.substr(0, value)),
-             std::string{one.substr(value + 1, unit - value - 1)},
-             std::string{one.substr(unit + 1)}}
-        );
+    found.settings = read_settings(row.values[settings_column].value_or(""));
+    const auto known = read_names(row.values[dotted_column].value_or(""));
+    found.newest_function = row.values[newest_column].value_or("");
+    std::size_t at = fixed_columns;
+    for (const std::string& name : asks.asked) {
+        const auto value = row.values[at++].value_or("");
+        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        found.placeholders.push_back({name, std::string{value}, {}});
+    }
+    if (asks.reads_catalog) {
+        found.catalog = read_catalog(row.values[at], row.values[at + 1], row.values[at + 2]);
     }
     found_ = std::move(found);
 }
@@ -111,6 +310,7 @@ void unseen_traces::on_row(std::string_view body) {
 std::optional<session_inventory> unseen_traces::take() noexcept {
     may_be_there_ = false;
     may_have_ended_ = left_behind::nothing;
+    candidates_.reset();  // a client that idles shall not keep them
     return std::exchange(found_, std::nullopt);
 }
 
@@ -132,8 +332,10 @@ void unseen_traces::settle(bool have_left_something, harmless_code& known) {
 void unseen_traces::forget() noexcept {
     may_be_there_ = false;
     may_have_ended_ = by_look_ = left_behind::nothing;
+    changes_code_ = false;
     learn_nothing();
     found_.reset();
+    candidates_.reset();
 }
 
 }  // namespace weir::daemon

@@ -1,19 +1,23 @@
 // What code that nobody has read (functions, triggers, procedures, DO) may have left in a server's
 // session, and the one query that tells. It is asked when the server would be given away, after the
-// client has its answer; a statement that has left nothing twice is not asked after again. It finds
-// temporary objects, LISTEN, WITH HOLD cursors, SQL PREPARE, session advisory locks and settings
-// that pg_settings shows: not those of an extension's or the application's own prefix, roles, or
+// client has its answer; a statement that has left nothing twice is not asked after again, until
+// functions or triggers change. It finds temporary objects, LISTEN, WITH HOLD cursors, SQL PREPARE,
+// session advisory locks, settings that pg_settings shows, and settings with a prefix (app.user)
+// whose names settable_names knows: not those whose names a function makes at run time, roles, or
 // loaded libraries. Of one client; one thread, no I/O.
 #pragma once
 
 #include "daemon/session/harmless_code.hpp"
+#include "daemon/session/settable_names.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "pool/reusable.hpp"
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::daemon {
@@ -26,6 +30,13 @@ struct session_inventory {
         std::string name, value, unit;  ///< as in pg_settings, the name in lower case
     };
     std::vector<setting> settings;  ///< those that were set in the session
+    struct placeholder {
+        std::string name, value;  ///< the name in lower case; "" = not set, or set to that
+        std::string by_default;   ///< what a session begins with
+    };
+    std::vector<placeholder> placeholders;  ///< all that were asked for and no extension's
+    std::string newest_function;
+    std::optional<settable_names::reading> catalog;  ///< if it was asked for
 };
 
 /// The reasons that an inventory tells of, in the order of the answer's columns.
@@ -39,11 +50,34 @@ inline constexpr std::array inventoried = {
 
 class unseen_traces {
 public:
-    /// One row, to be given to on_row(). Reads nothing through search_path.
-    [[nodiscard]] static std::string_view question() noexcept;
+    /// One row, to be given to on_row(). Reads nothing through search_path, and holds no backslash,
+    /// which sessions read differently. `reads_catalog`: also what settable_names wants to know.
+    /// `has_sql_bodies`: of PostgreSQL 14 and later, whose functions may have a body besides a
+    /// text.
+    [[nodiscard]] std::string question(
+        const settable_names& names, bool reads_catalog, bool has_sql_bodies
+    );
 
-    /// A statement is sent to a server of `pool`.
-    void on_sent(const text_facts& facts, const void* pool, const harmless_code& known);
+    /// A statement is sent to a server of `pool`; `text` as far as it is at hand. A key: it is
+    /// trusted to leave nothing.
+    std::optional<harmless_code::key> on_sent(
+        const text_facts& facts,
+        const void* pool,
+        const harmless_code& known,
+        std::string_view text = {}
+    );
+    /// It is not trusted, this time.
+    void doubt(harmless_code::key trusted);
+    /// The same statement's Bind, which comes first.
+    void on_bound(
+        const text_facts& facts,
+        const void* pool,
+        const harmless_code& known,
+        std::string_view text,
+        std::string_view bind_tail
+    );
+    /// Whether functions or triggers may have changed since this was asked last.
+    [[nodiscard]] bool take_code_change() noexcept { return std::exchange(changes_code_, false); }
 
     /// Something has run that may have left traces, and nobody has looked since.
     [[nodiscard]] bool may_be_there() const noexcept { return may_be_there_; }
@@ -74,12 +108,22 @@ public:
     void forget() noexcept;
 
 private:
+    /// Settings with a prefix.
+    struct candidates {
+        std::vector<std::string> of_texts;  // that were sent
+        std::vector<std::string> asked;     // in the order of the answer's columns
+        bool reads_catalog = false;
+    };
+    candidates& make_candidates();
+
     bool may_be_there_ = false;
     bool is_unlearnable_ = false;  // what is not among suspects_ has run, too
+    bool changes_code_ = false;
     pool::left_behind may_have_ended_ = pool::left_behind::nothing;
     pool::left_behind by_look_ = pool::left_behind::nothing;
     std::vector<harmless_code::key> suspects_;
     std::optional<session_inventory> found_;
+    std::unique_ptr<candidates> candidates_;  // null: none
 };
 
 }  // namespace weir::daemon

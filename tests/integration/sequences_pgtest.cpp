@@ -32,6 +32,16 @@ protected:
     static int pins(daemon_process const& daemon) {
         return pq_connection(daemon.dsn("pgweir")).must("SHOW PINS").rows();
     }
+    /// The daemon looks after what a statement has left; who comes before that gets another server.
+    static void rest(daemon_process const& daemon) {
+        wait_until(
+            [&] {
+                return shown_by_console(daemon, "SHOW POOLS", "database", "shop", "sv_active") ==
+                       "0";
+            },
+            "the server is given back"
+        );
+    }
 };
 
 TEST_F(sequences, WorkForOneClientAsInPostgresql) {
@@ -54,7 +64,9 @@ TEST_F(sequences, AreNeverAnotherClientsAndThenKeptByAPin) {
     auto one = connect(daemon, "web");
     auto two = connect(daemon, "web");
     EXPECT_EQ(one.scalar("SELECT nextval('s')"), "1");
+    rest(daemon);
     EXPECT_EQ(two.scalar("SELECT nextval('s')"), "2");
+    rest(daemon);
     EXPECT_EQ(pins(daemon), 0);
     auto const refused = one.execute("SELECT currval('s')");
     EXPECT_EQ(refused.sqlstate(), not_defined);
@@ -162,7 +174,9 @@ TEST_F(sequences, AreNeverAnotherClientsInTheExtendedProtocol) {
     auto one = connect(daemon, "web");
     auto two = connect(daemon, "other");
     EXPECT_EQ(one.execute_with("SELECT nextval('s')", {}).value(0, 0), "1");
+    rest(daemon);
     EXPECT_EQ(two.execute_with("SELECT nextval('s')", {}).value(0, 0), "2");
+    rest(daemon);
     EXPECT_EQ(one.execute_with("SELECT currval($1)", {"s"}).sqlstate(), not_defined);
     EXPECT_EQ(one.execute_with("SELECT nextval($1)", {"s"}).value(0, 0), "3");
     EXPECT_EQ(two.execute_with("SELECT nextval($1)", {"s"}).value(0, 0), "4");
@@ -178,7 +192,9 @@ TEST_F(sequences, AreNeverAnotherClientsWhenPrepared) {
         ASSERT_TRUE(client->prepare("ask", "SELECT currval('s')").ok());
     }
     EXPECT_EQ(one.execute_prepared("take").value(0, 0), "1");
+    rest(daemon);
     EXPECT_EQ(two.execute_prepared("take").value(0, 0), "2");
+    rest(daemon);
     EXPECT_EQ(one.execute_prepared("ask").sqlstate(), not_defined);
     EXPECT_EQ(one.execute_prepared("take").value(0, 0), "3");
     EXPECT_EQ(two.execute_prepared("take").value(0, 0), "4");

@@ -325,6 +325,18 @@ TEST(RequestTag, GrowsOverTheEndOfItsNumbers) {
 
 // --- what code that nobody has read has left ---
 
+session_inventory found(left_behind kinds) {
+    session_inventory made;
+    made.kinds = kinds;
+    return made;
+}
+
+session_inventory found(std::vector<session_inventory::placeholder> placeholders) {
+    session_inventory made;
+    made.placeholders = std::move(placeholders);
+    return made;
+}
+
 TEST_F(session_effects_events, ALookHoldsTheClientsNextStatement) {
     lease();
     session_.begin_look();
@@ -337,7 +349,7 @@ TEST_F(session_effects_events, ALookHoldsTheClientsNextStatement) {
 TEST_F(session_effects_events, WhatALookFindsPins) {
     lease();
     session_.begin_look();
-    EXPECT_TRUE(session_.on_looked({left_behind::listen | left_behind::hold_cursor, {}}, server_));
+    EXPECT_TRUE(session_.on_looked(found(left_behind::listen | left_behind::hold_cursor), server_));
     EXPECT_EQ(session_.pins(), left_behind::listen | left_behind::hold_cursor);
     run("UNLISTEN *", "UNLISTEN");
     EXPECT_EQ(session_.pins(), left_behind::hold_cursor);
@@ -350,10 +362,33 @@ TEST_F(session_effects_events, WhatALookDoesNotFindPinsNoLonger) {
     run("CREATE TEMP TABLE t (a int)", "CREATE TABLE");
     run("SELECT pg_advisory_lock(1)", "SELECT 1");
     session_.begin_look();
-    EXPECT_FALSE(session_.on_looked({left_behind::advisory_lock, {}}, server_));
+    EXPECT_FALSE(session_.on_looked(found(left_behind::advisory_lock), server_));
     EXPECT_EQ(session_.pins(), left_behind::advisory_lock);
     session_.begin_look();
     EXPECT_FALSE(session_.on_looked({}, server_));
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+// Values are compared as they are: a name in another case may be another tenant's.
+TEST_F(session_effects_events, PlaceholdersThatALookFindsGoWithTheClient) {
+    lease();
+    const auto looks = [this](session_inventory::placeholder one) {
+        session_.begin_look();
+        return session_.on_looked(found(std::vector{std::move(one)}), server_);
+    };
+    EXPECT_FALSE(looks({"app.user", "", ""}));
+    EXPECT_FALSE(looks({"app.user", "nobody", "nobody"})) << "all sessions begin with it";
+    EXPECT_EQ(value("app.user"), "");
+    EXPECT_TRUE(looks({"app.user", "bob", "nobody"}));
+    EXPECT_EQ(value("app.user"), "bob");
+    EXPECT_FALSE(looks({"app.user", "bob", "nobody"}));
+    EXPECT_TRUE(looks({"app.user", "Bob", ""}));
+    EXPECT_EQ(value("app.user"), "Bob");
+    run("SET app.user = 'ann'", "SET");
+    EXPECT_FALSE(looks({"app.user", "ann", ""})) << "it has said so itself";
+    EXPECT_TRUE(looks({"app.user", "", ""})) << "code has taken it away";
+    EXPECT_EQ(value("app.user"), "");
+    EXPECT_FALSE(looks({"app.user", "", ""}));
     EXPECT_FALSE(session_.is_pinned());
 }
 
@@ -361,14 +396,17 @@ TEST_F(session_effects_events, SettingsThatALookFindsGoWithTheClient) {
     lease();
     run("SET lock_timeout = '5s'", "SET");
     session_.begin_look();
-    const session_inventory found{{}, {{"work_mem", "64", "kB"}, {"lock_timeout", "5000", "ms"}}};
-    EXPECT_TRUE(session_.on_looked(found, server_));
+    session_inventory first;
+    first.settings = {{"work_mem", "64", "kB"}, {"lock_timeout", "5000", "ms"}};
+    EXPECT_TRUE(session_.on_looked(first, server_));
     EXPECT_EQ(value("work_mem"), "64");
     EXPECT_EQ(value("lock_timeout"), "5s") << "it has said so itself";
     session_.begin_look();
-    EXPECT_FALSE(session_.on_looked(found, server_));
+    EXPECT_FALSE(session_.on_looked(first, server_));
     session_.begin_look();
-    EXPECT_TRUE(session_.on_looked({{}, {{"work_mem", "128", "kB"}}}, server_));
+    session_inventory second;
+    second.settings = {{"work_mem", "128", "kB"}};
+    EXPECT_TRUE(session_.on_looked(second, server_));
     EXPECT_EQ(value("work_mem"), "128");
     EXPECT_FALSE(session_.is_pinned());
     pool::server_settings other;

@@ -1,5 +1,6 @@
 #include "daemon/session/unseen_traces.hpp"
 
+#include "protocol/query.hpp"
 #include "protocol/row.hpp"
 #include "querycache/sql/lexed_statement.hpp"
 
@@ -21,7 +22,7 @@ protected:
     void send(std::string_view text) {
         text_facts facts;
         facts.statement = querycache::sql::lex_statement(text);
-        traces_.on_sent(facts, this, known_);
+        traces_.on_sent(facts, this, known_, text);
     }
     bool suspects(std::string_view text) {
         send(text);
@@ -35,6 +36,8 @@ protected:
         (void)traces_.take();
         traces_.settle(leaves_something, known_);
     }
+    /// Of a look at a pool where nothing is known about settings with a prefix.
+    void ask() { (void)traces_.question(names_, false, true); }
     static std::string row(std::vector<std::optional<std::string_view>> values) {
         std::string out;
         protocol::write_data_row(out, values);
@@ -42,6 +45,7 @@ protected:
     }
 
     harmless_code known_;
+    settable_names names_;
     unseen_traces traces_;
 };
 
@@ -169,6 +173,7 @@ TEST_F(unseen_traces_events, WhatALookHasFoundMayEndByAnything) {
 }
 
 TEST_F(unseen_traces_events, ReadsTheAnswer) {
+    ask();
     traces_.on_row(row(
         {"t",
          "f",
@@ -176,7 +181,9 @@ TEST_F(unseen_traces_events, ReadsTheAnswer) {
          "t",
          "f",
          "work_mem\1"
-         "64\1kB\2DateStyle\1ISO, DMY\1\2x\1\1"}
+         "64\1kB\2DateStyle\1ISO, DMY\1\2x\1\1",
+         "plpgsql.check_asserts",
+         "16385"}
     ));
     const auto found = traces_.take();
     ASSERT_TRUE(found);
@@ -188,9 +195,13 @@ TEST_F(unseen_traces_events, ReadsTheAnswer) {
     EXPECT_EQ(found->settings[1].name, "datestyle");
     EXPECT_EQ(found->settings[1].value, "ISO, DMY");
     EXPECT_EQ(found->settings[2].value, "");
+    EXPECT_EQ(found->newest_function, "16385");
+    EXPECT_TRUE(found->placeholders.empty());
+    EXPECT_FALSE(found->catalog);
     EXPECT_FALSE(traces_.take()) << "each answer is told once";
 
-    traces_.on_row(row({"f", "t", "t", "f", "t", std::nullopt}));
+    ask();
+    traces_.on_row(row({"f", "t", "t", "f", "t", std::nullopt, std::nullopt, std::nullopt}));
     const auto others = traces_.take();
     ASSERT_TRUE(others);
     EXPECT_EQ(
@@ -200,10 +211,16 @@ TEST_F(unseen_traces_events, ReadsTheAnswer) {
 }
 
 TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
-    for (const auto& body : {std::string{}, std::string{"\0\1", 2}, row({"t", "f"})}) {
+    for (const auto& body :
+         {std::string{},
+          std::string{"\0\1", 2},
+          row({"t", "f"}),
+          row({"f", "f", "f", "f", "f", "", "", "1", "a value that nobody has asked for"})}) {
+        ask();
         traces_.on_row(body);
         EXPECT_FALSE(traces_.take());
     }
+    ask();
     traces_.on_row(row(
         {"f",
          "f",
@@ -211,11 +228,125 @@ TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
          "f",
          "f",
          "no value\2\2no unit\1"
-         "5\2"}
+         "5\2",
+         "",
+         ""}
     ));
     const auto found = traces_.take();
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->settings.empty());
+}
+
+// One column for each name, in the order of the question; then what the catalog knows.
+TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
+    (void)names_.on_read({{"app.user", "plpgsql.x"}, "digest", {}}, {});
+    send("SELECT hide('other.name', 'app.user')");
+    const std::string sql = traces_.question(names_, true, true);
+    EXPECT_NE(
+        sql.find("current_setting('app.user', true), pg_catalog.current_setting('plpgsql.x', true),"
+                 " pg_catalog.current_setting('other.name', true), CASE "),
+        std::string::npos
+    ) << sql;
+    EXPECT_EQ(sql.find('\\'), std::string::npos);
+    traces_.on_row(row(
+        {"f",
+         "f",
+         "f",
+         "f",
+         "f",
+         std::nullopt,
+         "a.b PLPGSQL.x",
+         "1",
+         "Bob\1\2",
+         "known otherwise",
+         std::nullopt,
+         "app.user New.one",
+         "12 3",
+         "app.user=nobody\2work_mem=1MB\2App.user=a=b\2nonsense"}
+    ));
+    const auto found = traces_.take();
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->placeholders.size(), 2U);
+    EXPECT_EQ(found->placeholders[0].name, "app.user");
+    EXPECT_EQ(found->placeholders[0].value, "Bob\1\2");
+    EXPECT_EQ(found->placeholders[1].name, "other.name");
+    EXPECT_EQ(found->placeholders[1].value, "");
+    ASSERT_TRUE(found->catalog);
+    EXPECT_EQ(found->catalog->names, (std::vector<std::string>{"app.user", "new.one"}));
+    EXPECT_EQ(found->catalog->digest, "12 3");
+    ASSERT_EQ(found->catalog->defaults.size(), 1U);
+    EXPECT_EQ(found->catalog->defaults.at("app.user"), "a=b") << "the later one counts";
+    EXPECT_EQ(traces_.question(names_, false, false).find("other.name"), std::string::npos)
+        << "of the next look it is no matter";
+}
+
+TEST_F(unseen_traces_events, OnlyOldServersHaveNoBodiesInSql) {
+    EXPECT_NE(traces_.question(names_, true, true).find("sqlbody"), std::string::npos);
+    EXPECT_EQ(traces_.question(names_, true, false).find("sqlbody"), std::string::npos);
+    EXPECT_EQ(traces_.question(names_, false, true).find("prosrc"), std::string::npos);
+}
+
+TEST_F(unseen_traces_events, NamesAreAlsoAmongTheValuesOfABind) {
+    text_facts facts;
+    facts.statement = querycache::sql::lex_statement("SELECT hide($1, $2)");
+    constexpr std::string_view tail{
+        "\0\0\0\2"
+        "\0\0\0\10app.user"
+        "\0\0\0\17SET app.x = 'b'"
+        "\0\0",
+        4 + 4 + 8 + 4 + 15 + 2};
+    protocol::bind_values values;
+    ASSERT_FALSE(protocol::decode_bind_values(tail, values));
+    traces_.on_bound(facts, this, known_, "SELECT hide($1, $2)", tail);
+    const std::string sql = traces_.question(names_, false, true);
+    EXPECT_NE(sql.find("'app.user'"), std::string::npos);
+    EXPECT_NE(sql.find("'app.x'"), std::string::npos);
+}
+
+TEST_F(unseen_traces_events, TellsThatCodeMayHaveChanged) {
+    for (const auto* const text :
+         {"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+          "create procedure p() language sql as ''",
+          "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()",
+          "CREATE EXTENSION hstore"}) {
+        send(text);
+        EXPECT_TRUE(traces_.take_code_change()) << text;
+        EXPECT_FALSE(traces_.take_code_change()) << text;
+    }
+    for (const auto* const text :
+         {"SELECT f(1)", "INSERT INTO function VALUES (1)", "DROP TABLE t"}) {
+        send(text);
+        EXPECT_FALSE(traces_.take_code_change()) << text;
+    }
+}
+
+TEST_F(unseen_traces_events, WhatIsTrustedMayBeDoubtedForOnce) {
+    run("SELECT f(1)", false);
+    run("SELECT f(1)", false);
+    text_facts facts;
+    facts.statement = querycache::sql::lex_statement("SELECT f(1)");
+    const auto trusted = traces_.on_sent(facts, this, known_);
+    ASSERT_TRUE(trusted);
+    EXPECT_FALSE(traces_.may_be_there());
+    traces_.doubt(*trusted);
+    EXPECT_TRUE(traces_.may_be_there());
+    (void)traces_.take();
+    traces_.settle(true, known_);
+    EXPECT_TRUE(suspects("SELECT f(1)")) << "it has left something";
+}
+
+TEST_F(unseen_traces_events, CodeThatHasChangedIsLearntAnew) {
+    for (int i = 0; i < 2; ++i)
+        run("SELECT f(1)", false);
+    run("SELECT g(1)", true);
+    known_.learn_anew();
+    EXPECT_TRUE(suspects("SELECT f(1)"));
+    for (int i = 0; i < 2; ++i) {
+        run("SELECT f(1)", false);
+        run("SELECT g(1)", false);
+    }
+    EXPECT_FALSE(suspects("SELECT f(1)"));
+    EXPECT_TRUE(suspects("SELECT g(1)"));
 }
 
 TEST(HarmlessCode, ForgetsAllWhenThereIsTooMuch) {
