@@ -96,7 +96,7 @@ std::string_view settable_names::default_of(std::string_view name) const {
 bool settable_names::on_read(reading what, time_point now) {
     defaults_ = std::move(what.defaults);
     read_at_ = now;
-    is_outdated_ = false;
+    is_outdated_ = what.changes != changes_;  // it may have been read before the last one
     if (digest_ == what.digest) return false;
     std::erase_if(what.names, [](const std::string& name) { return !is_settable_name(name); });
     if (what.names.size() > max_of_sources) what.names.resize(max_of_sources);

@@ -43,6 +43,7 @@ public:
         std::vector<std::string> names;  ///< none if the digest is what it was
         std::string digest;              ///< equal as long as no function or trigger has changed
         std::map<std::string, std::string, std::less<>> defaults;  ///< what sessions begin with
+        std::uint64_t changes = 0;  ///< as it was when the question was sent
     };
 
     /// The pool leads to `database`, which is only compared; `changes` counts what clients have
@@ -53,6 +54,7 @@ public:
         return is_outdated_ || now - read_at_ >= max_age;
     }
     [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
+    [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
     /// Of what was read last: as long as it is the same, the names are.
     [[nodiscard]] const std::string& digest() const noexcept { return digest_; }
     [[nodiscard]] bool knows(std::string_view name) const;

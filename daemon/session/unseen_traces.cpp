@@ -187,6 +187,7 @@ std::string unseen_traces::question(
     sql += inventory;
     candidates& asks = make_candidates();
     asks.reads_catalog = reads_catalog;
+    asks.changes = names.changes();
     asks.asked = names.names();
     std::copy_if(
         asks.of_texts.begin(),
@@ -284,7 +285,7 @@ void unseen_traces::on_bound(
 
 void unseen_traces::on_row(std::string_view body) {
     protocol::data_row row;
-    const candidates& asks = make_candidates();
+    candidates& asks = make_candidates();
     const std::size_t columns =
         fixed_columns + asks.asked.size() + (asks.reads_catalog ? catalog_columns : 0);
     if (protocol::decode(body, row) || row.values.size() != columns) return;
@@ -303,15 +304,17 @@ void unseen_traces::on_row(std::string_view body) {
     }
     if (asks.reads_catalog) {
         found.catalog = read_catalog(row.values[at], row.values[at + 1], row.values[at + 2]);
+        found.catalog->changes = asks.changes;
     }
-    found_ = std::move(found);
+    asks.found = std::move(found);
 }
 
 std::optional<session_inventory> unseen_traces::take() noexcept {
     may_be_there_ = false;
     may_have_ended_ = left_behind::nothing;
-    candidates_.reset();  // a client that idles shall not keep them
-    return std::exchange(found_, std::nullopt);
+    // A client that idles shall not keep it.
+    const std::unique_ptr<candidates> asked = std::move(candidates_);
+    return asked ? std::move(asked->found) : std::nullopt;
 }
 
 // Of several nobody knows which it was, so all are looked after from now on. One that is trusted by
@@ -334,7 +337,6 @@ void unseen_traces::forget() noexcept {
     may_have_ended_ = by_look_ = left_behind::nothing;
     changes_code_ = false;
     learn_nothing();
-    found_.reset();
     candidates_.reset();
 }
 

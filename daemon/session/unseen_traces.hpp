@@ -13,6 +13,7 @@
 #include "pool/reusable.hpp"
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -108,11 +109,13 @@ public:
     void forget() noexcept;
 
 private:
-    /// Settings with a prefix.
+    /// Of a look that is due or under way.
     struct candidates {
         std::vector<std::string> of_texts;  // that were sent
         std::vector<std::string> asked;     // in the order of the answer's columns
         bool reads_catalog = false;
+        std::uint64_t changes = 0;  // settable_names'
+        std::optional<session_inventory> found;
     };
     candidates& make_candidates();
 
@@ -122,8 +125,7 @@ private:
     pool::left_behind may_have_ended_ = pool::left_behind::nothing;
     pool::left_behind by_look_ = pool::left_behind::nothing;
     std::vector<harmless_code::key> suspects_;
-    std::optional<session_inventory> found_;
-    std::unique_ptr<candidates> candidates_;  // null: none
+    std::unique_ptr<candidates> candidates_;  // null while nobody is to look
 };
 
 }  // namespace weir::daemon

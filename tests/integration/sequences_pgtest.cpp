@@ -62,7 +62,9 @@ TEST_F(sequences, WorkForOneClientAsInPostgresql) {
 TEST_F(sequences, AreNeverAnotherClientsAndThenKeptByAPin) {
     auto const daemon = start("size: 1, overflow: 1");
     auto one = connect(daemon, "web");
+    rest(daemon);
     auto two = connect(daemon, "web");
+    rest(daemon);
     EXPECT_EQ(one.scalar("SELECT nextval('s')"), "1");
     rest(daemon);
     EXPECT_EQ(two.scalar("SELECT nextval('s')"), "2");
@@ -172,7 +174,9 @@ TEST_F(sequences, MovedAndAskedForInOneTextAreItsOwn) {
 TEST_F(sequences, AreNeverAnotherClientsInTheExtendedProtocol) {
     auto const daemon = start("size: 1, overflow: 1");
     auto one = connect(daemon, "web");
+    rest(daemon);
     auto two = connect(daemon, "other");
+    rest(daemon);
     EXPECT_EQ(one.execute_with("SELECT nextval('s')", {}).value(0, 0), "1");
     rest(daemon);
     EXPECT_EQ(two.execute_with("SELECT nextval('s')", {}).value(0, 0), "2");
@@ -186,10 +190,14 @@ TEST_F(sequences, AreNeverAnotherClientsInTheExtendedProtocol) {
 TEST_F(sequences, AreNeverAnotherClientsWhenPrepared) {
     auto const daemon = start("size: 1, overflow: 1");
     auto one = connect(daemon, "web");
+    rest(daemon);
     auto two = connect(daemon, "other");
+    rest(daemon);
     for (auto* client : {&one, &two}) {
         ASSERT_TRUE(client->prepare("take", "SELECT nextval('s')").ok());
+        rest(daemon);
         ASSERT_TRUE(client->prepare("ask", "SELECT currval('s')").ok());
+        rest(daemon);
     }
     EXPECT_EQ(one.execute_prepared("take").value(0, 0), "1");
     rest(daemon);

@@ -89,6 +89,15 @@ TEST_F(settable_names_of_a_pool, AreReadFirstAndThenFromTimeToTime) {
     EXPECT_TRUE(names_.is_due(now_)) << "a client has changed one";
 }
 
+// Another client has changed code while the answer was on its way.
+TEST_F(settable_names_of_a_pool, ThatWereReadBeforeAChangeAreReadAgain) {
+    names_.adopt(database_, 7);
+    (void)names_.on_read({{"a.b"}, "digest", {}, 6}, now_);
+    EXPECT_TRUE(names_.is_due(now_));
+    (void)names_.on_read({{"a.b"}, "digest", {}, 7}, now_);
+    EXPECT_FALSE(names_.is_due(now_));
+}
+
 TEST_F(settable_names_of_a_pool, BelongToTheirDatabase) {
     (void)names_.on_read({{"a.b"}, "digest", {{"a.b", "v"}}}, now_);
     EXPECT_TRUE(names_.knows("a.b"));

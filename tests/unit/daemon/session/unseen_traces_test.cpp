@@ -241,7 +241,9 @@ TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
 TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
     (void)names_.on_read({{"app.user", "plpgsql.x"}, "digest", {}}, {});
     send("SELECT hide('other.name', 'app.user')");
+    names_.adopt(nullptr, 5);
     const std::string sql = traces_.question(names_, true, true);
+    names_.adopt(nullptr, 6);
     EXPECT_NE(
         sql.find("current_setting('app.user', true), pg_catalog.current_setting('plpgsql.x', true),"
                  " pg_catalog.current_setting('other.name', true), CASE "),
@@ -274,6 +276,7 @@ TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
     ASSERT_TRUE(found->catalog);
     EXPECT_EQ(found->catalog->names, (std::vector<std::string>{"app.user", "new.one"}));
     EXPECT_EQ(found->catalog->digest, "12 3");
+    EXPECT_EQ(found->catalog->changes, 5U) << "as of the question";
     ASSERT_EQ(found->catalog->defaults.size(), 1U);
     EXPECT_EQ(found->catalog->defaults.at("app.user"), "a=b") << "the later one counts";
     EXPECT_EQ(traces_.question(names_, false, false).find("other.name"), std::string::npos)
