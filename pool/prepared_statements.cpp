@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -153,6 +154,13 @@ statement_ptr statement_registry::make_own(
     return made;
 }
 
+statement_ptr statement_registry::make_named(const shared_statement& like, std::string_view name) {
+    auto made = table_->make({like.text, like.parameter_types, like.settings});
+    made->is_own = true;
+    made->server_name = name;
+    return made;
+}
+
 // Counted from 1: the other signatures are hashes of 64 bits, of which nobody can foretell one.
 settings_signature next_own_signature() noexcept {
     static std::atomic<settings_signature> last{0};
@@ -234,6 +242,22 @@ std::string client_statements::name_of(std::uint64_t id) const {
     return {};
 }
 
+std::vector<std::string> client_statements::names() const {
+    std::vector<const node*> found;
+    for (const auto& one : names_) {
+        if (!one.first.empty() && one.second.visible) found.push_back(&one);
+    }
+    std::sort(found.begin(), found.end(), [](const node* a, const node* b) {
+        return a->second.prepared != b->second.prepared &&
+               is_not_after(a->second.prepared, b->second.prepared);
+    });
+    std::vector<std::string> names;
+    names.reserve(found.size());
+    for (const auto* one : found)
+        names.push_back(one->first);
+    return names;
+}
+
 std::error_code client_statements::stage_parse(
     change_tag tag, std::uint64_t segment, std::string_view name, client_statement value
 ) {
@@ -250,6 +274,7 @@ std::error_code client_statements::stage_parse(
         found = &*names_.try_emplace(std::string(name)).first;
         if (name.empty()) unnamed_ = found;
     }
+    found->second.prepared = tag;
     stage(tag, segment, *found, std::move(value), change_kind::parse);
     return {};
 }

@@ -40,7 +40,7 @@ using settings_signature = std::uint64_t;
 /// One statement text with its parameter types. Immutable, shared by clients and threads.
 struct shared_statement {
     std::uint64_t id = 0;             ///< unique while the daemon runs; 0 = unnamed
-    std::string server_name;          ///< "pgweir_<id>"; "" = unnamed
+    std::string server_name;          ///< "pgweir_<id>", or a client's own; "" = unnamed
     std::string text;                 ///< as in Parse, without the final zero
     std::string parameter_types;      ///< as in Parse: Int16 count and that many Int32 type oids
     settings_signature settings = 0;  ///< under which it was prepared
@@ -63,6 +63,9 @@ public:
     [[nodiscard]] statement_ptr make_own(
         std::string_view text, std::string_view parameter_types, settings_signature settings
     );
+
+    /// The same, under `name` on its server.
+    [[nodiscard]] statement_ptr make_named(const shared_statement& like, std::string_view name);
 
     /// Statements that are alive.
     [[nodiscard]] std::size_t size() const;
@@ -109,6 +112,9 @@ public:
 
     /// The name of the client's statement `id`, "" when there is none. Walks over all names.
     [[nodiscard]] std::string name_of(std::uint64_t id) const;
+
+    /// All but "", in the order in which they were prepared.
+    [[nodiscard]] std::vector<std::string> names() const;
 
     /// True when what find() says about `name` hangs on a request of a segment before `segment`
     /// that has no reply yet. A driver that wants PostgreSQL's exact answer waits for that reply
@@ -164,6 +170,7 @@ private:
         client_statement visible;   ///< the last staged change, else settled
         std::uint64_t segment = 0;  ///< of the last staged change
         std::uint32_t pending = 0;  ///< staged changes without an outcome
+        change_tag prepared = 0;    ///< the last Parse
     };
     using name_map = std::unordered_map<std::string, entry, name_hash, std::equal_to<>>;
     /// Nodes of unordered_map do not move, and an entry stays while changes of it are pending.
@@ -242,6 +249,8 @@ public:
     void clear() noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return visible_.size(); }
+    /// Their ids, least recently used first. Lifetime: until the next change of this object.
+    [[nodiscard]] const std::list<std::uint64_t>& ids() const noexcept { return visible_; }
     [[nodiscard]] bool has_unresolved() const noexcept { return first_ < staged_.size(); }
     /// Changed at reload: the next stage_parse() closes one too many at most, so the list shrinks
     /// by use.

@@ -24,7 +24,7 @@
 //   relay_requests.cpp   client -> server
 //   relay_extended.cpp   the same: Parse, Bind, Describe, Execute, Close
 //   relay_statements.cpp names of statements
-//   relay_deallocate.cpp names that SQL gives up
+//   relay_sql_names.cpp  names that SQL speaks of
 //   relay_sequences.cpp  currval() and lastval()
 //   relay_advice.cpp     what would go wrong in transaction mode
 //   relay_replies.cpp    server -> client
@@ -236,7 +236,7 @@ private:
     );
     static querycache::request unknown_extended();
 
-    // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_deallocate.cpp ---
+    // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_sql_names.cpp ---
     void count_sent();
     void process();
     step take_request();
@@ -253,6 +253,12 @@ private:
     step bad_message(const protocol::frame_header& header);
     step forward_one(const protocol::frame_header& header);
     step forward_query(const protocol::frame_header& header);
+    bool speaks_of_names(const text_facts& facts) const;
+    step tell_names(const text_facts& facts);
+    void tell_name(const std::string& name);
+    bool tells_names() const;
+    pool::statement_ptr named_statement(std::string_view name, const pool::shared_statement& like);
+    void sync_own();
     std::optional<step> deallocate(const text_facts& facts, std::string& instead);
     std::optional<step> write_deallocate(
         const std::vector<std::string>& names, std::string& instead
@@ -288,6 +294,7 @@ private:
         const pool::shared_statement& statement, change_tag tag, protocol::reply_action action
     );
     bool close_on_server(std::uint64_t id);
+    std::string server_name_of(std::uint64_t id) const;
     void keep_for_repeat(const protocol::bind_message& bind, std::string_view body);
     bool may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const;
     void distrust(const protocol::owed& request);
@@ -399,6 +406,7 @@ private:
     repeatable_group last_group_;
     text_trust texts_;
     sequence_watch sequences_;
+    std::uint64_t told_in_ = 0;  // the segment in which the server was last told the client's names
     std::unique_ptr<time_limits> limits_;  // null: its pool has none
 
     // What memory knows of it.

@@ -44,6 +44,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     const bool renames = is_transaction_mode() && !parse.name.empty();
     // A PREPARE by SQL that is under way may take the name.
     if (renames && effects_.may_pin() && owes_ready()) return step::blocked;
+    if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
     account_.note_statement(facts);
     counters_.client_parsed();
@@ -140,6 +141,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     const bool renames = is_transaction_mode() && known != nullptr && !bind.statement.empty();
     text_facts facts;
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
+    if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
     const bool was_idle = server_->pipeline().is_idle();
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
@@ -229,15 +231,17 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
         look_up(*known->statement) == presence::present) {
         close_on_server(known->statement->id);  // no other client may use it
     }
-    const change_tag tag = names_.next_tag();
-    names_.close(tag, close.name);
     // One that SQL has prepared is the server's, too, and pins the client to it.
     const bool may_be_of_sql = known == nullptr && !names_.is_foreign(close.name) &&
                                (effects_.is_pinned() || effects_.may_pin());
+    const change_tag tag = names_.next_tag();
+    if (may_be_of_sql || names_.is_told(close.name)) {
+        effects_.on_name_sent(close.name, querycache::sql::session_effect::deallocate, tag);
+    }
+    names_.close(tag, close.name);
     const bool servers_own = close.name.empty() || !is_transaction_mode() || may_be_of_sql;
     if (servers_own) {
         if (close.name.empty()) server_->session().unnamed_statement = 0;
-        if (may_be_of_sql) effects_.on_close_sent(close.name, tag);
         push(request_kind::close, reply_action::forward, tag);
         return stream(header);
     }

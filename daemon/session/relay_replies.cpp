@@ -193,6 +193,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                 settings_failed(body);
                 return false;
             }
+            if (effects_.is_telling_names() && !verdict.fatal) return true;  // that one stays ours
             if (may_repeat(verdict, body)) return begin_repeat(verdict);
             on_error_response(verdict, body);
             if (const auto told = told_instead(verdict, body)) {

@@ -258,6 +258,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             if (*done == step::done) session_->input().consume(header.size());
             return *done;
         }
+        if (tell_names(facts) == step::blocked) return step::blocked;
         if (clean_sequences(facts) == step::blocked) return step::blocked;
         if (const auto refused = refuse_sequence(facts)) {
             account_.note_statement(facts);

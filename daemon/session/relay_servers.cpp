@@ -126,7 +126,10 @@ void relay::settings_restored() {
 bool relay::after_own_query() {
     const bool was_look = effects_.is_looking();
     const bool was_held = effects_.is_applying_alone();
-    if (was_look) {
+    if (effects_.is_telling_names()) {
+        if (!server_->pipeline().empty()) return true;  // a ReadyForQuery each
+        effects_.end_names();
+    } else if (was_look) {
         end_look();
     } else if (effects_.is_applying()) {
         settings_applied();

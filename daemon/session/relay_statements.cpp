@@ -34,6 +34,7 @@ pool::client_statement relay::make_client_statement(
         made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types, now);
     } else {
         made.statement = statement_of_now(parse.text, parse.parameter_types);
+        if (tells_names()) made.statement = named_statement(parse.name, *made.statement);
     }
     made.facts = std::make_shared<const text_facts>(std::move(facts));
     return made;
@@ -135,13 +136,16 @@ void relay::close_surplus() {
 
 bool relay::close_on_server(std::uint64_t id) {
     const change_tag tag = names_.next_tag();
-    protocol::write_close(
-        server_->output().writable(),
-        'S',
-        std::string{statement_names::server_prefix} + std::to_string(id)
-    );
+    protocol::write_close(server_->output().writable(), 'S', server_name_of(id));
     server_->session().statements.stage_close(tag, names_.segment(), id);
     return push(request_kind::close, reply_action::swallow, tag);
+}
+
+std::string relay::server_name_of(std::uint64_t id) const {
+    if (auto name = tells_names() ? names_.name_of(id) : std::string{}; names_.is_told(name)) {
+        return name;
+    }
+    return std::string{statement_names::server_prefix} + std::to_string(id);
 }
 
 // The settings that a Parse runs under when it is sent now.
@@ -170,6 +174,9 @@ void relay::parse_on_server(
     parse.parameter_types = statement.parameter_types;
     note_prepared(parse.text);
     protocol::write_parse(server_->output().writable(), statement.server_name, parse);
+    if (statement.is_own && !statement.server_name.starts_with(statement_names::server_prefix)) {
+        effects_.on_name_sent(statement.server_name, sql::session_effect::prepare, tag);
+    }
     server_->session().statements.stage_parse(tag, names_.segment(), statement);
     push(request_kind::parse, action, tag);
     counters_.server_parsed();
@@ -302,7 +309,9 @@ void relay::resolve(const protocol::owed& request, pool::change_outcome outcome)
     const bool is_query = request.kind == request_kind::query;
     if (request.action == reply_action::replace_error && !is_query) return;
     names_.resolve(request.tag, outcome);
-    if (request.kind == request_kind::close && outcome == pool::change_outcome::succeeded) {
+    const bool is_of_name =
+        request.kind == request_kind::close || request.kind == request_kind::parse;
+    if (is_of_name && outcome == pool::change_outcome::succeeded) {
         (void)effects_.on_command_complete(request.tag, {});  // it has none
     }
     if (server_) {

@@ -96,9 +96,11 @@ void session_effects::note(const text_facts& facts, change_tag tag) {
     if (reset_ == reset_stage::none && takes_startup_values(facts)) reset_ = reset_stage::sent;
 }
 
-void session_effects::on_close_sent(std::string_view name, change_tag tag) {
+void session_effects::on_name_sent(
+    std::string_view name, sql::session_effect effect, change_tag tag
+) {
     auto made = std::make_shared<sql::statement>();
-    made->effects = effect_bit(session_effect::deallocate);
+    made->effects = effect_bit(effect);
     sql::session_step step;
     step.effects = made->effects;
     step.name = name;

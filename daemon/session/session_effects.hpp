@@ -48,6 +48,10 @@ public:
     /// A statement of our own that changes no setting is sent in front of what the client sends
     /// next; no other is under way.
     void begin_own() noexcept { own_ = own_statement::plain; }
+    /// Statements of the client are being prepared under its own names: nothing may follow before
+    /// all of that is answered.
+    void begin_names() noexcept { own_ = own_statement::names; }
+    void end_names() noexcept { own_ = own_statement::none; }
     /// The server is given back: what is left there is none of this client's business any more.
     void end_lease(pool::server_settings& server);
 
@@ -55,9 +59,12 @@ public:
 
     /// A Query or Execute under `tag` with these facts; without any, anything may happen.
     void on_sent(const text_facts& facts, change_tag tag);
-    /// A Close of a statement that SQL may have prepared: it ends as DEALLOCATE would. When it has
-    /// succeeded, on_command_complete() is due, without a tag of the server's.
-    void on_close_sent(std::string_view name, change_tag tag);
+    /// A Parse or Close of a statement that the server has by the name that the client knows: it
+    /// pins as PREPARE does, or ends that as DEALLOCATE (`effect`) does. When it has succeeded,
+    /// on_command_complete() is due, without a tag of the server's.
+    void on_name_sent(
+        std::string_view name, querycache::sql::session_effect effect, change_tag tag
+    );
     /// Its ReadyForQuery is asked for. Behind a RESET of start-up values nothing may follow.
     void on_cycle_sent() noexcept {
         if (reset_ == reset_stage::sent) reset_ = reset_stage::held;
@@ -125,10 +132,12 @@ public:
     [[nodiscard]] bool is_applying() const noexcept { return own_ != own_statement::none; }
     /// It is the one of begin_own().
     [[nodiscard]] bool is_plain() const noexcept { return own_ == own_statement::plain; }
+    [[nodiscard]] bool is_telling_names() const noexcept { return own_ == own_statement::names; }
     [[nodiscard]] bool is_restoring() const noexcept { return own_ == own_statement::restores; }
     /// It is under way, and nothing may follow it.
     [[nodiscard]] bool is_applying_alone() const noexcept {
-        return own_ == own_statement::alone || own_ == own_statement::restores || is_looking();
+        return own_ == own_statement::alone || own_ == own_statement::restores ||
+               own_ == own_statement::names || is_looking();
     }
     /// Nothing of the client's may be sent now.
     [[nodiscard]] bool is_held() const noexcept {
@@ -186,6 +195,7 @@ private:
         alone,     ///< nothing may follow before its reply
         restores,  ///< the same; it brings start-up values back after a RESET
         looks,     ///< the same; it asks what the session holds
+        names,     ///< the same; see begin_names()
     };
     /// A RESET that takes start-up values.
     enum class reset_stage : std::uint8_t {

@@ -52,6 +52,13 @@ public:
         return names_.unnamed_like(text, parameter_types, settings);
     }
     [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+    /// See client_statements::names().
+    [[nodiscard]] std::vector<std::string> all() const { return names_.names(); }
+    /// Its server has it under this very name.
+    [[nodiscard]] bool is_told(std::string_view name) const noexcept {
+        const auto* const known = names_.find(name);
+        return known != nullptr && !name.empty() && known->statement->server_name == name;
+    }
 
     // --- requests that change it once they are answered ---
 

@@ -58,7 +58,9 @@ constexpr std::string_view inventory =
     " AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
     " EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),"
     " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
-    " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
+    // Those of the daemon's own names are shared: see statement_names.
+    " EXISTS (SELECT FROM pg_catalog.pg_prepared_statements"
+    " WHERE from_sql OR NOT pg_catalog.starts_with(name, 'pgweir_')),"
     " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
     " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
     " changed, dotted,"

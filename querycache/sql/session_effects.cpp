@@ -75,6 +75,8 @@ private:
     void read_reset();
     void read_discard();
     void read_create(std::size_t at);
+    void read_execute();
+    bool is_list_of_statements(std::size_t at) const;
     void read_transaction_name();
     void read_call(std::size_t at);
     void read_set_config(std::size_t at);
@@ -111,6 +113,7 @@ void effect_reader::read_verb() {
     if (verb == "set") return read_set();
     if (verb == "reset") return read_reset();
     if (verb == "discard") return read_discard();
+    if (verb == "execute" || verb == "explain" || verb == "create") read_execute();
     if (verb == "create") return read_create(1);
     if (verb == "alter" && is_one_of(word(1), {"role", "user", "database"}) &&
         (has_word("set", 2) || has_word("reset", 2))) {
@@ -304,6 +307,25 @@ void effect_reader::read_create(std::size_t at) {
     add(session_effect::temp_object);
 }
 
+// EXECUTE name, EXPLAIN .. EXECUTE name, CREATE TABLE .. AS EXECUTE name; not EXECUTE FUNCTION of a
+// trigger.
+void effect_reader::read_execute() {
+    const bool creates = word(0) == "create";
+    for (std::size_t at = 0; first_ + at < last_; ++at) {
+        if (word(at) != "execute" || (creates && word(at - 1) != "as")) continue;
+        take_name(at + 1);
+        return add(session_effect::execute);
+    }
+}
+
+// The view, and the function that it is made of.
+bool effect_reader::is_list_of_statements(std::size_t at) const {
+    constexpr std::string_view function = "pg_prepared_statement";
+    if (tokens_.text(at).size() < function.size()) return false;
+    const std::string name = tokens_.name(at);
+    return name == function || name == "pg_prepared_statements";
+}
+
 // What can stand anywhere in a statement: calls, pg_temp, INTO TEMP, and the view whose UPDATE is a
 // SET.
 void effect_reader::read_names() {
@@ -312,6 +334,7 @@ void effect_reader::read_names() {
         if (kind != token_kind::word && kind != token_kind::keyword) continue;
         if (is_escaped_name(at)) add(session_effect::opaque);
         if (tokens_.kind(at + 1) == token_kind::open && tokens_.is(at + 1, "(")) read_call(at);
+        if (is_list_of_statements(at)) add(session_effect::list_statements);
         if (tokens_.kind(at + 1) == token_kind::dot) {
             const std::string schema = tokens_.name(at);
             if (schema == "pg_temp" || schema.starts_with("pg_temp_"))

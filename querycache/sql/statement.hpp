@@ -130,8 +130,10 @@ enum class session_effect : std::uint8_t {
     discard_all,
     discard_temp,
     deallocate_all,
-    deallocate,  ///< DEALLOCATE name
-    prepare,     ///< SQL PREPARE
+    deallocate,       ///< DEALLOCATE name
+    prepare,          ///< SQL PREPARE
+    execute,          ///< EXECUTE name, also of EXPLAIN and CREATE TABLE AS
+    list_statements,  ///< names pg_prepared_statements
     listen,
     unlisten,  ///< of one channel
     unlisten_all,
@@ -180,8 +182,8 @@ struct session_step {
     transaction_control transaction = transaction_control::none;
     session_effect_set effects = 0;
     setting_change setting;  ///< with set, set_local, set_bound, reset and set_role
-    /// Of SAVEPOINT, RELEASE, ROLLBACK TO, LISTEN, UNLISTEN, PREPARE, DEALLOCATE, CLOSE and the
-    /// cursor that holds. Empty: not there, or as PostgreSQL would shorten it.
+    /// Of SAVEPOINT, RELEASE, ROLLBACK TO, LISTEN, UNLISTEN, PREPARE, EXECUTE, DEALLOCATE, CLOSE
+    /// and the cursor that holds. Empty: not there, or as PostgreSQL would shorten it.
     std::string name;
     bool is_nothing() const { return transaction == transaction_control::none && effects == 0; }
 };

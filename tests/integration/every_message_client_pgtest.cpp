@@ -225,7 +225,7 @@ void every_client_message_in::expect_undisturbed() {
         "SELECT 'clean', now() = statement_timestamp(), current_setting('application_name'), "
         "current_setting('search_path'), pg_my_temp_schema(), "
         "(SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_cursors), "
-        "(SELECT count(*) FROM pg_prepared_statements WHERE name !~ '^pgweir_')"
+        "(SELECT count(*) FROM pg_prepared_statements)"
     ));
     ASSERT_EQ(types(clean), "TDCZ");
     std::vector<std::optional<std::string>> const wanted = {

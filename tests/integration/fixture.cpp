@@ -29,6 +29,9 @@ void prepare_shop() {
         shared_postgres().execute(
             "CREATE TABLE items (id integer PRIMARY KEY, value integer NOT NULL);"
             "CREATE TABLE log (id serial PRIMARY KEY, text text);"
+            // What a server has, while a text that names the view is told of the client's own.
+            "CREATE FUNCTION server_statements() RETURNS SETOF text LANGUAGE sql AS "
+            "'SELECT name FROM pg_prepared_statements';"
             "INSERT INTO items SELECT n, 0 FROM generate_series(1, 10) AS n",
             "shop"
         );

@@ -138,7 +138,7 @@ TEST_F(prepared, ServerForgetsTheLeastUsedAndTheClientDoesNotNotice) {
             EXPECT_EQ(result.value(0, 0), std::to_string(100 + n));
         }
     }
-    EXPECT_LE(std::stoi(client.scalar("SELECT count(*) FROM pg_prepared_statements")), 4);
+    EXPECT_LE(std::stoi(client.scalar("SELECT count(*) FROM server_statements()")), 4);
 }
 
 TEST_F(prepared, SameTextOfManyClientsIsOneStatementOfTheServer) {
@@ -155,7 +155,7 @@ TEST_F(prepared, SameTextOfManyClientsIsOneStatementOfTheServer) {
             clients.back()->execute_prepared("name" + std::to_string(n), {"1"}).value(0, 0), "0"
         );
     }
-    EXPECT_EQ(clients[0]->scalar("SELECT count(*) FROM pg_prepared_statements"), "1");
+    EXPECT_EQ(clients[0]->scalar("SELECT count(*) FROM server_statements()"), "1");
 }
 
 TEST_F(prepared, ErrorsComeInTheStreamAndTheSessionLivesOn) {

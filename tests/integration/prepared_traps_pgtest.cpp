@@ -42,9 +42,7 @@ TEST_F(prepared_traps, StatementsAreSharedByClientsOfEqualSettingsOnly) {
     for (std::size_t n : {0U, 2U, 1U, 3U}) {
         EXPECT_EQ(answer(clients[n], run("s")), n < 2 ? "1" : "2") << n;
     }
-    EXPECT_EQ(
-        answer(clients[0], frontend::query("SELECT count(*) FROM pg_prepared_statements")), "2"
-    );
+    EXPECT_EQ(answer(clients[0], frontend::query("SELECT count(*) FROM server_statements()")), "2");
 }
 
 // Such a setting is not reported, and ends with the transaction.
@@ -134,8 +132,7 @@ TEST_F(prepared_traps, DeallocateBySqlDoesNotReachOtherClientsStatements) {
     auto victim = log_in(daemon);
     auto client = log_in(daemon);
     victim.ask(frontend::parse("s", "SELECT 'mine'") + frontend::sync());
-    auto const name =
-        answer(client, frontend::query("SELECT name FROM pg_prepared_statements LIMIT 1"));
+    auto const name = answer(client, frontend::query("SELECT server_statements() LIMIT 1"));
     EXPECT_TRUE(name.starts_with("pgweir_")) << name;
     std::vector<std::string> const attempts = {
         "DEALLOCATE " + name,

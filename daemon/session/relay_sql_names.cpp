@@ -1,6 +1,10 @@
-// DEALLOCATE by SQL of what the protocol prepared: the names are the client's, the statements are
-// the server's and shared, so most of it is settled here.
+// SQL that speaks of what the protocol prepared. The names are the client's; the statements are
+// under names of ours on servers, where clients share them. A plain DEALLOCATE, which drivers send,
+// is settled here. What else speaks of names (EXECUTE, pg_prepared_statements, DEALLOCATE among
+// other statements) gets a server that has them by the client's names and no others, which it keeps
+// until they are gone.
 
+#include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
 #include "protocol/row.hpp"
 #include "protocol/sqlstate.hpp"
@@ -22,7 +26,78 @@ bool is_repeated(const std::vector<std::string>& names, const std::string& one) 
     return std::find(names.data(), &one, one) != &one;
 }
 
+constexpr sql::session_effect_set uses_names = sql::effect_bit(sql::session_effect::execute) |
+                                               sql::effect_bit(sql::session_effect::deallocate);
+
 }  // namespace
+
+// Whether the server has to know the client's names to understand the text.
+bool relay::speaks_of_names(const text_facts& facts) const {
+    if (!facts.statement || !facts.deallocates.empty() || !is_transaction_mode()) return false;
+    const auto& statement = *facts.statement;
+    if (sql::has(statement.effects, sql::session_effect::list_statements)) return true;
+    if ((statement.effects & uses_names) == 0) return false;
+    return std::any_of(statement.steps.begin(), statement.steps.end(), [this](const auto& did) {
+        return (did.effects & uses_names) != 0 && names_.find(did.name) != nullptr;
+    });
+}
+
+// In front of such a text. Blocked: replies must come first. Once a segment: what PostgreSQL does
+// not prepare any more (its table is gone) stays as it is, and costs a client in a transaction
+// that.
+relay::step relay::tell_names(const text_facts& facts) {
+    if (!speaks_of_names(facts) || told_in_ == names_.segment() + 1) return step::done;
+    const auto& pipeline = server_->pipeline();
+    if (owes_ready()) return step::blocked;
+    const bool is_quiet = pipeline.empty() && !pipeline.awaits_sync() && !pipeline.in_copy() &&
+                          !pipeline.is_doubtful();
+    if (!is_quiet || pipeline.transaction_status() == 'E') return step::done;
+    told_in_ = names_.segment() + 1;
+    for (const auto id : std::vector<std::uint64_t>(
+             server_->session().statements.ids().begin(), server_->session().statements.ids().end()
+         )) {
+        if (!names_.is_told(names_.name_of(id))) close_on_server(id);
+    }
+    for (const auto& name : names_.all())
+        tell_name(name);
+    if (pipeline.empty()) return step::done;
+    if (!owes_ready()) sync_own();
+    effects_.begin_names();
+    server_->flush();
+    return step::blocked;
+}
+
+void relay::tell_name(const std::string& name) {
+    if (!names_.is_told(name)) {
+        names_.replace(name, named_statement(name, *names_.find(name)->statement));
+    }
+    const auto& statement = *names_.find(name)->statement;
+    if (look_up(statement) == pool::server_statements::presence::present) return;
+    parse_on_server(statement, names_.next_tag(), reply_action::swallow);
+    sync_own();  // so that one that fails takes no other along
+}
+
+// A client that speaks of them in SQL does so again: what it prepares on the server that it keeps
+// has its own name from the first.
+bool relay::tells_names() const {
+    return told_in_ != 0 && (pins() & pool::left_behind::sql_prepare) != pool::left_behind::nothing;
+}
+
+// The daemon's own names stay its own.
+pool::statement_ptr relay::named_statement(
+    std::string_view name, const pool::shared_statement& like
+) {
+    auto& registry = home().shared().statements;
+    const bool is_ours = name.starts_with(statement_names::server_prefix);
+    return is_ours ? registry.intern(like.text, like.parameter_types, like.settings)
+                   : registry.make_named(like, name);
+}
+
+// Behind requests of our own.
+void relay::sync_own() {
+    protocol::write_sync(server_->output().writable());
+    push(request_kind::sync, reply_action::swallow, tag_none);
+}
 
 // DEALLOCATE of statements that the protocol prepared: the server has them under names of ours and
 // keeps them for others, so the client's names go here. Nothing: the server gets the text, or what
@@ -45,7 +120,11 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
                           std::none_of(names.begin(), names.end(), [&names](const auto& name) {
                               return is_repeated(names, name);
                           });
-    if (!server_->pipeline().empty() || !succeeds) return write_deallocate(names, instead);
+    const auto is_told = [this](const std::string& name) { return names_.is_told(name); };
+    if (!server_->pipeline().empty() || !succeeds ||
+        std::any_of(names.begin(), names.end(), is_told)) {
+        return write_deallocate(names, instead);
+    }
     account_.note_statement(facts);
     deallocate_here(names);
     return step::done;
@@ -99,7 +178,7 @@ bool relay::deallocate_portal(const text_facts& facts) {
         return true;
     }
     const std::string& name = facts.deallocates.front();
-    if (names_.find(name) == nullptr) return false;
+    if (names_.find(name) == nullptr || names_.is_told(name)) return false;
     const change_tag tag = names_.next_tag();
     names_.close(tag, name);
     push(request_kind::execute, reply_action::make_here, tag);
@@ -120,6 +199,13 @@ void relay::stage_deallocate(const text_facts& facts, change_tag tag) {
         names_.close(tag, name);
     }
     if (!facts.statement) return;
+    for (const auto& did : facts.statement->steps) {
+        const bool is_of_one = has(did.effects, sql::session_effect::deallocate);
+        if (is_of_one && facts.deallocates.empty() && names_.is_told(did.name)) {
+            on_server.stage_close(tag, names_.segment(), names_.find(did.name)->statement->id);
+            names_.close(tag, did.name);
+        }
+    }
     const auto effects = facts.statement->effects;
     // Not a list of plain names: what of ours went with it is not known.
     if (has(effects, sql::session_effect::deallocate) && facts.deallocates.empty()) {
