@@ -416,6 +416,11 @@ void client_settings::keep_set(const step& staged) {
 }
 
 void client_settings::apply_step(const step& staged) {
+    // PostgreSQL: the role goes with the authority that it was taken under.
+    if (staged.name == "session_authorization" && staged.kind != step_kind::savepoint) {
+        current_.erase("role");
+        on_server_.erase("role");
+    }
     switch (staged.kind) {
         case step_kind::savepoint:
             return;

@@ -62,14 +62,14 @@ constexpr std::array<kind_words, advice_kind_count> all_words{
     kind_words{
         "load",
         "pins",
-        "LOAD keeps its server until the client's end. Load the library for everybody instead: "
+        "LOAD and setseed() keep their server until the client's end. Load the library for "
+        "everybody instead: "
         "session_preload_libraries of the database or role, or shared_preload_libraries."},
     kind_words{
         "sql_execute",
-        "fails",
-        "EXECUTE by SQL of a statement that the protocol prepared fails with 26000, as servers "
-        "know "
-        "it by another name. Let the driver execute it, or prepare it by SQL, too."},
+        "pins",
+        "EXECUTE by SQL of a statement that the protocol prepared keeps its server, which is told "
+        "the client's names, until all of those are closed. Let the driver execute it."},
     kind_words{
         "unknown",
         "breaks",

@@ -23,7 +23,7 @@ enum class advice_kind : std::uint8_t {
     sql_prepare,
     settings_uncertain,
     sequence_value,  ///< currval() or lastval() behind the transaction that moved the sequence
-    load,            ///< LOAD
+    load,            ///< LOAD, setseed()
     sql_execute,     ///< EXECUTE of what the protocol prepared
     unknown,         ///< DO, CALL, what cannot be read: it may leave anything
 };

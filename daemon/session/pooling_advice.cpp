@@ -25,8 +25,6 @@ constexpr std::array left_by{
     std::pair{session_effect::opaque, advice_kind::unknown},
 };
 
-constexpr std::string_view execute = "execute ";
-
 }  // namespace
 
 insight::advice_set pooling_advice(const text_facts& facts, pool::sequence_habit asks) {
@@ -43,20 +41,6 @@ insight::advice_set pooling_advice(const text_facts& facts, pool::sequence_habit
     }
     if (asks == pool::sequence_habit::later) found |= advice_bit(advice_kind::sequence_value);
     return found;
-}
-
-std::string executed_name(const text_facts& facts) {
-    if (!facts.statement || facts.statement->kind != sql::statement_class::unknown) return {};
-    std::string_view rest = facts.statement->normalised;
-    if (!rest.starts_with(execute)) return {};
-    rest.remove_prefix(execute.size());
-    if (!rest.starts_with('"')) return std::string{rest.substr(0, rest.find_first_of(" (;"))};
-    std::string name;
-    for (std::size_t at = 1; at < rest.size(); ++at) {
-        if (rest[at] == '"' && rest.substr(++at, 1) != "\"") return name;
-        name += rest[at];
-    }
-    return {};
 }
 
 }  // namespace weir::daemon

@@ -182,6 +182,7 @@ private:
     void note_sent(const text_facts& facts, change_tag tag, std::string_view text = {});
     settable_names& names_of_code();
     void retire_servers();
+    void leave_databases(const querycache::sql::statement& statement);
     void look_for_traces();
     bool has_statement_waiting() const;
     void end_look();
@@ -326,6 +327,7 @@ private:
     void resolve(const protocol::owed& request, pool::change_outcome outcome);
 
     // --- relay_sequences.cpp ---
+    bool has_values_of_others() const;
     bool asks_of_others(const text_facts& facts) const;
     step clean_sequences(const text_facts& facts);
     std::optional<client_error> refuse_sequence(const text_facts& facts);
@@ -337,6 +339,7 @@ private:
 
     // --- relay_advice.cpp ---
     void advise(const text_facts& facts, pool::sequence_habit asks);
+    bool executes_by_sql(const text_facts& facts) const;
 
     // --- relay_replies.cpp ---
     void take_replies();
@@ -347,6 +350,7 @@ private:
     void lose_server(std::string_view reason);
     void resolve_ended(const protocol::reply_verdict& verdict);
     bool after_ready(bool ours);
+    bool is_of_own_statement() const;
     bool after_asynchronous();
     bool tells_parameter(std::string_view body);
     bool is_last(const protocol::owed& request) const;
@@ -376,7 +380,7 @@ private:
     bool told_fatal_ = false;       // PostgreSQL's own FATAL went to the client
     bool cancel_is_held_ = false;   // until our own statement has ended: it is not meant for that
     bool is_overdue_ = false;       // what runs was cancelled for pool.query_timeout
-    bool defaults_asked_ = false;   // ALTER ROLE or DATABASE .. SET was sent
+    bool defaults_asked_ = false;   // ALTER ROLE, ALTER DATABASE .. SET was sent
     bool defaults_change_ = false;  // and has succeeded in this transaction
     bool is_advising_ = false;      // pool.advise
     bool awaits_catalog_ = false;   // a rule may apply, and no cache_ is here yet

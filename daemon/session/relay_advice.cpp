@@ -4,12 +4,13 @@
 #include "daemon/session/pooling_advice.hpp"
 #include "daemon/session/relay.hpp"
 
+#include <algorithm>
+
 namespace weir::daemon {
 
 void relay::advise(const text_facts& facts, pool::sequence_habit asks) {
     insight::advice_set found = pooling_advice(facts, asks);
-    const std::string executed = executed_name(facts);
-    if (!executed.empty() && names_.find(executed) != nullptr) {
+    if (executes_by_sql(facts)) {
         found |= insight::advice_bit(insight::advice_kind::sql_execute);
     }
     if (found == 0) return;
@@ -21,6 +22,16 @@ void relay::advise(const text_facts& facts, pool::sequence_habit asks) {
         facts.statement ? std::string_view{facts.statement->normalised}
                         : std::string_view{"(longer than 1 MiB, or a function call)"}
     );
+}
+
+// What the protocol prepared.
+bool relay::executes_by_sql(const text_facts& facts) const {
+    namespace sql = querycache::sql;
+    if (!facts.statement) return false;
+    return std::ranges::any_of(facts.statement->steps, [this](const auto& did) {
+        return sql::has(did.effects, sql::session_effect::execute) &&
+               names_.find(did.name) != nullptr;
+    });
 }
 
 }  // namespace weir::daemon

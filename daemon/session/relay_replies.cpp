@@ -180,6 +180,9 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     const bool ours = verdict.action == reply_action::swallow &&
                       verdict.event != protocol::reply_event::asynchronous;
     switch (type) {
+        case 'N':
+            if (is_of_own_statement()) return true;
+            break;
         case 'S':
             if (!tells_parameter(body)) return after_asynchronous();
             break;
@@ -226,6 +229,12 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     emit_made_here();
     if (type == 'Z') return after_ready(ours);
     return verdict.event != protocol::reply_event::asynchronous || after_asynchronous();
+}
+
+// What PostgreSQL says about statements of ours (log_statement = all) is not for the client.
+bool relay::is_of_own_statement() const {
+    const auto* const head = server_->pipeline().head();
+    return effects_.is_applying() && head != nullptr && head->action == reply_action::swallow;
 }
 
 // It may be what the server was kept for. False: it is somebody else's.
@@ -275,7 +284,10 @@ bool relay::after_ready(bool ours) {
 }
 
 void relay::note_defaults(std::string_view command_tag) {
-    if (command_tag == "ALTER ROLE" || command_tag == "ALTER DATABASE") defaults_change_ = true;
+    if (command_tag == "ALTER ROLE" || command_tag == "DROP ROLE" ||
+        command_tag == "ALTER DATABASE") {
+        defaults_change_ = true;
+    }
     if (command_tag == "ROLLBACK") defaults_change_ = false;
 }
 

@@ -39,20 +39,29 @@ bool is_of_sequence_function(const protocol::error_fields& fields) {
 
 }  // namespace
 
-// Whether the statement might be answered with another client's value.
-bool relay::asks_of_others(const text_facts& facts) const {
-    return sequence_watch::asks(facts) && is_transaction_mode() &&
-           server_->session().sequences.is_of_others(session_->id());
+bool relay::has_values_of_others() const {
+    return is_transaction_mode() && server_->session().sequences.is_of_others(session_->id());
 }
 
-// In front of a statement whose first message is about to be sent. What cannot be cleaned is
-// refused when it is run. Blocked: replies must come first.
+// Whether the statement might be answered with another client's value.
+bool relay::asks_of_others(const text_facts& facts) const {
+    return sequence_watch::asks(facts) && has_values_of_others();
+}
+
+// In front of a statement whose first message is about to be sent, as long as the client has no
+// value here that would be lost: also of one that makes the first by nextval() or setval(), as it
+// is likely to be asked for. What cannot be cleaned is refused when it is run. Blocked: replies
+// must come first.
 relay::step relay::clean_sequences(const text_facts& facts) {
-    if (!asks_of_others(facts) || sequences_.has_moved_here()) return step::done;
+    if (sequences_.has_moved_here() || !has_values_of_others()) return step::done;
+    const bool asks = sequence_watch::asks(facts);
+    const bool stays = effects_.is_pinned() && sequence_watch::may_move(facts);
+    if (!asks && !stays && !sequence_watch::moves_plainly(facts)) return step::done;
     const auto& pipeline = server_->pipeline();
     if (owes_ready()) {
+        if (!effects_.is_applying() && !asks) return step::done;
         // With the settings of this lease the server may go again; the next one comes clean.
-        if (effects_.is_applying()) learn_habit(sequence_habit::in_transaction);
+        if (effects_.is_applying() && asks) learn_habit(sequence_habit::in_transaction);
         return step::blocked;
     }
     const bool is_quiet = pipeline.empty() && !pipeline.awaits_sync() && !pipeline.in_copy() &&

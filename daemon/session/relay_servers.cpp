@@ -169,6 +169,9 @@ void relay::note_sent(const text_facts& facts, change_tag tag, std::string_view 
     if (facts.statement && has(facts.statement->effects, session_effect::session_defaults)) {
         defaults_asked_ = true;
     }
+    if (facts.statement && has(facts.statement->effects, session_effect::empties_database)) {
+        leave_databases(*facts.statement);
+    }
     if (!is_transaction_mode()) return;
     // What functions do may have changed since: then nothing is trusted.
     const auto trusted = traces_.on_sent(facts, pool_.get(), home().harmless(), text);
@@ -181,6 +184,20 @@ void relay::retire_servers() {
     const auto here = pool_->target();
     for (const auto& one : home().shared().pools.all()) {
         if (one->target()->addresses == here->addresses) one->retire_all();
+    }
+}
+
+// PostgreSQL refuses such a statement while anybody is connected to the database, and waits some
+// seconds for them to go: idle servers go, and those that are lent go when they come back.
+void relay::leave_databases(const querycache::sql::statement& statement) {
+    const auto here = pool_->target();
+    for (const auto& one : home().shared().pools.all()) {
+        const auto there = one->target();
+        const bool is_named = std::ranges::any_of(statement.steps, [&](const auto& did) {
+            return has(did.effects, querycache::sql::session_effect::empties_database) &&
+                   did.name == there->database;
+        });
+        if (is_named && there->addresses == here->addresses) one->retire_all();
     }
 }
 

@@ -10,6 +10,10 @@ bool sequence_watch::asks(const text_facts& facts) noexcept {
            sql::has(facts.statement->effects, sql::session_effect::sequence_value);
 }
 
+bool sequence_watch::moves_plainly(const text_facts& facts) noexcept {
+    return facts.statement && sql::has(facts.statement->effects, sql::session_effect::next_value);
+}
+
 bool sequence_watch::may_move(const text_facts& facts) noexcept {
     if (!facts.statement) return true;
     const sql::statement& statement = *facts.statement;

@@ -7,7 +7,8 @@
 // Each server's session has a record of who may have moved a sequence there (sequence_record), and
 // a client that asks where others may have is treated so:
 //   - it has moved none in this lease: PostgreSQL is told DISCARD SEQUENCES in front of the
-//     statement, and then gives the right answer itself;
+//     statement, and then gives the right answer itself. So it is in front of the first nextval()
+//     or setval() of a lease that the text shows;
 //   - it has: its own values must not be lost, and which of all are its own is not known. The
 //     statement is not sent; its client is told 55000.
 // The next client of that pool and application_name that asks is better off: its leases begin with
@@ -33,6 +34,8 @@ public:
 
     /// The text calls currval() or lastval().
     [[nodiscard]] static bool asks(const text_facts& facts) noexcept;
+    /// The text calls nextval() or setval().
+    [[nodiscard]] static bool moves_plainly(const text_facts& facts) noexcept;
     /// Nothing is known that tells that it moves no sequence.
     [[nodiscard]] static bool may_move(const text_facts& facts) noexcept;
 

@@ -228,6 +228,9 @@ void session_effects::apply_setting(const sql::session_step& did, std::string_vi
             );
         }
     }
+    // Its end takes the role off as its beginning does.
+    const bool is_local = has(did.effects, session_effect::set_local);
+    if (is_local && setting.name == "session_authorization") settings_.on_reset("role");
     if (has(did.effects, session_effect::reset)) settings_.on_reset(setting.name);
     if (has(did.effects, session_effect::reset_all)) settings_.on_reset_all();
     if (has(did.effects, session_effect::discard_all)) settings_.on_discard_all();

@@ -75,6 +75,8 @@ private:
     void read_reset();
     void read_discard();
     void read_create(std::size_t at);
+    bool changes_new_sessions(std::string_view verb) const;
+    void read_database(std::string_view verb);
     void read_execute();
     bool is_list_of_statements(std::size_t at) const;
     void read_transaction_name();
@@ -114,11 +116,9 @@ void effect_reader::read_verb() {
     if (verb == "reset") return read_reset();
     if (verb == "discard") return read_discard();
     if (verb == "execute" || verb == "explain" || verb == "create") read_execute();
+    if (word(1) == "database") read_database(verb);
     if (verb == "create") return read_create(1);
-    if (verb == "alter" && is_one_of(word(1), {"role", "user", "database"}) &&
-        (has_word("set", 2) || has_word("reset", 2))) {
-        return add(session_effect::session_defaults);
-    }
+    if (changes_new_sessions(verb)) add(session_effect::session_defaults);
     if (verb == "drop") return add(session_effect::drop_object);
     if (verb == "load") return add(session_effect::load);
     if (verb == "do" || verb == "call") return add(session_effect::opaque);
@@ -228,6 +228,7 @@ void effect_reader::read_set_generic(std::size_t at, bool local) {
 }
 
 void effect_reader::change(std::string name, std::size_t value, bool local) {
+    if (name == "seed") return add(session_effect::load);
     const std::string_view written = tokens_.slice(first_ + value, last_);
     // LOCAL is SET TIME ZONE's other word for DEFAULT; SET SESSION AUTHORIZATION and ROLE have
     // their own.
@@ -307,6 +308,33 @@ void effect_reader::read_create(std::size_t at) {
     add(session_effect::temp_object);
 }
 
+// What a session has from its login: the settings of its role and database, and what its role may.
+bool effect_reader::changes_new_sessions(std::string_view verb) const {
+    if (verb != "alter" && verb != "drop") return false;
+    if (is_one_of(word(1), {"role", "user", "group"})) return word(2) != "mapping";
+    return verb == "alter" && word(1) == "database" &&
+           (has_word("set", 2) || has_word("reset", 2)) &&
+           !has(step_.effects, session_effect::empties_database);
+}
+
+// DROP DATABASE, ALTER DATABASE .. RENAME and .. SET TABLESPACE, CREATE DATABASE .. TEMPLATE.
+void effect_reader::read_database(std::string_view verb) {
+    std::size_t name = 2;
+    bool is_meant = verb == "drop";
+    if (verb == "drop" && word(2) == "if") name = 4;
+    if (verb == "alter") {
+        is_meant = word(3) == "rename" || (word(3) == "set" && word(4) == "tablespace");
+    }
+    for (std::size_t at = 3; verb == "create" && first_ + at < last_; ++at) {
+        if (word(at) != "template") continue;
+        is_meant = true;
+        name = tokens_.is(first_ + at + 1, "=") ? at + 2 : at + 1;
+    }
+    if (!is_meant) return;
+    take_name(name);
+    add(session_effect::empties_database);
+}
+
 // EXECUTE name, EXPLAIN .. EXECUTE name, CREATE TABLE .. AS EXECUTE name; not EXECUTE FUNCTION of a
 // trigger.
 void effect_reader::read_execute() {
@@ -361,6 +389,7 @@ void effect_reader::read_call(std::size_t at) {
     if (is_escaped_name(at)) add(session_effect::set_config);  // it may be
     if (name == "set_config") read_set_config(at);
     if (name == "currval" || name == "lastval") add(session_effect::sequence_value);
+    if (name == "setseed") add(session_effect::load);
     if (name == "nextval" || name == "setval") add(session_effect::next_value);
     if (name == "pg_advisory_unlock_all") add(session_effect::advisory_unlock_all);
     if (name == "pg_advisory_unlock" || name == "pg_advisory_unlock_shared") {

@@ -144,15 +144,16 @@ enum class session_effect : std::uint8_t {
     advisory_lock,    ///< session level: pg_advisory_lock and its family
     advisory_unlock,  ///< of one lock: others may be left
     advisory_unlock_all,
-    drop_object,  ///< DROP of anything: a temporary table may have been the last
-    set_role,     ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
-    set_bound,    ///< SELECT set_config(...) whose parameters tell: see setting_change
-    set_config,   ///< settings changed, and which or how is not known
-    load,
-    session_defaults,  ///< ALTER ROLE or DATABASE .. SET: what sessions begin with that are to come
-    sequence_value,    ///< currval(), lastval(): only meaningful on the same server
-    next_value,        ///< nextval(), setval(): what those tell afterwards
+    drop_object,        ///< DROP of anything: a temporary table may have been the last
+    set_role,           ///< SET ROLE, SET SESSION AUTHORIZATION, and their RESET
+    set_bound,          ///< SELECT set_config(...) whose parameters tell: see setting_change
+    set_config,         ///< settings changed, and which or how is not known
+    load,               ///< LOAD, setseed(): in the server's process for good
+    session_defaults,   ///< ALTER or DROP ROLE, ALTER DATABASE .. SET: what sessions begin with
+    sequence_value,     ///< currval(), lastval(): only meaningful on the same server
+    next_value,         ///< nextval(), setval(): what those tell afterwards
     discard_sequences,  ///< and what makes them forget it
+    empties_database,   ///< DROP DATABASE and the like: nobody may be in the database of this name
     opaque,             ///< DO, CALL, unparsable, too long: may have done anything
 };
 using session_effect_set = std::uint32_t;

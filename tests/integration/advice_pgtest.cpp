@@ -58,7 +58,7 @@ TEST_F(advice, TellsOfASessionWhatTransactionModeWouldMakeOfIt) {
         EXPECT_EQ(shown(daemon, kind, "application"), "web") << kind;
     }
     EXPECT_EQ(shown(daemon, "unknown", "verdict"), "breaks");
-    EXPECT_EQ(shown(daemon, "sql_execute", "verdict"), "fails");
+    EXPECT_EQ(shown(daemon, "sql_execute", "verdict"), "pins");
     EXPECT_EQ(shown(daemon, "sql_execute", "count"), "1");
     EXPECT_EQ(shown(daemon, "sql_execute", "last_query"), "execute mine");
     EXPECT_EQ(shown(daemon, "listen", "last_query"), "listen more");

@@ -231,5 +231,41 @@ TEST_F(pins, LoginWithValuesThatAServerHasTakenNeedsNoServer) {
     EXPECT_EQ(first(shown, 'D').columns().at(0), "3");
 }
 
+// The next client of the server must not see that its settings were brought.
+TEST_F(pins, WhatIsSaidAboutOwnStatementsIsNobodys) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto talkative = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    talkative.ask(frontend::query("SET client_min_messages = log"));
+    talkative.ask(frontend::query("SET log_statement = 'all'"));
+    auto quiet = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(types(quiet.ask(frontend::query("SELECT 1"))), "TDCZ");
+        auto const heard = talkative.ask(frontend::query("SELECT 2"));
+        EXPECT_EQ(types(heard), "NTDCZ");
+        EXPECT_NE(heard[0].field('M').find("SELECT 2"), std::string::npos) << heard[0].field('M');
+    }
+}
+
+// A role loses at once what it may no more, also where servers had logged in as it before.
+TEST_F(pins, AlteredAndDroppedRolesMeetNewServers) {
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 2, overflow: 0"}));
+    pq_connection admin(daemon.dsn("shop"));
+    admin.must("DROP ROLE IF EXISTS demoted");
+    admin.must("CREATE ROLE demoted LOGIN SUPERUSER");
+    auto const dsn = daemon.dsn("shop") + " user=demoted";
+    {
+        pq_connection client(dsn);
+        client.must("SET SESSION AUTHORIZATION postgres");
+    }
+    admin.must("ALTER ROLE demoted NOSUPERUSER");
+    {
+        pq_connection client(dsn);
+        EXPECT_EQ(client.execute("SET SESSION AUTHORIZATION postgres").sqlstate(), "42501");
+    }
+    admin.must("DROP ROLE demoted");
+    auto gone = pq_connection::attempt(dsn);
+    EXPECT_FALSE(gone.ok() && gone.execute("SELECT 1").ok());
+}
+
 }  // namespace
 }  // namespace weir::test

@@ -227,6 +227,29 @@ TEST(Lease, WaitsWheneverARoleChanges) {
     EXPECT_EQ(sql, "RESET \"role\";");
 }
 
+// PostgreSQL: the role goes with the authority that it was taken under.
+TEST(Lease, NewSessionAuthorizationTakesTheRoleOff) {
+    for (const bool goes_back : {false, true}) {
+        auto server = fresh_server();
+        client_settings client;
+        lease(client, server);
+        client.on_set("session_authorization", "alice");
+        client.on_set("role", "readers");
+        client.on_ready('I', server);
+        if (goes_back) {
+            client.on_reset("session_authorization");
+        } else {
+            client.on_set("session_authorization", "bob");
+        }
+        client.on_ready('I', server);
+        EXPECT_EQ(client.current().find("role"), nullptr) << goes_back;
+        EXPECT_EQ(server.current().find("role"), nullptr) << goes_back;
+        client.on_set("role", "writers");
+        client.on_ready('I', server);
+        EXPECT_NE(client.current().find("role"), nullptr) << goes_back;
+    }
+}
+
 TEST(Lease, StartsAfreshAfterAReset) {
     auto server = fresh_server();
     client_settings client;

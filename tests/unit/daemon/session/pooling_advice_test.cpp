@@ -69,14 +69,5 @@ TEST(PoolingAdvice, IsAboutSequencesThatAreAskedForLater) {
     EXPECT_EQ(pooling_advice(ask, sequence_habit::later), set_of({advice_kind::sequence_value}));
 }
 
-TEST(ExecutedName, IsThatOfExecuteAlone) {
-    EXPECT_EQ(executed_name(facts("EXECUTE Abc(1, 'x')")), "abc");
-    EXPECT_EQ(executed_name(facts("EXECUTE abc;")), "abc");
-    EXPECT_EQ(executed_name(facts("execute \"A \"\"b\" (1)")), "A \"b");
-    for (const auto* text : {"SELECT 1", "EXPLAIN EXECUTE abc", "EXECUTE"})
-        EXPECT_EQ(executed_name(facts(text)), "") << text;
-    EXPECT_EQ(executed_name({}), "");
-}
-
 }  // namespace
 }  // namespace weir::daemon
