@@ -28,6 +28,7 @@ protocol::error_fields make_fields(const client_error& error) {
     fields.message = error.message;
     fields.detail = error.detail;
     fields.hint = error.hint;
+    if (!error.routine.empty()) fields.others.emplace_back('R', error.routine);
     return fields;
 }
 

@@ -20,6 +20,7 @@ struct client_error {
     std::string message;
     std::string detail;
     std::string hint;
+    std::string_view routine = {};  ///< PostgreSQL's function, where drivers go by it; static
 };
 
 /// Appends an ErrorResponse.

@@ -235,6 +235,15 @@ void client_statements::replace(std::string_view name, const statement_ptr& made
     if (state.visible) state.visible.statement = made;
 }
 
+void client_statements::note_told(std::uint64_t id, result_shape shape) noexcept {
+    for (auto& [name, state] : names_) {
+        if (!state.visible || state.visible.statement->id != id) continue;
+        state.visible.told = shape;
+        if (state.settled.statement == state.visible.statement) state.settled.told = shape;
+        return;
+    }
+}
+
 std::string client_statements::name_of(std::uint64_t id) const {
     for (const auto& [name, state] : names_) {
         if (state.visible && state.visible.statement->id == id) return name;
@@ -412,6 +421,15 @@ auto server_statements::use(
     return presence::present;
 }
 
+result_shape server_statements::shape_of(std::uint64_t id) const noexcept {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? shape_not_known : found->second.shape;
+}
+
+void server_statements::note_shape(std::uint64_t id, result_shape shape) noexcept {
+    if (const auto found = entries_.find(id); found != entries_.end()) found->second.shape = shape;
+}
+
 void server_statements::distrust(std::uint64_t id) noexcept {
     if (const auto found = entries_.find(id); found != entries_.end()) {
         found->second.used_under = nobody_knows;
@@ -426,7 +444,9 @@ void server_statements::distrust_all() noexcept {
 void server_statements::stage_parse(
     change_tag tag, std::uint64_t segment, const shared_statement& statement
 ) {
-    stage(tag, segment, statement.id, true).used_under = statement.settings;
+    entry& made = stage(tag, segment, statement.id, true);
+    made.used_under = statement.settings;
+    made.shape = shape_not_known;
 }
 
 void server_statements::stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id) {

@@ -11,6 +11,8 @@
 // is resolved.
 #pragma once
 
+#include "pool/result_shape.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -86,6 +88,8 @@ private:
 struct client_statement {
     statement_ptr statement;
     std::shared_ptr<const void> facts;
+    /// Of the result that the client was last told that it gives.
+    result_shape told = shape_not_known;
 
     explicit operator bool() const noexcept { return statement != nullptr; }
 };
@@ -109,6 +113,9 @@ public:
 
     /// What find() gives for `name` was prepared anew and is `made` from now on: the same text.
     void replace(std::string_view name, const statement_ptr& made);
+
+    /// The client was told this of its statement `id`. Walks over all names.
+    void note_told(std::uint64_t id, result_shape shape) noexcept;
 
     /// The name of the client's statement `id`, "" when there is none. Walks over all names.
     [[nodiscard]] std::string name_of(std::uint64_t id) const;
@@ -230,6 +237,10 @@ public:
     [[nodiscard]] presence use(
         const shared_statement& statement, settings_signature now, std::uint64_t segment
     ) noexcept;
+    /// Of the result as it was when this server prepared the statement; shape_not_known when nobody
+    /// has asked for it here.
+    [[nodiscard]] result_shape shape_of(std::uint64_t id) const noexcept;
+    void note_shape(std::uint64_t id, result_shape shape) noexcept;
     /// The server refused to run it, or does not have it after all: stale from now on.
     void distrust(std::uint64_t id) noexcept;
     void distrust_all() noexcept;
@@ -263,6 +274,7 @@ private:
         std::uint64_t segment = 0;
         std::uint32_t pending = 0;
         settings_signature used_under = 0;  ///< its own, or others that it was used under last
+        result_shape shape = shape_not_known;
         std::list<std::uint64_t>::iterator position;  ///< in visible_, while visible
     };
     struct change {

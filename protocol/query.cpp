@@ -111,6 +111,16 @@ std::error_code decode_bind_values(std::string_view tail, bind_values& out) {
     return in.finish();
 }
 
+std::size_t count_result_formats(std::string_view tail) noexcept {
+    reader in(tail);
+    (void)in.bytes(2 * std::size_t{in.u16()});
+    for (auto values = in.u16(); values > 0 && !in.failed(); --values) {
+        if (const auto size = in.i32(); size > 0) (void)in.bytes(static_cast<std::size_t>(size));
+    }
+    const auto count = in.u16();
+    return in.failed() ? 0 : count;
+}
+
 bool decode_bind_names(std::string_view body_prefix, bind_message& out) noexcept {
     reader in(body_prefix);
     out.portal = in.cstring();

@@ -74,6 +74,9 @@ struct execute_message {
 /// Takes bind_message::tail.
 [[nodiscard]] std::error_code decode_bind_values(std::string_view tail, bind_values& out);
 
+/// How many formats it asks for; 0 when the tail is not there in full.
+[[nodiscard]] std::size_t count_result_formats(std::string_view tail) noexcept;
+
 /// The two names of a Bind whose body is still arriving; `out.tail` is what has come of the tail.
 /// Shape: false = the names are not complete in `body_prefix` yet.
 [[nodiscard]] bool decode_bind_names(std::string_view body_prefix, bind_message& out) noexcept;

@@ -296,6 +296,14 @@ private:
     );
     bool close_on_server(std::uint64_t id);
     std::string server_name_of(std::uint64_t id) const;
+    std::optional<step> check_shape(
+        const protocol::bind_message& bind,
+        const pool::client_statement& known,
+        const protocol::frame_header& header
+    );
+    bool is_told_anew(const protocol::bind_message& bind, const protocol::frame_header& header)
+        const;
+    void note_shape(const protocol::owed& request, char type, std::string_view body);
     void keep_for_repeat(const protocol::bind_message& bind, std::string_view body);
     bool may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const;
     void distrust(const protocol::owed& request);
@@ -315,11 +323,13 @@ private:
     );
     bool find_facts(std::string_view text, text_facts& out);
     void ask_parser(std::string_view text, querycache::sql::hash128 hash);
-    /// Of a Bind or Describe under a name of ours: the tag is the statement's number, not a change.
+    /// Of a Bind or Describe of a statement under a name of ours: the tag is the statement's
+    /// number, not a change.
     static bool names_statement(const protocol::owed& request) {
-        return request.action == protocol::reply_action::forward &&
-               (request.kind == protocol::request_kind::bind ||
-                request.kind == protocol::request_kind::describe_statement);
+        if (request.action != protocol::reply_action::forward) return false;
+        return request.kind == protocol::request_kind::bind ||
+               request.kind == protocol::request_kind::describe_statement ||
+               request.kind == protocol::request_kind::describe_portal;
     }
     bool push(protocol::request_kind kind, protocol::reply_action action, change_tag tag);
     void emit_made_here();
@@ -410,6 +420,8 @@ private:
     repeatable_group last_group_;
     text_trust texts_;
     sequence_watch sequences_;
+    std::uint64_t asked_shape_ = 0;  // the statement whose result the server was asked for by us
+    std::uint32_t untold_ = 0;   // that of the unnamed portal, if its client knows no result of it
     std::uint64_t told_in_ = 0;  // the segment in which the server was last told the client's names
     std::unique_ptr<time_limits> limits_;  // null: its pool has none
 

@@ -148,10 +148,17 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         if (!prepare_on_server(bind.statement, *known)) return step::blocked;
         known = names_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
+        if (renames) {
+            if (const auto done = check_shape(bind, *known, header)) return *done;
+        }
         // It was there, and so may be too old.
         if (whole && was_idle && server_->pipeline().empty()) keep_for_repeat(bind, body);
     }
     begin_bound(bind, known, std::move(facts), whole);
+    if (bind.portal.empty()) {
+        const bool is_told = !renames || known->told != pool::shape_not_known;
+        untold_ = is_told ? tag_none : number_of(*known->statement);
+    }
     if (known == nullptr && bind.statement.empty()) close_foreign_unnamed();
     if (!renames) {
         // An unknown name goes on as it is: the server's own error is the right one. A name of ours
@@ -184,7 +191,8 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
         return bad_message(header);
     }
     if (describe.kind == 'P') {
-        push(request_kind::describe_portal, reply_action::forward, tag_none);
+        const auto number = describe.name.empty() ? untold_ : tag_none;
+        push(request_kind::describe_portal, reply_action::forward, number);
         return stream(header);
     }
     const auto* known = names_.find(describe.name);

@@ -17,21 +17,85 @@ namespace sqlstate = protocol::sqlstate;
 using protocol::reply_action;
 using protocol::request_kind;
 
+constexpr std::string_view refusing_routine = "RevalidateCachedQuery";
+
 // Texts are translated, names of functions are not.
 bool is_changed_result(std::string_view error) {
     if (protocol::find_sqlstate(error) != sqlstate::feature_not_supported) return false;
     protocol::error_fields fields;
     if (protocol::decode(error, fields) || fields.is_fatal()) return false;
     return std::any_of(fields.others.begin(), fields.others.end(), [](const auto& field) {
-        return field.first == 'R' && field.second == "RevalidateCachedQuery";
+        return field.first == 'R' && field.second == refusing_routine;
     });
 }
 
 }  // namespace
 
+// A Bind of `known` is about to go to a server that has it: whether the rows will be those that the
+// client was told of. Nothing: they will. A server that has never told is asked first, once.
+std::optional<relay::step> relay::check_shape(
+    const protocol::bind_message& bind,
+    const pool::client_statement& known,
+    const protocol::frame_header& header
+) {
+    if (known.told == pool::shape_not_known) return std::nullopt;
+    const auto& statement = *known.statement;
+    const auto here = server_->session().statements.shape_of(statement.id);
+    if (here == known.told) return std::nullopt;
+    if (here == pool::shape_not_known) {
+        std::string& out = server_->output().writable();
+        asked_shape_ = statement.id;
+        protocol::write_describe(out, 'S', statement.server_name);
+        protocol::write_flush(out);
+        const bool is_asked =
+            push(request_kind::describe_statement, reply_action::swallow, tag_none);
+        return is_asked ? std::optional{step::blocked} : std::nullopt;
+    }
+    if (is_told_anew(bind, header)) {
+        names_.note_told(statement.id, pool::shape_not_known);
+        return std::nullopt;
+    }
+    refuse_in_stream(
+        {severity::error,
+         sqlstate::feature_not_supported,
+         "cached plan must not change result type",
+         "",
+         "The statement gives other columns than when it was described. Prepare it again.",
+         refusing_routine},
+        false
+    );
+    const std::size_t size = std::min(session_->input().unread().size(), header.size());
+    session_->input().consume(size);
+    request_rest_ = header.size() - size;
+    drops_rest_ = request_rest_ > 0;
+    return step::done;
+}
+
+// Its Describe has come behind it, so that the client does not read the rows by what it knew.
+bool relay::is_told_anew(const protocol::bind_message& bind, const protocol::frame_header& header)
+    const {
+    const std::string_view bytes = session_->input().unread();
+    return bind.portal.empty() && protocol::count_result_formats(bind.tail) <= 1 &&
+           bytes.size() > header.size() &&
+           bytes.substr(header.size()).starts_with(repeatable_group::describe);
+}
+
+// The client, or we, have asked what the statement gives.
+void relay::note_shape(const protocol::owed& request, char type, std::string_view body) {
+    const bool is_ours =
+        request.kind == request_kind::describe_statement && request.action == reply_action::swallow;
+    if (!is_ours && (!names_statement(request) || request.tag == tag_none)) return;
+    const auto shape = type == 'n' ? pool::shape_of_nothing : pool::shape_of(body);
+    const auto id = is_ours ? asked_shape_ : request.tag;
+    server_->session().statements.note_shape(id, shape);
+    if (!is_ours) names_.note_told(id, shape);
+}
+
 // With the server, of which there are few, and not with the client.
 void relay::keep_for_repeat(const protocol::bind_message& bind, std::string_view body) {
     if (!bind.portal.empty() || body.size() > repeatable_group::longest_bind) return;
+    // A format a column: of the columns that there were.
+    if (protocol::count_result_formats(bind.tail) > 1) return;
     server_->session().last_bind.assign(body);
     last_group_.begin();
 }
@@ -88,7 +152,7 @@ void relay::repeat_group() {
     const auto number = static_cast<std::uint32_t>(known->statement->id);
     push(request_kind::bind, reply_action::forward, is_named ? number : tag_none);
     protocol::write_describe(out, 'P', "");
-    push(request_kind::describe_portal, reply_action::forward, tag_none);
+    push(request_kind::describe_portal, reply_action::forward, is_named ? number : tag_none);
     protocol::write_execute(out, "", 0);
     change_tag tag = tag_none;
     const auto [run, is_rest] = portals_.execute("");

@@ -35,6 +35,7 @@ bool is_read_whole(char type) {
         case 'N':
         case 'A':
         case 'K':
+        case 'T':
             return true;
         default:
             return false;
@@ -185,6 +186,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             break;
         case 'S':
             if (!tells_parameter(body)) return after_asynchronous();
+            break;
+        case 'T':
+        case 'n':
+            note_shape(verdict.request, type, body);
             break;
         case 'C':
             if (!ours) on_command_complete(verdict.request, body);
@@ -356,8 +361,12 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     effects_.on_error();
     traces_.learn_nothing();
     if (cache_) cache_->on_error(is_before_execution(body));
-    // Its result has changed its type, or somebody has deallocated it: prepared anew it may work.
-    if (code == sqlstate::feature_not_supported || code == sqlstate::invalid_sql_statement_name) {
+    // Somebody has deallocated it, or its result has changed its type: prepared anew it may work.
+    // An unnamed one goes on to be refused for the latter, as nobody knows what its client was
+    // told.
+    if (code == sqlstate::invalid_sql_statement_name ||
+        (code == sqlstate::feature_not_supported && names_statement(verdict.request) &&
+         verdict.request.tag != tag_none)) {
         distrust(verdict.request);
     }
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.

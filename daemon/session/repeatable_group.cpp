@@ -7,7 +7,6 @@ namespace {
 using namespace std::string_view_literals;
 
 // Of the unnamed portal, and all rows: the only forms that these messages have then.
-constexpr auto describe = "D\0\0\0\6P\0"sv;
 constexpr auto execute = "E\0\0\0\x9\0\0\0\0\0"sv;
 constexpr auto sync = "S\0\0\0\4"sv;
 

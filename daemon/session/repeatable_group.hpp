@@ -13,6 +13,8 @@ namespace weir::daemon {
 
 class repeatable_group {
 public:
+    /// Of the unnamed portal: the only form that the message has then.
+    static constexpr std::string_view describe{"D\0\0\0\6P\0", 7};
     /// A longer Bind is not kept.
     static constexpr std::size_t longest_bind = 4096;
 

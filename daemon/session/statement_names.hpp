@@ -43,6 +43,10 @@ public:
     [[nodiscard]] bool is_foreign(std::string_view name) const noexcept {
         return name.starts_with(server_prefix) && names_.find(name) == nullptr;
     }
+    /// See client_statements::note_told().
+    void note_told(std::uint64_t id, pool::result_shape shape) noexcept {
+        names_.note_told(id, shape);
+    }
     /// See client_statements::name_of().
     [[nodiscard]] std::string name_of(std::uint64_t id) const { return names_.name_of(id); }
     /// See client_statements::unnamed_like().

@@ -73,7 +73,10 @@ TEST_F(changed_plans, AreHealedOfTheUnnamedStatement) {
     reshape();
     EXPECT_EQ(types(client.ask(run(""))), "2TDCZ");
     reshape_again();
-    EXPECT_EQ(first(client.ask(run_without_describe("")), 'E').field('C'), "0A000");
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(first(client.ask(run_without_describe("")), 'E').field('C'), "0A000") << turn;
+    }
+    EXPECT_EQ(types(client.ask(run(""))), "2TDCZ");
     EXPECT_EQ(types(client.ask(run_without_describe(""))), "2DCZ");
 }
 
@@ -117,8 +120,97 @@ TEST_F(changed_plans, AreToldToWhomAskForNoDescriptionAndMendedBehindIt) {
     auto client = login(daemon);
     client.ask(frontend::parse("s", read) + run("s"));
     reshape();
-    EXPECT_EQ(first(client.ask(run_without_describe("s")), 'E').field('C'), "0A000");
+    for (int turn = 0; turn < 3; ++turn) {
+        EXPECT_EQ(first(client.ask(run_without_describe("s")), 'E').field('C'), "0A000") << turn;
+    }
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
     EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+    reshape_again();
+    EXPECT_EQ(types(client.ask(frontend::close('S', "s") + frontend::sync())), "3Z");
+    EXPECT_EQ(types(client.ask(frontend::parse("s", read) + frontend::sync())), "1Z");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))).back(), 'Z');
+}
+
+// pgjdbc, asyncpg, npgsql: described once, then Bind and Execute. They would read one column as
+// another.
+TEST_F(changed_plans, NobodyReadsRowsByAnOldDescription) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto const refused = [](std::vector<backend_message> const& replies) {
+        auto const error = first(replies, 'E');
+        return error.field('C') + " " + error.field('M') + " " + error.field('R');
+    };
+    std::string const wanted =
+        "0A000 cached plan must not change result type RevalidateCachedQuery";
+    auto holder = login(daemon);
+    auto client = login(daemon);
+    auto other = login(daemon);
+    for (auto* one : {&client, &other}) {
+        one->ask(frontend::parse("s", read) + frontend::describe('S', "s") + frontend::sync());
+        EXPECT_EQ(types(one->ask(run_without_describe("s"))), "2DCZ");
+    }
+    holder.ask(frontend::query("BEGIN"));  // the server that has it
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ") << "on another";
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+    reshape();
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(refused(client.ask(run_without_describe("s"))), wanted) << turn;
+        EXPECT_EQ(refused(other.ask(run_without_describe("s"))), wanted) << turn;
+    }
+    holder.ask(frontend::query("COMMIT"));
+    for (int turn = 0; turn < 4; ++turn) {
+        EXPECT_EQ(refused(client.ask(run_without_describe("s"))), wanted) << turn;
+    }
+    // Who hears the new description goes on, and takes nobody along.
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+    EXPECT_EQ(refused(other.ask(run_without_describe("s"))), wanted);
+    auto const again = other.ask(
+        frontend::close('S', "s") + frontend::parse("s", read) + frontend::describe('S', "s") +
+        frontend::sync()
+    );
+    EXPECT_EQ(types(again), "31tTZ");
+    EXPECT_EQ(first(other.ask(run_without_describe("s")), 'D').columns().size(), 2U);
+}
+
+// In a transaction, in a pipeline, and of a statement without a result.
+TEST_F(changed_plans, RefusalIsThatOfPostgresInTheMiddleOfMore) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    auto one = login(daemon);
+    client.ask(frontend::parse("s", read) + frontend::describe('S', "s") + frontend::sync());
+    client.ask(
+        frontend::parse("w", "INSERT INTO shape VALUES (9)") + frontend::describe('S', "w") +
+        frontend::sync()
+    );
+    reshape();
+    one.ask(frontend::parse("s", read) + run("s"));  // it is there with the new result
+    client.ask(frontend::query("BEGIN"));
+    auto const replies = client.ask(
+        frontend::bind("", "w") + frontend::execute("") + frontend::bind("", "s") +
+        frontend::execute("") + frontend::bind("", "w") + frontend::execute("") + frontend::sync()
+    );
+    EXPECT_EQ(types(replies), "2CEZ");
+    EXPECT_EQ(first(replies, 'E').field('C'), "0A000");
+    EXPECT_EQ(replies.back().body, "E");
+    client.ask(frontend::query("ROLLBACK"));
+    EXPECT_EQ(types(client.ask(run_without_describe("w"))), "2CZ");
+}
+
+// pgx asks for each column's format, and prepares anew only when it is told this error.
+TEST_F(changed_plans, FormatsOfColumnsThatAreGoneAreNotTriedAgain) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    shared_postgres().execute("ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7", "shop");
+    client.ask(frontend::parse("s", read) + frontend::describe('S', "s") + frontend::sync());
+    std::string const bind(std::string("\0s\0", 3) + std::string("\0\0\0\0\0\2\0\1\0\1", 10));
+    auto const group = frontend::message('B', bind) + frontend::describe('P', "") +
+                       frontend::execute("") + frontend::sync();
+    EXPECT_EQ(types(client.ask(group)), "2TDCZ");
+    shared_postgres().execute("ALTER TABLE shape DROP COLUMN extra", "shop");
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(first(client.ask(group), 'E').field('C'), "0A000") << turn;
+    }
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
 }
 
 TEST_F(changed_plans, AreToldWhereMoreWasSentBehind) {

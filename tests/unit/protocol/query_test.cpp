@@ -66,6 +66,7 @@ TEST(Bind, TakesItsValuesApart) {
     EXPECT_EQ(values.parameters[0], raw("\0\0\0\7"));
     EXPECT_FALSE(values.parameters[1]);
     EXPECT_EQ(values.result_formats, (std::vector<std::int16_t>{1}));
+    EXPECT_EQ(count_result_formats(message.tail), 1U);
     EXPECT_EQ(values.parameter_format(0), 1);
     EXPECT_EQ(values.parameter_format(1), 0);
 }
@@ -76,6 +77,7 @@ TEST(Bind, RejectsEveryCutTailAndAByteMore) {
         const auto prefix = tail.substr(0, size);
         bind_values values;
         EXPECT_TRUE(decode_bind_values(prefix, values)) << size;
+        if (size < tail.size() - 2) EXPECT_EQ(count_result_formats(prefix), 0U) << size;
     }
     bind_values values;
     EXPECT_EQ(decode_bind_values(tail + "x", values), errc::extra_bytes);
