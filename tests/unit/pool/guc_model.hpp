@@ -15,6 +15,9 @@ namespace weir::pool::test {
 
 using value_map = std::map<std::string, std::string>;
 
+/// Only who logs in has the right to it, and no role.
+inline constexpr std::string_view guarded_name = "log_statement";
+
 /// One session: values, an explicit or implicit transaction, savepoints.
 class guc_session {
 public:
@@ -24,6 +27,10 @@ public:
     bool is_explicit() const { return explicit_; }
     bool is_failed() const { return failed_; }
     char status() const { return failed_ ? 'E' : explicit_ ? 'T' : 'I'; }
+    bool may_change(std::string_view name) const {
+        return name != guarded_name ||
+               (!now_.contains("role") && !now_.contains("session_authorization"));
+    }
     bool knows_savepoint(const std::string& name) const {
         for (const auto& [known, values] : savepoints_) {
             if (known == name) return true;
@@ -152,13 +159,19 @@ inline void run_difference(std::string_view sql, guc_session& session) {
         at = end;
         return "sql:" + value;
     };
+    const auto changing = [&](std::string name) {
+        if (!session.may_change(name)) throw std::runtime_error("permission denied: " + name);
+        return name;
+    };
     while (at < sql.size()) {
-        if (take("RESET ")) {
-            session.reset(read_identifier(sql, at));
+        if (take("RESET ALL")) {
+            session.reset_all();
+        } else if (take("RESET ")) {
+            session.reset(changing(read_identifier(sql, at)));
         } else if (take("SET TIME ZONE ")) {
             session.set("timezone", sql_value());
         } else if (take("SET ")) {
-            const auto name = read_identifier(sql, at);
+            const auto name = changing(read_identifier(sql, at));
             if (take("=")) {
                 (void)take(" ");
                 session.set(name, read_literal(sql, at, true));

@@ -222,5 +222,110 @@ TEST(Difference, TakesTheRoleOffFirstAndPutsItOnLast) {
     );
 }
 
+/// A server on which a client has said SET ROLE alice and SET `name` TO 1.
+server_settings server_with_role(
+    std::string_view name, std::string_view superuser_at_login, std::string_view superuser_now
+) {
+    server_settings server;
+    server.on_parameter_status("is_superuser", superuser_at_login);
+    server.on_login_done();
+    client_settings client;
+    client.applied(server);
+    client.on_set(name, "1");
+    client.on_set("role", "alice");
+    server.on_parameter_status("is_superuser", superuser_now);
+    client.on_ready('I', server);
+    client.end_lease(server);
+    return server;
+}
+
+/// The statements for a client with that role, which has been on another server.
+std::string sql_for_alice(server_settings& server, settings_gap expected) {
+    client_settings client;
+    server_settings other;
+    other.on_login_done();
+    client.applied(other);
+    client.on_set("role", "alice");
+    client.on_ready('I', other);
+    client.end_lease(other);
+    std::string sql;
+    EXPECT_EQ(client.difference(server, sql), expected);
+    return sql;
+}
+
+// Who logs in has the right to them, and the role may not.
+TEST(Difference, TakesTheRoleOffForWhatNeedsRights) {
+    auto server = server_with_role("log_min_duration_statement", "on", "off");
+    EXPECT_EQ(
+        sql_for_alice(server, settings_gap::wait),
+        "RESET \"role\";RESET \"log_min_duration_statement\";SET \"role\"='alice';"
+    );
+}
+
+TEST(Difference, TakesTheAuthorizationOffForWhatNeedsRights) {
+    server_settings server;
+    server.on_login_done();
+    client_settings client;
+    client.applied(server);
+    client.on_set("log_statement", "'all'");
+    client.on_set("session_authorization", "alice");
+    client.on_set("role", "readers");
+    client.on_ready('I', server);
+    client.end_lease(server);
+    client_settings same;
+    EXPECT_FALSE(same.on_startup("session_authorization", "alice"));
+    EXPECT_FALSE(same.on_startup("role", "readers"));
+    std::string sql;
+    EXPECT_EQ(same.difference(server, sql), settings_gap::wait);
+    EXPECT_EQ(
+        sql,
+        "RESET \"role\";RESET \"session_authorization\";RESET \"log_statement\";"
+        "SET \"session_authorization\"='alice';SET \"role\"='readers';"
+    );
+}
+
+TEST(Difference, LeavesTheRoleForWhatAnybodyMaySet) {
+    for (const auto* name : {"application_name", "search_path", "statement_timeout", "work_mem"}) {
+        auto server = server_with_role(name, "on", "off");
+        EXPECT_EQ(
+            sql_for_alice(server, settings_gap::pipeline), "RESET \"" + std::string(name) + "\";"
+        );
+    }
+}
+
+// auto_explain.log_min_duration is a superuser's; where none logs in, it is an application's name.
+TEST(Difference, TakesTheRoleOffForAPrefixOnlyWhereASuperuserLogsIn) {
+    auto server = server_with_role("app.tenant", "on", "off");
+    EXPECT_EQ(
+        sql_for_alice(server, settings_gap::wait),
+        "RESET \"role\";RESET \"app\".\"tenant\";SET \"role\"='alice';"
+    );
+    server = server_with_role("app.tenant", "off", "off");
+    EXPECT_EQ(sql_for_alice(server, settings_gap::pipeline), "RESET \"app\".\"tenant\";");
+}
+
+// RESET ALL asks for no rights: the login may lack those of the role by which it was set.
+TEST(Difference, UndoesWhatARoleWithMoreRightsHasSet) {
+    auto server = server_with_role("log_statement", "off", "on");
+    EXPECT_EQ(sql_for_alice(server, settings_gap::pipeline), "RESET ALL;");
+    client_settings plain;
+    EXPECT_FALSE(plain.on_startup("work_mem", "5MB"));
+    std::string sql;
+    EXPECT_EQ(plain.difference(server, sql), settings_gap::wait);
+    EXPECT_EQ(sql, "RESET \"role\";RESET ALL;SET \"work_mem\"='5MB';");
+}
+
+TEST(Difference, SetsWithTheRightsOfTheRoleWhereNoSuperuserLogsIn) {
+    server_settings server;
+    server.on_parameter_status("is_superuser", "off");
+    server.on_login_done();
+    client_settings client;
+    EXPECT_FALSE(client.on_startup("role", "boss"));
+    EXPECT_FALSE(client.on_startup("log_statement", "all"));
+    std::string sql;
+    EXPECT_EQ(client.difference(server, sql), settings_gap::wait);
+    EXPECT_EQ(sql, "RESET \"role\";SET \"role\"='boss';SET \"log_statement\"='all';");
+}
+
 }  // namespace
 }  // namespace weir::pool

@@ -666,13 +666,15 @@ TEST(Reports, OfReadOnlyNamesAreNotSettings) {
 /// Random sessions over two pooled servers, beside one PostgreSQL session of the client's own.
 class settings_model {
 public:
-    explicit settings_model(std::uint32_t seed) : random_(seed) {
+    settings_model(std::uint32_t seed, bool is_superusers)
+        : random_(seed), is_superusers_(is_superusers) {
         const test::value_map startup{{"geqo", "s1"}, {"app.x", "s'\\2"}};
         own_ = test::guc_session(startup);
         for (const auto& [name, value] : startup)
             EXPECT_FALSE(client_.on_startup(name, value));
         for (auto& one : servers_) {
             one.on_parameter_status("client_encoding", "UTF8");
+            one.on_parameter_status("is_superuser", is_superusers ? "on" : "off");
             one.on_login_done();
         }
     }
@@ -802,22 +804,29 @@ private:
         }
     }
 
+    bool may_change(std::string_view name) const {
+        return is_superusers_ ? own_.may_change(name) : name != test::guarded_name;
+    }
+
     bool reset() {
-        static const std::array<std::string, 4> names{"geqo", "app.x", "role", "client_encoding"};
-        const auto& name = names[pick(4)];
+        static const std::array<std::string, 5> names{
+            "geqo", "app.x", "role", "client_encoding", std::string{test::guarded_name}};
+        const auto& name = names[pick(names.size())];
+        if (!may_change(name)) return fail();
         both([&](auto& session) { session.reset(name); });
         client_.on_reset(name);
         return true;
     }
 
     bool set() {
-        static const std::array<std::pair<const char*, const char*>, 9> raw{{
+        static const std::array<std::pair<const char*, const char*>, 10> raw{{
             {"geqo", "on"},
             {"geqo", "off"},
             {"app.x", "it's"},
             {"app.x", "back\\slash"},
             {"app.y", ""},
             {"role", "alice"},
+            {test::guarded_name.data(), "all"},
             {"search_path", "a, \"b;c\""},
             {"client_encoding", "latin1"},
             {"client_encoding", "utf8"},
@@ -833,6 +842,7 @@ private:
             client_.on_set(one.first, one.second, value_form::sql);
         } else {
             const auto& one = raw[pick(raw.size())];
+            if (!may_change(one.first)) return fail();
             both([&](auto& session) { session.set(one.first, one.second); });
             client_.on_set(one.first, one.second, value_form::raw);
         }
@@ -840,6 +850,7 @@ private:
     }
 
     std::mt19937 random_;
+    bool is_superusers_;
     test::guc_session own_;
     std::array<test::guc_session, 2> real_;
     std::array<server_settings, 2> servers_;
@@ -850,7 +861,7 @@ private:
 TEST(SettingsModel, GivesEveryServerTheClientsValues) {
     for (std::uint32_t seed = 1; seed <= 300 && !HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
-        settings_model(seed).run(200);
+        settings_model(seed, seed % 2 == 0).run(200);
     }
 }
 
