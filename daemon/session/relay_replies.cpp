@@ -310,8 +310,8 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     }
     if (complete.tag == "DISCARD ALL" || complete.tag == "DISCARD SEQUENCES") {
         // Whatever was sent behind it, or comes later in its transaction, is this client's.
-        server_->session().sequences.forget_but(session_->id());
         sequences_.on_discarded();
+        server_->session().sequences.forget_but(sequences_.as_client(session_->id()));
     }
     // What is on its way behind a DISCARD ALL was noted when it was sent and must not be wiped with
     // it.

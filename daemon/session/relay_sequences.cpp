@@ -40,7 +40,8 @@ bool is_of_sequence_function(const protocol::error_fields& fields) {
 }  // namespace
 
 bool relay::has_values_of_others() const {
-    return is_transaction_mode() && server_->session().sequences.is_of_others(session_->id());
+    return is_transaction_mode() &&
+           server_->session().sequences.is_of_others(sequences_.as_client(session_->id()));
 }
 
 // Whether the statement might be answered with another client's value.
@@ -83,7 +84,7 @@ std::optional<client_error> relay::refuse_sequence(const text_facts& facts) {
 // It is sent.
 void relay::note_sequences(const text_facts& facts) {
     auto& record = server_->session().sequences;
-    const auto me = session_->id();
+    const auto me = sequences_.as_client(session_->id());
     auto habit = sequence_habit::none;
     if (sequence_watch::asks(facts)) habit = sequences_.on_asked(facts, record, me);
     if (is_advising_) advise(facts, habit);
@@ -120,7 +121,7 @@ void relay::learn_habit(sequence_habit habit) {
 std::string_view relay::sequences_to_discard() {
     auto& record = server_->session().sequences;
     if (!is_transaction_mode() || state_ == state::greeting ||
-        !record.is_of_others(session_->id()) ||
+        !record.is_of_others(sequences_.as_client(session_->id())) ||
         pool_->habits().of(application()) == sequence_habit::none) {
         return {};
     }

@@ -26,6 +26,8 @@
 #include "pool/sequence_habits.hpp"
 #include "pool/sequence_record.hpp"
 
+#include <cstdint>
+
 namespace weir::daemon {
 
 class sequence_watch {
@@ -39,6 +41,13 @@ public:
     /// Nothing is known that tells that it moves no sequence.
     [[nodiscard]] static bool may_move(const text_facts& facts) noexcept;
 
+    /// Under which number the records of servers know the client session `number`: a new one behind
+    /// each DISCARD SEQUENCES of its own, so that what it took before counts as somebody else's on
+    /// the servers that the statement has not reached.
+    [[nodiscard]] client as_client(std::uint64_t number) const noexcept {
+        return number + (client{discards_} << discards_shift);
+    }
+
     void begin_lease() noexcept { has_moved_here_ = is_lost_ = false; }
 
     /// Such a statement is sent to a server with this record: what the application shows by it.
@@ -48,7 +57,10 @@ public:
     /// A statement that may move one is sent. True: it is likely to.
     bool on_moved(const text_facts& facts) noexcept;
     /// DISCARD SEQUENCES, DISCARD ALL of the client's own.
-    void on_discarded() noexcept { has_moved_ = false; }
+    void on_discarded() noexcept {
+        has_moved_ = false;
+        ++discards_;
+    }
 
     /// In this lease.
     [[nodiscard]] bool has_moved_here() const noexcept { return has_moved_here_; }
@@ -56,6 +68,10 @@ public:
     [[nodiscard]] bool is_lost() const noexcept { return is_lost_; }
 
 private:
+    // Of 64 bits, 40 are enough for the numbers of sessions, at ten thousand a second for years.
+    static constexpr unsigned discards_shift = 40;
+
+    std::uint32_t discards_ = 0;
     bool has_moved_ = false;  // ever, likely
     bool has_moved_here_ = false;
     bool is_lost_ = false;

@@ -110,6 +110,29 @@ TEST_F(sequences, AreNeverAnotherClientsAndThenKeptByAPin) {
     EXPECT_EQ(pins(daemon), 0);
 }
 
+// PostgreSQL has forgotten the values where the statement ran; the client had some elsewhere, too.
+TEST_F(sequences, AreForgottenOnEveryServerBehindADiscard) {
+    for (std::string const discard : {"DISCARD SEQUENCES", "DISCARD ALL"}) {
+        auto const daemon = start("size: 2, overflow: 0");
+        auto client = connect(daemon, "web");
+        auto holder = connect(daemon, "other");
+        auto second = connect(daemon, "other");
+        holder.must("BEGIN");
+        client.must("SELECT nextval('s')");
+        second.must("BEGIN");  // where the value is: `holder` has the other
+        holder.must("COMMIT");
+        client.must(discard);
+        holder.must("BEGIN");
+        second.must("COMMIT");
+        EXPECT_EQ(client.execute("SELECT currval('s')").sqlstate(), not_defined) << discard;
+        EXPECT_EQ(client.execute("SELECT lastval()").sqlstate(), not_defined) << discard;
+        client.must("BEGIN");
+        auto const taken = client.scalar("SELECT nextval('s')");
+        EXPECT_EQ(client.scalar("SELECT currval('s')"), taken) << discard;
+        client.must("COMMIT");
+    }
+}
+
 TEST_F(sequences, AreThoseOfAServerThatKeptThem) {
     auto const daemon = start("size: 1, overflow: 1");
     auto one = connect(daemon, "web");

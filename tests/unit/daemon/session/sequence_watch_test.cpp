@@ -146,5 +146,23 @@ TEST_F(sequence_watch_events, WhoHasMovedNoneShowsNothing) {
     EXPECT_FALSE(watch_.is_lost());
 }
 
+// DISCARD SEQUENCES reaches one server. What the client took on the others is not its own any more.
+TEST(SequenceWatch, IsAnotherClientBehindADiscard) {
+    constexpr std::uint64_t number = 7;
+    sequence_watch watch;
+    pool::sequence_record elsewhere;
+    elsewhere.moved_by(watch.as_client(number));
+    EXPECT_TRUE(elsewhere.is_of(watch.as_client(number)));
+    watch.on_discarded();
+    EXPECT_TRUE(elsewhere.is_of_others(watch.as_client(number)));
+    pool::sequence_record here;
+    here.moved_by(watch.as_client(number));
+    EXPECT_TRUE(here.is_of(watch.as_client(number)));
+    watch.on_discarded();
+    EXPECT_TRUE(here.is_of_others(watch.as_client(number)));
+    EXPECT_NE(watch.as_client(number), watch.as_client(number + 1));
+    EXPECT_NE(watch.as_client(number), pool::sequence_record::daemon);
+}
+
 }  // namespace
 }  // namespace weir::daemon
