@@ -77,6 +77,9 @@ lease_error login_refused(
         why.message = postgres + " does not accept connections now";
         why.hint = "It is starting up, shutting down or recovering: try again in a moment.";
     } else {
+        if (is_class(said.code, "28") && target.user == client_user) {
+            why.sqlstate = said.code == "28P01" ? "28P01" : "28000";
+        }
         why.message = postgres + " refused the login of user \"" + target.user + "\"";
         why.hint = whose_login(target, client_user);
     }

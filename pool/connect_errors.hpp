@@ -23,8 +23,9 @@ namespace weir::pool {
 [[nodiscard]] lease_error without_tls(const upstream_address& address, std::string_view reason);
 
 /// PostgreSQL at `address` has answered the login with an ErrorResponse. 3D000, 53300 and 57P03 are
-/// passed on. All else is 08006: class 28, too, since it is pgweir that could not log in, while the
-/// client has proved to pgweir who it is. `client_user` is the pool's.
+/// passed on, and class 28 when pgweir logs in as the client's user: drivers take class 08 for a
+/// lost connection and try again. All else is 08006: class 28, too, where another user is
+/// configured. `client_user` is the pool's.
 [[nodiscard]] lease_error login_refused(
     const protocol::error_fields& said,
     const upstream_address& address,

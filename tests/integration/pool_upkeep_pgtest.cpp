@@ -86,6 +86,16 @@ TEST_F(pool_upkeep, FailuresToConnectAreCountedByTheirReason) {
     EXPECT_EQ(failures("authentication"), 1);
 }
 
+// Drivers try again after 08006, and after class 28 they do not.
+TEST_F(pool_upkeep, AUserWhomPostgresDoesNotKnowIsToldSo) {
+    daemon_process const daemon(with(""));
+    raw_client client(daemon.port());
+    auto const error = first(client.start({{"user", "nosuchuser"}, {"database", "shop"}}), 'E');
+    EXPECT_EQ(error.field('S'), "FATAL");
+    EXPECT_EQ(error.field('C'), "28000");
+    EXPECT_EQ(error.field('D'), "role \"nosuchuser\" does not exist");
+}
+
 TEST_F(pool_upkeep, PauseHoldsBeforeTheFirstLogin) {
     for (std::string const what : {"", " shop"}) {
         daemon_process const daemon(with(""));

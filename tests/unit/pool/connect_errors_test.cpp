@@ -59,10 +59,14 @@ TEST(LoginRefused, TellsToTryAgainWhilePostgresStartsOrStops) {
 
 TEST(LoginRefused, SaysWhoseCredentialsAreWrong) {
     const auto own = refusal("28P01", "password authentication failed for user \"clerk\"");
-    EXPECT_STREQ(own.sqlstate, "08006") << "the client itself has been let in";
+    EXPECT_STREQ(own.sqlstate, "28P01") << "trying again would not help";
     EXPECT_TRUE(says(own.message, "\"clerk\"")) << own.message;
     EXPECT_TRUE(says(own.hint, "auth.users_file")) << own.hint;
+    const auto unknown = refusal("28000", "role \"clerk\" does not exist");
+    EXPECT_STREQ(unknown.sqlstate, "28000");
+    EXPECT_EQ(unknown.detail, "role \"clerk\" does not exist");
     const auto forced = refusal("28P01", "password authentication failed", "owner");
+    EXPECT_STREQ(forced.sqlstate, "08006") << "it is not the client's fault";
     EXPECT_TRUE(says(forced.message, "\"owner\"")) << forced.message;
     EXPECT_TRUE(says(forced.hint, "not the client's")) << forced.hint;
     EXPECT_TRUE(says(forced.hint, "databases.*.user and password")) << forced.hint;

@@ -295,7 +295,7 @@ TEST(Pool, TellsAllWaitersWhenTheOnlyLoginIsRefused) {
     world.turn();
     for (const auto* client : {&one, &two}) {
         ASSERT_TRUE(client->failure);
-        EXPECT_STREQ(client->failure->sqlstate, "08006");
+        EXPECT_STREQ(client->failure->sqlstate, "28P01");
         EXPECT_EQ(client->failure->detail, "password authentication failed");
     }
 }
