@@ -70,7 +70,6 @@ void relay::on_start() {
             return;
         }
     }
-    protocol::startup_parameters{}.swap(parameters_);  // an assignment would keep the memory
     greet();
 }
 
@@ -126,6 +125,7 @@ void relay::make_cancel_key() {
 }
 
 void relay::send_greeting() {
+    protocol::startup_parameters{}.swap(parameters_);  // an assignment would keep the memory
     const auto greeting = pool_->greeting();
     std::string& out = session_->output().writable();
     bool told_application = false;

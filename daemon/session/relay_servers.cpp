@@ -7,6 +7,7 @@
 #include "daemon/session/relay.hpp"
 #include "daemon/session/settable_names.hpp"
 #include "pool/errc.hpp"
+#include "protocol/ascii.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
 
@@ -18,6 +19,20 @@ namespace weir::daemon {
 
 namespace sqlstate = protocol::sqlstate;
 using std::chrono::steady_clock;
+
+namespace {
+
+// Settings are kept and sent in lower case; PostgreSQL would have named the one that it does not
+// know as the start-up packet wrote it.
+std::string as_written(std::string message, const protocol::startup_parameters& parameters) {
+    for (const auto& [name, value] : parameters) {
+        const auto at = message.find('"' + protocol::ascii_lower(name) + '"');
+        if (at != std::string::npos) message.replace(at + 1, name.size(), name);
+    }
+    return message;
+}
+
+}  // namespace
 
 relay::step relay::acquire() {
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
@@ -279,7 +294,8 @@ void relay::settings_failed(std::string_view body) {
     fatal(
         {severity::fatal,
          fields.code.empty() ? sqlstate::invalid_parameter_value : std::string_view{fields.code},
-         "a setting of this session could not be applied to the server: " + fields.message,
+         "a setting of this session could not be applied to the server: " +
+             as_written(fields.message, parameters_),
          fields.detail,
          "The session ends, as its statements would run with other settings than its own. Look at "
          "the connection's options and the application's SET statements, and whether a role or an "

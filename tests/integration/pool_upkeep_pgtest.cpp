@@ -96,6 +96,19 @@ TEST_F(pool_upkeep, AUserWhomPostgresDoesNotKnowIsToldSo) {
     EXPECT_EQ(error.field('D'), "role \"nosuchuser\" does not exist");
 }
 
+TEST_F(pool_upkeep, AnUnknownStartupParameterIsNamedAsItWasWritten) {
+    daemon_process const daemon(with(""));
+    raw_client client(daemon.port());
+    auto const error = first(
+        client.start({{"user", "postgres"}, {"database", "shop"}, {"DoesNotExist", "1"}}), 'E'
+    );
+    EXPECT_EQ(error.field('C'), "42704");
+    EXPECT_NE(
+        error.field('M').find("unrecognized configuration parameter \"DoesNotExist\""),
+        std::string::npos
+    ) << error.field('M');
+}
+
 TEST_F(pool_upkeep, PauseHoldsBeforeTheFirstLogin) {
     for (std::string const what : {"", " shop"}) {
         daemon_process const daemon(with(""));
