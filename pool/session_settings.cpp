@@ -77,6 +77,15 @@ bool outlives_reset_all(std::string_view name) noexcept {
     return name == "role" || name == "session_authorization";
 }
 
+void spell_as_reported(settings& values, const server_settings& server) {
+    const auto wanted = values;
+    for (const auto& one : wanted.all()) {
+        if (is_only_reported(one.name)) continue;
+        const auto* reported = server.reported(one.name);
+        if (reported != nullptr) values.assign(one.name, *reported, value_form::raw);
+    }
+}
+
 }  // namespace
 
 // --- settings
@@ -233,6 +242,8 @@ void client_settings::applied(server_settings& server) {
         take_spelling(server);
         server.current_ = current_;
     }
+    // Nothing was SET before the first server.
+    if (!proven_) spell_as_reported(startup_, server);
     startup_.share_with(current_);
     on_server_ = current_;
     if (server.any_changed_) {
@@ -250,12 +261,7 @@ void client_settings::applied(server_settings& server) {
 }
 
 void client_settings::take_spelling(const server_settings& server) {
-    const auto wanted = current_;
-    for (const auto& one : wanted.all()) {
-        if (is_only_reported(one.name)) continue;
-        const auto* reported = server.reported(one.name);
-        if (reported != nullptr) current_.assign(one.name, *reported, value_form::raw);
-    }
+    spell_as_reported(current_, server);
 }
 
 void client_settings::stage(

@@ -358,7 +358,15 @@ settings_gap client_settings::difference(server_settings& server, std::string& s
     server.leased_ = true;
     if (current_ == server.current_) return settings_gap::none;
     auto items = differing(current_, server.current_);
-    std::erase_if(items, [&server](const gap_item& item) { return holds_already(server, item); });
+    // What was SET in place of a start-up value is SET on each server: code that resets it leaves
+    // something else than a server that has it by default.
+    const auto is_own = [this](const gap_item& item) {
+        const auto* const start = startup_.find(item.name);
+        return start != nullptr && item.wanted != nullptr && !(*start == *item.wanted);
+    };
+    std::erase_if(items, [&](const gap_item& item) {
+        return holds_already(server, item) && !is_own(item);
+    });
     if (items.empty()) return settings_gap::none;
     const auto defaults =
         server.has_own_defaults_ ? to_own_defaults(server, items) : std::vector<setting>{};

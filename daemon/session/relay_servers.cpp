@@ -6,10 +6,12 @@
 #include "daemon/pool_directory.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/session/settable_names.hpp"
+#include "daemon/session/shown_value.hpp"
 #include "pool/errc.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/error_fields.hpp"
 #include "protocol/sqlstate.hpp"
+#include "querycache/sql/lexed_statement.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -30,6 +32,18 @@ std::string as_written(std::string message, const protocol::startup_parameters& 
         if (at != std::string::npos) message.replace(at + 1, name.size(), name);
     }
     return message;
+}
+
+// The role that a connect_query leaves to the server's clients, as far as its text tells: SET ROLE
+// in it, else what was there before.
+void take_role_of(std::string_view connect_query, session_inventory::authority& as) {
+    const auto statement = querycache::sql::lex_statement(connect_query);
+    for (const auto& did : statement->steps) {
+        if (did.setting.name == "session_authorization") as.default_role = "none";
+        if (did.setting.name != "role") continue;
+        const std::string& written = did.setting.value_sql;
+        as.default_role = did.setting.is_raw ? written : shown_role(written);
+    }
 }
 
 }  // namespace
@@ -139,13 +153,14 @@ void relay::settings_restored() {
 
 // A query of our own was answered. False: the server is somebody else's or gone.
 bool relay::after_own_query() {
-    const bool was_look = effects_.is_looking();
+    const bool was_look = effects_.is_looking() || effects_.is_regaining();
     const bool was_held = effects_.is_applying_alone();
     if (effects_.is_telling_names()) {
         if (!server_->pipeline().empty()) return true;  // a ReadyForQuery each
         effects_.end_names();
-    } else if (was_look) {
+    } else if (effects_.is_looking()) {
         end_look();
+        if (effects_.is_regaining()) return true;
     } else if (effects_.is_applying()) {
         settings_applied();
     }
@@ -222,7 +237,9 @@ void relay::look_for_traces() {
     const settable_names& names = names_of_code();
     const auto* const version = server_->session().settings.reported("server_version");
     const bool has_sql_bodies = version != nullptr && std::atoi(version->c_str()) >= 14;
-    send_own_query(traces_.question(names, names.is_due(steady_clock::now()), has_sql_bodies));
+    send_own_query(traces_.question(
+        names, names.is_due(steady_clock::now()), has_sql_bodies, effects_.settings().current()
+    ));
     server_->flush();
 }
 
@@ -252,9 +269,12 @@ void relay::end_look() {
     }
     const bool has_to_look_again = learn_names(*found);
     // What it has set looks as if a client's statement had: nobody can tell the two apart.
-    if (!server_->session().target->connect_query.empty()) {
+    const std::string& connect_query = server_->session().target->connect_query;
+    if (!connect_query.empty()) {
         found->settings.clear();
+        found->unset.clear();
         found->placeholders.clear();
+        take_role_of(connect_query, *found->as);
     }
     const auto before = effects_.pins();
     const bool was_pinned = effects_.is_pinned();
@@ -264,6 +284,12 @@ void relay::end_look() {
     if (!have_left_something && (was_pinned || has_to_look_again)) traces_.learn_nothing();
     traces_.settle(have_left_something, home().harmless());
     if (was_pinned || has_to_look_again) traces_.look_again();
+    // The next statement may not be answered as if nothing had changed.
+    if (cache_ && !cached_.are(effects_.settings())) refresh_cache_settings();
+    std::string sql;
+    if (!effects_.begin_regain(server_->session().settings, sql)) return;
+    send_own_query(sql);
+    server_->flush();
 }
 
 // After a COPY that failed, one more ReadyForQuery may come or not. An answer to us ends the doubt,

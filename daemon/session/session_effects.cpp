@@ -35,6 +35,10 @@ constexpr sql::session_effect_set unpins_client =
     effect_bit(session_effect::deallocate) | effect_bit(session_effect::deallocate_all) |
     effect_bit(session_effect::discard_sequences) | effect_bit(session_effect::discard_all);
 
+std::string role_name(const pool::setting& one) {
+    return one.form == pool::value_form::raw ? one.value : shown_role(one.value);
+}
+
 }  // namespace
 
 bool session_effects::begin_lease(pool::server_settings& server, bool alone, std::string& sql) {
@@ -57,6 +61,7 @@ void session_effects::on_applied(pool::server_settings& server) {
 
 void session_effects::end_lease(pool::server_settings& server) {
     settings_.end_lease(server);
+    has_to_regain_ = false;
     pins_.clear();
     dirt_ = left_behind::nothing;
     own_signature_ = 0;
@@ -273,6 +278,8 @@ bool session_effects::on_looked(const session_inventory& found, pool::server_set
         }
     }
     pins_.on_commit();
+    if (found.as && note_authority(*found.as, server)) have_left_something = true;
+    if (note_unset(found)) have_left_something = true;
     for (const auto& [name, value, unit] : found.settings) {
         const auto* const known = settings_.current().find(name);
         if (known != nullptr && is_same_value(known->value, value, unit)) continue;
@@ -290,6 +297,60 @@ bool session_effects::on_looked(const session_inventory& found, pool::server_set
     }
     settings_.on_ready('I', server);
     return have_left_something;
+}
+
+// SET SESSION AUTHORIZATION comes first, as it takes the role off.
+bool session_effects::note_authority(
+    const session_inventory::authority& found, const pool::server_settings& server
+) {
+    const auto& known = settings_.current();
+    const auto* const login = server.reported_default("session_authorization");
+    const std::string& user = login == nullptr ? found.session_authorization : *login;
+    const auto* const authorization = known.find("session_authorization");
+    const bool is_login = found.session_authorization == user;
+    const std::string expected_user = authorization == nullptr ? user : role_name(*authorization);
+    const bool has_moved = found.session_authorization != expected_user;
+    if (has_moved && is_login) {
+        settings_.on_reset("session_authorization");
+    } else if (has_moved) {
+        settings_.on_set(
+            "session_authorization", found.session_authorization, pool::value_form::raw
+        );
+    }
+    const std::string by_default = is_login ? found.default_role : "none";
+    const auto* const role = has_moved ? nullptr : known.find("role");
+    if (found.role == (role == nullptr ? by_default : role_name(*role))) return has_moved;
+    if (found.role == by_default) {
+        settings_.on_reset("role");
+    } else {
+        settings_.on_set("role", found.role, pool::value_form::raw);
+    }
+    return true;
+}
+
+// RESET leads to the start-up value, which the server does not know. Where the value is the same
+// without it, nothing was lost.
+bool session_effects::note_unset(const session_inventory& found) {
+    bool have_reset_something = false;
+    for (const auto& [name, value, unit] : found.unset) {
+        const auto* const known = settings_.current().find(name);
+        if (known == nullptr) continue;
+        const auto* const start = settings_.startup().find(name);
+        const bool is_own = start != nullptr && !(*start == *known);
+        if (!is_own && is_same_value(known->value, value, unit)) continue;
+        settings_.on_reset(name);
+        have_reset_something = true;
+        if (start != nullptr) has_to_regain_ = true;
+    }
+    return have_reset_something;
+}
+
+bool session_effects::begin_regain(pool::server_settings& server, std::string& sql) {
+    if (!std::exchange(has_to_regain_, false)) return false;
+    if ((pins() & left_behind::settings_uncertain) != left_behind::nothing) return false;
+    if (!begin_lease(server, true, sql)) return false;
+    own_ = own_statement::regains;
+    return true;
 }
 
 // It failed, or its portal was suspended: it has run, and no CommandComplete tells how far. A lock
@@ -349,6 +410,7 @@ bool session_effects::tells(
             return one.name == report.name;  // told when all are back
         });
     }
+    if (is_regaining()) return true;
     if (is_applying() && !is_looking()) return false;
     if (pool::matters_to_parse(report.name)) {
         own_signature_ = pool::next_own_signature();  // up to the ReadyForQuery

@@ -117,9 +117,15 @@ public:
     void begin_look() noexcept { own_ = own_statement::looks; }
     [[nodiscard]] bool is_looking() const noexcept { return own_ == own_statement::looks; }
     /// It was answered, and this was its ReadyForQuery. Pins end and begin by what is there;
-    /// settings that the client did not know of are its own from now on.
+    /// settings and roles that the client did not know of are its own from now on, and what code
+    /// has reset is so no more.
     /// True: statements have left something.
     bool on_looked(const session_inventory& found, pool::server_settings& server);
+    /// Code has reset start-up values on this server: appends to `sql` what brings them back, a
+    /// query that nothing may follow, and whose reports the client is told. False: nothing has to
+    /// be sent.
+    [[nodiscard]] bool begin_regain(pool::server_settings& server, std::string& sql);
+    [[nodiscard]] bool is_regaining() const noexcept { return own_ == own_statement::regains; }
     /// It has failed.
     void on_look_failed() noexcept {
         own_ = own_statement::none;
@@ -137,7 +143,7 @@ public:
     /// It is under way, and nothing may follow it.
     [[nodiscard]] bool is_applying_alone() const noexcept {
         return own_ == own_statement::alone || own_ == own_statement::restores ||
-               own_ == own_statement::names || is_looking();
+               own_ == own_statement::names || is_looking() || is_regaining();
     }
     /// Nothing of the client's may be sent now.
     [[nodiscard]] bool is_held() const noexcept {
@@ -196,6 +202,7 @@ private:
         restores,  ///< the same; it brings start-up values back after a RESET
         looks,     ///< the same; it asks what the session holds
         names,     ///< the same; see begin_names()
+        regains,   ///< the same; see begin_regain()
     };
     /// A RESET that takes start-up values.
     enum class reset_stage : std::uint8_t {
@@ -214,6 +221,10 @@ private:
     void apply_setting(const querycache::sql::session_step& did, std::string_view command_tag);
     void apply_pins(const querycache::sql::session_step& did);
     void note_unfinished(const pending& one, bool has_failed);
+    bool note_authority(
+        const session_inventory::authority& found, const pool::server_settings& server
+    );
+    bool note_unset(const session_inventory& found);
 
     pool::client_settings settings_;
     pool::session_pins pins_;
@@ -223,6 +234,7 @@ private:
     pool::left_behind dirt_ = pool::left_behind::nothing;  // only to be wiped off
     own_statement own_ = own_statement::none;
     reset_stage reset_ = reset_stage::none;
+    bool has_to_regain_ = false;  // code has reset a start-up value
 };
 
 }  // namespace weir::daemon

@@ -87,4 +87,19 @@ bool is_same_value(std::string_view written, std::string_view shown, std::string
     return mine && real && std::abs(*mine - *real) <= std::abs(*real) * 1e-9;
 }
 
+std::string shown_role(std::string_view written) {
+    const auto is_in_word = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
+    };
+    if (std::all_of(written.begin(), written.end(), is_in_word)) {
+        return protocol::ascii_lower(written);
+    }
+    const char quote = written.front();
+    if (written.size() < 2 || (quote != '"' && quote != '\'') || written.back() != quote) return {};
+    const std::string_view inner = written.substr(1, written.size() - 2);
+    const bool is_simple = inner.find_first_of("\"'\\") == std::string_view::npos;
+    return std::string{is_simple ? inner : std::string_view{}};
+}
+
 }  // namespace weir::daemon

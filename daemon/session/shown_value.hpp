@@ -3,6 +3,7 @@
 // Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace weir::daemon {
@@ -11,5 +12,9 @@ namespace weir::daemon {
 [[nodiscard]] bool is_same_value(
     std::string_view written, std::string_view shown, std::string_view unit
 );
+
+/// The role that SET ROLE `written` leads to: a word, or a name in quotes. Empty for all that takes
+/// more than that to be read.
+[[nodiscard]] std::string shown_role(std::string_view written);
 
 }  // namespace weir::daemon

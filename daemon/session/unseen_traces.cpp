@@ -18,6 +18,9 @@ using pool::left_behind;
 // Of a transaction with more of them all are looked after, and none is learnt.
 constexpr std::size_t max_suspects = 64;
 
+// Of a client that has set more, the others are not asked for.
+constexpr std::size_t max_held = 64;
+
 constexpr sql::session_effect_set ends_by_name = sql::effect_bit(sql::session_effect::unlisten) |
                                                  sql::effect_bit(sql::session_effect::deallocate) |
                                                  sql::effect_bit(sql::session_effect::close_cursor);
@@ -28,7 +31,11 @@ constexpr char end_of_setting = '\2';
 constexpr std::size_t settings_column = inventoried.size();
 constexpr std::size_t dotted_column = settings_column + 1;
 constexpr std::size_t newest_column = dotted_column + 1;
-constexpr std::size_t fixed_columns = newest_column + 1;
+constexpr std::size_t unset_column = newest_column + 1;
+constexpr std::size_t authorization_column = unset_column + 1;
+constexpr std::size_t role_column = authorization_column + 1;
+constexpr std::size_t default_role_column = role_column + 1;
+constexpr std::size_t fixed_columns = default_role_column + 1;
 constexpr std::size_t catalog_columns = 3;
 
 // All DO look alike without their constant, which is the code.
@@ -64,11 +71,31 @@ constexpr std::string_view inventory =
     " EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
     " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
     " changed, dotted,"
-    " (SELECT pg_catalog.max(oid) FROM pg_catalog.pg_proc)";
+    " (SELECT pg_catalog.max(oid) FROM pg_catalog.pg_proc), unset,"
+    " pg_catalog.current_setting('session_authorization'), pg_catalog.current_setting('role'),"
+    // As a login chooses among them.
+    " (SELECT pg_catalog.substr(one, 6)"
+    " FROM pg_catalog.pg_db_role_setting, LATERAL pg_catalog.unnest(setconfig) AS each(one)"
+    " WHERE pg_catalog.starts_with(one, 'role=')"
+    " AND (setdatabase OPERATOR(pg_catalog.=) 0 OR setdatabase OPERATOR(pg_catalog.=)"
+    " (SELECT oid FROM pg_catalog.pg_database"
+    " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))"
+    " AND (setrole OPERATOR(pg_catalog.=) 0 OR setrole OPERATOR(pg_catalog.=)"
+    " (SELECT oid FROM pg_catalog.pg_roles"
+    " WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER))"
+    " ORDER BY setrole OPERATOR(pg_catalog.=) 0, setdatabase OPERATOR(pg_catalog.=) 0 LIMIT 1)";
+
+constexpr std::string_view begin_unset =
+    " FROM (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
+    " pg_catalog.chr(1), unit), pg_catalog.chr(2))"
+    " FILTER (WHERE source OPERATOR(pg_catalog.<>) 'session'"
+    " AND pg_catalog.lower(name COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.=) ANY (ARRAY[";
+constexpr std::string_view end_unset = "])) AS unset,";
+constexpr std::string_view nothing_unset = " FROM (SELECT NULL AS unset,";
 
 // What an extension has made known is there with its values; the others are placeholders.
 constexpr std::string_view shown_settings =
-    " FROM (SELECT pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
+    " pg_catalog.string_agg(pg_catalog.concat(name, pg_catalog.chr(1), setting,"
     " pg_catalog.chr(1), unit), pg_catalog.chr(2))"
     " FILTER (WHERE source OPERATOR(pg_catalog.=) 'session') AS changed,"
     " pg_catalog.string_agg(pg_catalog.lower(name), ' ')"
@@ -132,6 +159,30 @@ void append_value_of(std::string& out, std::string_view name) {
     out += "', true)";
 }
 
+// Needs no quotes in a literal. Each transaction begins with the latter's values of its own, which
+// are no RESET.
+bool is_plain_name(std::string_view name) {
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    };
+    return name.size() <= settable_names::max_name_bytes &&
+           std::all_of(name.begin(), name.end(), is_plain) && !name.starts_with("transaction_");
+}
+
+// Those of the client that PostgreSQL shows as nobody's SET any more.
+void append_unset(std::string& sql, const pool::settings& held) {
+    std::size_t count = 0;
+    for (const pool::setting& one : held.all()) {
+        if (!is_plain_name(one.name)) continue;
+        sql += count == 0 ? begin_unset : ",";
+        sql += '\'';
+        sql += one.name;
+        sql += '\'';
+        if (++count == max_held) break;
+    }
+    sql += count == 0 ? nothing_unset : end_unset;
+}
+
 // Takes the piece in front of the separator, and both off `rest`.
 std::string_view take_piece(std::string_view& rest, char end) {
     const std::string_view piece = rest.substr(0, rest.find(end));
@@ -182,7 +233,7 @@ settable_names::reading read_catalog(const column& names, const column& digest, 
 }  // namespace
 
 std::string unseen_traces::question(
-    const settable_names& names, bool reads_catalog, bool has_sql_bodies
+    const settable_names& names, bool reads_catalog, bool has_sql_bodies, const pool::settings& held
 ) {
     // With thousands of functions it may take a second, which is not the client's to limit.
     std::string sql{reads_catalog ? "SET LOCAL statement_timeout TO 0; " : ""};
@@ -197,6 +248,7 @@ std::string unseen_traces::question(
         std::back_inserter(asks.asked),
         [&names](const std::string& name) { return !names.knows(name); }
     );
+    ask_for_held(held);
     for (const std::string& name : asks.asked)
         append_value_of(sql, name);
     if (reads_catalog) {
@@ -208,6 +260,7 @@ std::string unseen_traces::question(
         sql += of_functions;
         sql += names_end;
     }
+    append_unset(sql, held);
     sql += shown_settings;
     if (reads_catalog) {
         sql += digest_of_code;
@@ -215,6 +268,19 @@ std::string unseen_traces::question(
         sql += ") AS functions";
     }
     return sql;
+}
+
+// RESET in code names a setting as no other text does.
+void unseen_traces::ask_for_held(const pool::settings& held) {
+    std::vector<std::string>& asked = make_candidates().asked;
+    const auto first = asked.size();
+    for (const pool::setting& one : held.all()) {
+        if (asked.size() - first >= max_held) return;
+        if (!is_settable_name(one.name)) continue;
+        if (std::find(asked.begin(), asked.end(), one.name) == asked.end()) {
+            asked.push_back(one.name);
+        }
+    }
 }
 
 unseen_traces::candidates& unseen_traces::make_candidates() {
@@ -298,6 +364,11 @@ void unseen_traces::on_row(std::string_view body) {
     found.settings = read_settings(row.values[settings_column].value_or(""));
     const auto known = read_names(row.values[dotted_column].value_or(""));
     found.newest_function = row.values[newest_column].value_or("");
+    found.unset = read_settings(row.values[unset_column].value_or(""));
+    found.as = {
+        std::string{row.values[authorization_column].value_or("")},
+        std::string{row.values[role_column].value_or("")},
+        std::string{row.values[default_role_column].value_or("none")}};
     std::size_t at = fixed_columns;
     for (const std::string& name : asks.asked) {
         const auto value = row.values[at++].value_or("");

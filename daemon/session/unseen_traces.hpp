@@ -2,15 +2,17 @@
 // session, and the one query that tells. It is asked when the server would be given away, after the
 // client has its answer; a statement that has left nothing twice is not asked after again, until
 // functions or triggers change. It finds temporary objects, LISTEN, WITH HOLD cursors, SQL PREPARE,
-// session advisory locks, settings that pg_settings shows, and settings with a prefix (app.user)
-// whose names settable_names knows: not those whose names a function makes at run time, roles, or
-// loaded libraries. Of one client; one thread, no I/O.
+// session advisory locks, roles, settings that pg_settings shows to the role of then, what the
+// client has set and code has reset, and settings with a prefix (app.user) whose names
+// settable_names knows: not those whose names a function makes at run time, or loaded libraries. Of
+// one client; one thread, no I/O.
 #pragma once
 
 #include "daemon/session/harmless_code.hpp"
 #include "daemon/session/settable_names.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "pool/reusable.hpp"
+#include "pool/session_settings.hpp"
 
 #include <array>
 #include <cstdint>
@@ -31,6 +33,13 @@ struct session_inventory {
         std::string name, value, unit;  ///< as in pg_settings, the name in lower case
     };
     std::vector<setting> settings;  ///< those that were set in the session
+    std::vector<setting> unset;     ///< of those the client has set: what is not, and its value now
+    struct authority {
+        std::string session_authorization;
+        std::string role;          ///< or "none"
+        std::string default_role;  ///< what the session began with (ALTER ROLE .. SET ROLE)
+    };
+    std::optional<authority> as;  ///< as whom statements run
     struct placeholder {
         std::string name, value;  ///< the name in lower case; "" = not set, or set to that
         std::string by_default;   ///< what a session begins with
@@ -54,9 +63,12 @@ public:
     /// One row, to be given to on_row(). Reads nothing through search_path, and holds no backslash,
     /// which sessions read differently. `reads_catalog`: also what settable_names wants to know.
     /// `has_sql_bodies`: of PostgreSQL 14 and later, whose functions may have a body besides a
-    /// text.
+    /// text. `held`: what the client has set, as far as it is known.
     [[nodiscard]] std::string question(
-        const settable_names& names, bool reads_catalog, bool has_sql_bodies
+        const settable_names& names,
+        bool reads_catalog,
+        bool has_sql_bodies,
+        const pool::settings& held = {}
     );
 
     /// A statement is sent to a server of `pool`; `text` as far as it is at hand. A key: it is
@@ -118,6 +130,7 @@ private:
         std::optional<session_inventory> found;
     };
     candidates& make_candidates();
+    void ask_for_held(const pool::settings& held);
 
     bool may_be_there_ = false;
     bool is_unlearnable_ = false;  // what is not among suspects_ has run, too

@@ -177,6 +177,33 @@ TEST(Lease, TakesTheServersSpelling) {
     EXPECT_EQ(lease(client, server), "") << "PgBouncer #879";
 }
 
+// RESET leads there, in the server's words.
+TEST(Lease, TakesTheServersSpellingOfStartupValues) {
+    client_settings client;
+    ASSERT_FALSE(client.on_startup("client_encoding", "utf-8"));
+    auto server = fresh_server();
+    lease(client, server);
+    EXPECT_EQ(value_of(client.startup(), "client_encoding"), "UTF8");
+    EXPECT_EQ(client.startup(), client.current());
+}
+
+// So that code which resets it leaves something else than a server that has it by default.
+TEST(Lease, SetsWhatReplacesAStartupValueEvenIfTheServerHasIt) {
+    client_settings client;
+    ASSERT_FALSE(client.on_startup("timezone", "Asia/Tokyo"));
+    auto server = fresh_server();
+    std::string sql;
+    (void)client.difference(server, sql);
+    server.on_parameter_status("TimeZone", "Asia/Tokyo");
+    client.applied(server);
+    client.on_set("timezone", "'Etc/UTC'");
+    server.on_parameter_status("TimeZone", "Etc/UTC");
+    client.on_ready('I', server);
+    client.end_lease(server);
+    auto next = fresh_server();
+    EXPECT_EQ(lease(client, next), "SET \"timezone\"='Etc/UTC';");
+}
+
 TEST(Lease, DoesNotTakeItsOwnSetForANewDefault) {
     auto server = fresh_server();
     client_settings client;

@@ -30,7 +30,9 @@ protected:
     /// Leased, with nothing of ours under way.
     void lease() {
         std::string sql;
-        if (session_.begin_lease(server_, false, sql)) session_.on_applied(server_);
+        if (!session_.begin_lease(server_, false, sql)) return;
+        if (sql.find("Asia/Tokyo") != std::string::npos) (void)report("TimeZone", "Asia/Tokyo");
+        session_.on_applied(server_);
     }
     change_tag send(std::string_view text) {
         last_tag_ = next_after(last_tag_);
@@ -251,7 +253,6 @@ TEST_F(session_effects_events, ASettingThatChangesNoMeaningLeavesNoDoubt) {
 TEST_F(session_effects_events, ResetHoldsTheClientUntilItsStartUpValueIsBack) {
     ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
     lease();
-    (void)report("TimeZone", "Asia/Tokyo");
     session_.on_sent(facts("RESET timezone"), ++last_tag_);
     EXPECT_TRUE(session_.awaits_restoring());
     EXPECT_FALSE(session_.is_held());  // more of the same cycle may come
@@ -294,7 +295,6 @@ TEST_F(session_effects_events, TheClientHearsOfAStartUpValueThatItHadLeft) {
 TEST_F(session_effects_events, AServerThatGoesNeedsNoStartUpValues) {
     ASSERT_FALSE(session_.on_startup("timezone", "Asia/Tokyo"));
     lease();
-    (void)report("TimeZone", "Asia/Tokyo");
     const change_tag tag = send("RESET timezone");
     EXPECT_FALSE(report("TimeZone", "UTC"));
     (void)session_.on_command_complete(tag, "RESET");
@@ -413,6 +413,81 @@ TEST_F(session_effects_events, SettingsThatALookFindsGoWithTheClient) {
     std::string sql;
     EXPECT_TRUE(session_.begin_lease(other, false, sql));
     EXPECT_NE(sql.find("128"), std::string::npos) << sql;
+}
+
+TEST_F(session_effects_events, ARoleThatALookFindsGoesWithTheClient) {
+    server_.on_parameter_status("session_authorization", "login");
+    server_.on_login_done();
+    lease();
+    const auto looks = [this](session_inventory::authority as) {
+        session_.begin_look();
+        session_inventory made;
+        made.as = std::move(as);
+        return session_.on_looked(made, server_);
+    };
+    EXPECT_FALSE(looks({"login", "none", "none"}));
+    EXPECT_FALSE(looks({"login", "owner", "owner"})) << "ALTER ROLE login SET ROLE owner";
+    EXPECT_EQ(value("role"), "");
+    EXPECT_TRUE(looks({"login", "report", "none"}));
+    EXPECT_EQ(value("role"), "report");
+    EXPECT_FALSE(looks({"login", "report", "none"}));
+    EXPECT_TRUE(looks({"login", "none", "owner"})) << "SET ROLE NONE";
+    EXPECT_EQ(value("role"), "none");
+    EXPECT_TRUE(looks({"login", "owner", "owner"})) << "RESET ROLE";
+    EXPECT_EQ(value("role"), "");
+    run("SET ROLE \"Report\"", "SET");
+    EXPECT_FALSE(looks({"login", "Report", "none"})) << "it has said so itself";
+
+    EXPECT_TRUE(looks({"other", "none", "none"}));
+    EXPECT_EQ(value("session_authorization"), "other");
+    EXPECT_EQ(value("role"), "") << "it went with the authority";
+    EXPECT_FALSE(looks({"other", "none", "owner"}));
+    EXPECT_TRUE(looks({"third", "report", "none"}));
+    EXPECT_EQ(value("session_authorization"), "third");
+    EXPECT_EQ(value("role"), "report");
+    EXPECT_TRUE(looks({"login", "none", "none"}));
+    EXPECT_EQ(value("session_authorization"), "");
+    EXPECT_EQ(value("role"), "");
+    EXPECT_FALSE(session_.is_pinned());
+}
+
+TEST_F(session_effects_events, WhatCodeHasResetIsSetNoMore) {
+    lease();
+    run("SET work_mem = '5MB'", "SET");
+    run("SET lock_timeout = 0", "SET");
+    session_.begin_look();
+    session_inventory found;
+    found.unset = {{"work_mem", "4096", "kB"}, {"lock_timeout", "0", "ms"}, {"strange", "1", ""}};
+    EXPECT_TRUE(session_.on_looked(found, server_));
+    EXPECT_EQ(value("work_mem"), "");
+    EXPECT_EQ(value("lock_timeout"), "0") << "the same with it and without";
+    std::string sql;
+    EXPECT_FALSE(session_.begin_regain(server_, sql));
+    session_.begin_look();
+    EXPECT_FALSE(session_.on_looked(found, server_));
+}
+
+TEST_F(session_effects_events, WhatCodeHasResetHasItsStartUpValueAgain) {
+    ASSERT_FALSE(session_.on_startup("work_mem", "8MB"));
+    ASSERT_FALSE(session_.on_startup("lock_timeout", "7s"));
+    lease();
+    run("SET work_mem = '5MB'", "SET");
+    session_.begin_look();
+    session_inventory found;
+    // The first one is what it was SET to, by default.
+    found.unset = {{"work_mem", "5120", "kB"}, {"lock_timeout", "0", "ms"}};
+    EXPECT_TRUE(session_.on_looked(found, server_));
+    EXPECT_EQ(value("work_mem"), "8MB");
+    EXPECT_EQ(value("lock_timeout"), "7s");
+    std::string sql;
+    EXPECT_TRUE(session_.begin_regain(server_, sql));
+    EXPECT_TRUE(session_.is_held());
+    EXPECT_NE(sql.find("8MB"), std::string::npos) << sql;
+    EXPECT_NE(sql.find("7s"), std::string::npos) << sql;
+    session_.on_applied(server_);
+    EXPECT_FALSE(session_.is_held());
+    sql.clear();
+    EXPECT_FALSE(session_.begin_regain(server_, sql));
 }
 
 TEST_F(session_effects_events, ALookThatFailedLeavesTheServerToBeWiped) {

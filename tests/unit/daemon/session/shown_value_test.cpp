@@ -50,5 +50,14 @@ TEST(ShownValue, IsAnother) {
     }
 }
 
+TEST(ShownRole, IsAWordOrANameInQuotes) {
+    EXPECT_EQ(shown_role("Report"), "report");
+    EXPECT_EQ(shown_role("\"Report\""), "Report");
+    EXPECT_EQ(shown_role("'Report x'"), "Report x");
+    for (const auto* const other :
+         {"", "'", "'a''b'", "\"a\"\"b\"", "U&\"a\"", "E'a'", "'a\\b'", "a.b"})
+        EXPECT_EQ(shown_role(other), "") << other;
+}
+
 }  // namespace
 }  // namespace weir::daemon

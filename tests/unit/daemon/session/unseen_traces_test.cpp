@@ -183,7 +183,11 @@ TEST_F(unseen_traces_events, ReadsTheAnswer) {
          "work_mem\1"
          "64\1kB\2DateStyle\1ISO, DMY\1\2x\1\1",
          "plpgsql.check_asserts",
-         "16385"}
+         "16385",
+         "IntervalStyle\1postgres\1\2statement_timeout\0010\1ms",
+         "postgres",
+         "report",
+         std::nullopt}
     ));
     const auto found = traces_.take();
     ASSERT_TRUE(found);
@@ -195,19 +199,42 @@ TEST_F(unseen_traces_events, ReadsTheAnswer) {
     EXPECT_EQ(found->settings[1].name, "datestyle");
     EXPECT_EQ(found->settings[1].value, "ISO, DMY");
     EXPECT_EQ(found->settings[2].value, "");
+    ASSERT_EQ(found->unset.size(), 2U);
+    EXPECT_EQ(found->unset[0].name, "intervalstyle");
+    EXPECT_EQ(found->unset[1].value, "0");
+    EXPECT_EQ(found->unset[1].unit, "ms");
+    ASSERT_TRUE(found->as);
+    EXPECT_EQ(found->as->session_authorization, "postgres");
+    EXPECT_EQ(found->as->role, "report");
+    EXPECT_EQ(found->as->default_role, "none");
     EXPECT_EQ(found->newest_function, "16385");
     EXPECT_TRUE(found->placeholders.empty());
     EXPECT_FALSE(found->catalog);
     EXPECT_FALSE(traces_.take()) << "each answer is told once";
 
     ask();
-    traces_.on_row(row({"f", "t", "t", "f", "t", std::nullopt, std::nullopt, std::nullopt}));
+    traces_.on_row(row(
+        {"f",
+         "t",
+         "t",
+         "f",
+         "t",
+         std::nullopt,
+         std::nullopt,
+         std::nullopt,
+         std::nullopt,
+         "a",
+         "none",
+         "b"}
+    ));
     const auto others = traces_.take();
     ASSERT_TRUE(others);
     EXPECT_EQ(
         others->kinds, left_behind::listen | left_behind::hold_cursor | left_behind::advisory_lock
     );
     EXPECT_TRUE(others->settings.empty());
+    EXPECT_TRUE(others->unset.empty());
+    EXPECT_EQ(others->as->default_role, "b");
 }
 
 TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
@@ -215,7 +242,8 @@ TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
          {std::string{},
           std::string{"\0\1", 2},
           row({"t", "f"}),
-          row({"f", "f", "f", "f", "f", "", "", "1", "a value that nobody has asked for"})}) {
+          row({"f", "f", "f", "f", "f", "", "", "1", "", "", "", "", "a value nobody has asked for"}
+          )}) {
         ask();
         traces_.on_row(body);
         EXPECT_FALSE(traces_.take());
@@ -229,6 +257,10 @@ TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
          "f",
          "no value\2\2no unit\1"
          "5\2",
+         "",
+         "",
+         "",
+         "",
          "",
          ""}
     ));
@@ -259,6 +291,10 @@ TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
          std::nullopt,
          "a.b PLPGSQL.x",
          "1",
+         std::nullopt,
+         "",
+         "",
+         "",
          "Bob\1\2",
          "known otherwise",
          std::nullopt,
@@ -281,6 +317,29 @@ TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
     EXPECT_EQ(found->catalog->defaults.at("app.user"), "a=b") << "the later one counts";
     EXPECT_EQ(traces_.question(names_, false, false).find("other.name"), std::string::npos)
         << "of the next look it is no matter";
+}
+
+// RESET in code names it as no other text does.
+TEST_F(unseen_traces_events, AsksForWhatTheClientHasSet) {
+    const std::string nothing = traces_.question(names_, false, true);
+    EXPECT_NE(nothing.find("NULL AS unset"), std::string::npos);
+    traces_.forget();
+    pool::settings held;
+    for (const auto* const name :
+         {"work_mem", "App.user", "transaction_isolation", "a'b", "a\\b", "f\xc3\xbcnf"}) {
+        held.assign(name, "1", pool::value_form::raw);
+    }
+    const std::string sql = traces_.question(names_, false, true, held);
+    EXPECT_NE(sql.find("ANY (ARRAY['app.user','work_mem']))"), std::string::npos) << sql;
+    EXPECT_NE(sql.find("current_setting('app.user', true)"), std::string::npos) << sql;
+    EXPECT_EQ(sql.find("transaction_"), std::string::npos);
+}
+
+TEST_F(unseen_traces_events, OfVeryManySettingsItAsksForSome) {
+    pool::settings held;
+    for (int i = 0; i < 200; ++i)
+        held.assign("app.n" + std::to_string(i), "1", pool::value_form::raw);
+    EXPECT_LT(traces_.question(names_, false, true, held).size(), 10000U);
 }
 
 TEST_F(unseen_traces_events, OnlyOldServersHaveNoBodiesInSql) {
