@@ -335,6 +335,10 @@ bool relay::is_last(const protocol::owed& request) const {
 bool relay::tells_parameter(std::string_view body) {
     protocol::parameter_status report;
     if (protocol::decode(body, report)) return true;
+    // Code that was trusted may have done it.
+    const bool is_authority =
+        report.name == "session_authorization" || report.name == "is_superuser";
+    if (is_authority && is_transaction_mode() && !effects_.is_applying()) traces_.look_again();
     return effects_.tells(report, server_->session().settings);
 }
 

@@ -133,6 +133,20 @@ TEST_F(hidden_roles, ThatAUserBeginsWithStayItsOwn) {
     );
 }
 
+// PostgreSQL reports an authority, and whether it is a superuser's, whoever has changed it.
+TEST_F(hidden_roles, OfCodeThatHasProvenHarmlessAreTheirClients) {
+    are_as_directly(
+        {"SELECT run('SELECT 1')",
+         "SELECT run('SELECT 2')",
+         "SELECT run('SELECT 3')",
+         "SELECT run('SET ROLE weaker')",
+         "SELECT run('RESET ROLE')",
+         "SELECT run('SET SESSION AUTHORIZATION weak')",
+         "SELECT run('SET SESSION AUTHORIZATION born')",
+         "SELECT run('RESET SESSION AUTHORIZATION')"}
+    );
+}
+
 // A setting that an unprivileged role cannot see is not taken for one that was reset.
 TEST_F(hidden_roles, HideNothingThatTheirClientHasSet) {
     are_as_directly(
