@@ -74,6 +74,25 @@ protected:
     std::unique_ptr<pq_connection> writer_;
 };
 
+// Memory answers as PostgreSQL would the role that code has put on.
+TEST_F(hidden_code, ThatTakesARoleOffersItNothingOfOthers) {
+    start(
+        "CREATE TABLE secret(n int); INSERT INTO secret VALUES (42);"
+        "DO $$ BEGIN CREATE ROLE stranger; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+        "CREATE FUNCTION become(who text) RETURNS void LANGUAGE plpgsql AS"
+        " $f$ BEGIN EXECUTE 'SET ROLE ' || who; END $f$"
+    );
+    constexpr auto query = "SELECT n FROM secret";
+    EXPECT_EQ(cached(*daemon_, *reader_, query), "42");
+    EXPECT_TRUE(ask(*daemon_, *writer_, query).from_memory);
+    writer_->must("SELECT become('stranger')");
+    EXPECT_EQ(cached(*daemon_, *reader_, query), "42");  // it may have been a write
+    EXPECT_EQ(writer_->execute(query).sqlstate(), "42501");
+    EXPECT_TRUE(ask(*daemon_, *reader_, query).from_memory);
+    writer_->must("SELECT become('none')");
+    EXPECT_EQ(writer_->scalar(query), "42");
+}
+
 TEST_F(hidden_code, BehindWhatIsRead) {
     start(objects);
     for (std::string const write :
