@@ -1,6 +1,7 @@
 #include "pool/session_settings.hpp"
 
 #include "pool/parse_settings.hpp"
+#include "pool/setting_rights.hpp"
 #include "pool/text_rules.hpp"
 #include "protocol/ascii.hpp"
 
@@ -74,7 +75,11 @@ bool is_only_reported(std::string_view name) noexcept {
 
 /// RESET ALL leaves them alone.
 bool outlives_reset_all(std::string_view name) noexcept {
-    return name == "role" || name == "session_authorization";
+    return is_authority(name);
+}
+
+bool needs_rights(std::string_view name) noexcept {
+    return !is_authority(name) && may_need_rights(name);
 }
 
 void spell_as_reported(settings& values, const server_settings& server) {
@@ -254,7 +259,7 @@ void client_settings::applied(server_settings& server) {
     drop_staged();
     error_ = false;
     aborted_ = false;
-    uncertain_ = false;
+    uncertain_ = used_rights_ = false;
     unconfirmed_ = false;
     went_back_ = false;
     proven_ = true;
@@ -373,7 +378,24 @@ void client_settings::on_error() noexcept {
     error_ = true;
 }
 
+/// On the next server only a role would have the right to set it again, and here only that role to
+/// take it back: the server stays the client's, and is wiped behind it.
+bool client_settings::uses_rights(const server_settings& server) const {
+    if (staged_.empty() && !unconfirmed_) return false;
+    const auto rights = server.reports_.find("is_superuser");
+    if (rights == server.reports_.end() || is_superusers_login(server)) return false;
+    // A role may have been left in the same query that has set something with its rights.
+    if (rights->second.now != "on" && !rights->second.changed) return false;
+    const auto sets = [](const step& one) {
+        return one.kind == step_kind::set && needs_rights(one.name);
+    };
+    const auto is_set = [](const setting& one) { return needs_rights(one.name); };
+    return std::ranges::any_of(staged_, sets) ||
+           (unconfirmed_ && std::ranges::any_of(current_.all(), is_set));
+}
+
 void client_settings::on_ready(char transaction_status, server_settings& server) {
+    used_rights_ = used_rights_ || uses_rights(server);
     switch (transaction_status) {
         case 'I':
             if (error_ || aborted_) {
@@ -447,7 +469,7 @@ void client_settings::apply_step(const step& staged) {
             const auto before = std::exchange(current_, startup_);
             on_server_.clear();
             if (staged.kind == step_kind::discard_all) {
-                uncertain_ = false;
+                uncertain_ = used_rights_ = false;
                 return;
             }
             for (const auto& one : before.all()) {

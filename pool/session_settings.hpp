@@ -232,8 +232,10 @@ public:
     void end_lease(server_settings& server) noexcept { server.leased_ = false; }
 
     /// What a SET has led to is known to the server alone: keep it as long as the client wants its
-    /// values, and reset it before anybody else uses it. Cleared by applied() and DISCARD ALL.
-    [[nodiscard]] bool is_uncertain() const noexcept { return uncertain_; }
+    /// values, and reset it before anybody else uses it. So it is with what was set with the rights
+    /// of a superuser's role, where no superuser logs in: it could not be set again. Cleared by
+    /// applied() and DISCARD ALL.
+    [[nodiscard]] bool is_uncertain() const noexcept { return uncertain_ || used_rights_; }
     [[nodiscard]] bool has_staged() const noexcept { return !staged_.empty(); }
 
 private:
@@ -253,6 +255,7 @@ private:
     void keep_set(const step& staged);
     void apply_step(const step& staged);
     void take_reports(server_settings& server);
+    [[nodiscard]] bool uses_rights(const server_settings& server) const;
     void take_spelling(const server_settings& server);
     void undo_to_savepoint(std::string_view name, bool keep_changes);
 
@@ -268,6 +271,7 @@ private:
     bool error_ = false;    ///< ErrorResponse since the last ReadyForQuery
     bool aborted_ = false;  ///< the last ReadyForQuery said E
     bool uncertain_ = false;
+    bool used_rights_ = false;  ///< a role's, which who logs in does not have
     bool proven_ = false;       ///< a server has taken the start-up values once
     bool went_back_ = false;    ///< RESET, since the last ReadyForQuery outside a transaction
     bool unconfirmed_ = false;  ///< a SET was kept, and the server's own spelling not yet looked at

@@ -2,6 +2,7 @@
 // statements that close a difference.
 #include "pool/errc.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/setting_rights.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/startup.hpp"
 
@@ -24,10 +25,6 @@ bool is_quoted_list(std::string_view name) noexcept {
         "unix_socket_directories",
     };
     return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-bool is_authority(std::string_view name) noexcept {
-    return name == "role" || name == "session_authorization";
 }
 
 bool is_digit(char c) noexcept {
@@ -156,60 +153,17 @@ std::vector<setting> to_own_defaults(const server_settings& server, std::vector<
     return made;
 }
 
-/// Anybody may set these, whatever PostgreSQL's version. Not known of other names: of an
-/// extension's settings (auto_explain.log_min_duration) some are superusers', and an application's
-/// own (app.tenant) look just like them.
-bool is_anybodys(std::string_view name) noexcept {
-    constexpr std::string_view names[] = {
-        "application_name",
-        "bytea_output",
-        "client_encoding",
-        "client_min_messages",
-        "datestyle",
-        "default_transaction_deferrable",
-        "default_transaction_isolation",
-        "default_transaction_read_only",
-        "extra_float_digits",
-        "idle_in_transaction_session_timeout",
-        "intervalstyle",
-        "jit",
-        "lock_timeout",
-        "search_path",
-        "standard_conforming_strings",
-        "statement_timeout",
-        "timezone",
-        "work_mem",
-    };
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-/// A role with a superuser's rights has set it, and a login without them cannot RESET it. Not all
-/// such names of all versions: these are what administrators use.
-bool is_superusers(std::string_view name) noexcept {
-    return name.starts_with("log_") || name.starts_with("track_") || name == "deadlock_timeout" ||
-           name == "lc_messages" || name == "session_replication_role" || name == "temp_file_limit";
-}
-
-bool is_superusers_login(const server_settings& server) {
-    const auto* const at_login = server.reported_default("is_superuser");
-    return at_login == nullptr || *at_login != "off";
-}
-
-/// Besides the settings: what is done with the role and the session's authority, and when. What is
-/// off and wanted is put on again.
-struct gap_plan {
+/// What is done with the role and the session's authority. What is taken off and wanted is put on
+/// again.
+struct authority_plan {
     bool takes_role = false;
     bool takes_authorization = false;
-    bool resets_all = false;      ///< and then sets all that is wanted
-    bool sets_with_role = false;  ///< behind the role, not in front of it
 
-    [[nodiscard]] bool leaves_authority() const noexcept {
-        return !takes_role && !takes_authorization;
-    }
+    [[nodiscard]] bool is_empty() const noexcept { return !takes_role && !takes_authorization; }
 };
 
-gap_plan plan_of(const std::vector<gap_item>& items) {
-    gap_plan plan;
+authority_plan plan_of(const std::vector<gap_item>& items) {
+    authority_plan plan;
     for (const auto& item : items) {
         plan.takes_role |= item.name == "role";
         plan.takes_authorization |= item.name == "session_authorization";
@@ -217,51 +171,32 @@ gap_plan plan_of(const std::vector<gap_item>& items) {
     return plan;
 }
 
-/// A superuser that logs in has the rights to all settings, and the roles of clients may lack them:
-/// they are off meanwhile. Else it is a role that may have rights which the login lacks: what such
-/// a client has left is undone by RESET ALL, which asks for none.
-gap_plan plan_for(
-    const server_settings& server, const std::vector<gap_item>& items, bool has_own_defaults
-) {
-    gap_plan plan = plan_of(items);
-    const settings& present = server.current();
-    plan.sets_with_role = !is_superusers_login(server);
-    for (const auto& item : items) {
-        if (is_authority(item.name) || is_anybodys(item.name)) continue;
-        if (plan.sets_with_role) {
-            plan.resets_all |=
-                item.wanted == nullptr && !has_own_defaults && is_superusers(item.name);
-        } else {
-            plan.takes_role |= present.find("role") != nullptr;
-            plan.takes_authorization |= present.find("session_authorization") != nullptr;
-        }
-    }
+/// Who logs in may have set something with rights that the role of now lacks. Of names with a
+/// prefix that goes for a superuser: where none logs in they are an application's own, and cost
+/// nothing more.
+authority_plan plan_for(const server_settings& server, const std::vector<gap_item>& items) {
+    authority_plan plan = plan_of(items);
+    const bool is_superusers = is_superusers_login(server);
+    const bool needs_login = std::any_of(items.begin(), items.end(), [&](const gap_item& item) {
+        return !is_authority(item.name) && may_need_rights(item.name) &&
+               (is_superusers || item.name.find('.') == std::string_view::npos);
+    });
+    if (!needs_login) return plan;
+    plan.takes_role |= server.current().find("role") != nullptr;
+    plan.takes_authorization |= server.current().find("session_authorization") != nullptr;
     return plan;
 }
 
-/// SET SESSION AUTHORIZATION also takes the role off.
-void append_authority(std::string& sql, const gap_plan& plan, const settings& wanted) {
-    if (const auto* const one = wanted.find("session_authorization");
-        one != nullptr && plan.takes_authorization) {
-        append_set(sql, *one);
-    }
-    if (const auto* const one = wanted.find("role"); one != nullptr && !plan.leaves_authority()) {
-        append_set(sql, *one);
-    }
-}
-
-void append_values(
+/// The role may lack the right to set the rest, so it goes first when it is taken off and last when
+/// it is put on. SET SESSION AUTHORIZATION also takes the role off.
+void append_all(
     std::string& sql,
     const std::vector<gap_item>& items,
     const settings& wanted,
-    const gap_plan& plan
+    const authority_plan& plan
 ) {
-    if (plan.resets_all) {
-        for (const auto& one : wanted.all()) {
-            if (!is_authority(one.name)) append_set(sql, one);
-        }
-        return;
-    }
+    if (plan.takes_role) append_reset(sql, "role");
+    if (plan.takes_authorization) append_reset(sql, "session_authorization");
     for (const auto& item : items) {
         if (is_authority(item.name)) continue;
         if (item.wanted != nullptr) {
@@ -270,20 +205,10 @@ void append_values(
             append_reset(sql, item.name);
         }
     }
-}
-
-void append_all(
-    std::string& sql,
-    const std::vector<gap_item>& items,
-    const settings& wanted,
-    const gap_plan& plan
-) {
-    if (plan.takes_role) append_reset(sql, "role");
-    if (plan.takes_authorization) append_reset(sql, "session_authorization");
-    if (plan.resets_all) sql += "RESET ALL;";
-    if (plan.sets_with_role) append_authority(sql, plan, wanted);
-    append_values(sql, items, wanted, plan);
-    if (!plan.sets_with_role) append_authority(sql, plan, wanted);
+    const auto* const authorization = wanted.find("session_authorization");
+    if (plan.takes_authorization && authorization != nullptr) append_set(sql, *authorization);
+    const auto* const role = wanted.find("role");
+    if (!plan.is_empty() && role != nullptr) append_set(sql, *role);
 }
 
 }  // namespace
@@ -370,9 +295,9 @@ settings_gap client_settings::difference(server_settings& server, std::string& s
     if (items.empty()) return settings_gap::none;
     const auto defaults =
         server.has_own_defaults_ ? to_own_defaults(server, items) : std::vector<setting>{};
-    const auto plan = plan_for(server, items, server.has_own_defaults_);
+    const auto plan = plan_for(server, items);
     append_all(sql, items, current_, plan);
-    return proven_ && plan.leaves_authority() ? settings_gap::pipeline : settings_gap::wait;
+    return proven_ && plan.is_empty() ? settings_gap::pipeline : settings_gap::wait;
 }
 
 // As if everything that is staged were kept.

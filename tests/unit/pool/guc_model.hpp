@@ -164,9 +164,7 @@ inline void run_difference(std::string_view sql, guc_session& session) {
         return name;
     };
     while (at < sql.size()) {
-        if (take("RESET ALL")) {
-            session.reset_all();
-        } else if (take("RESET ")) {
+        if (take("RESET ")) {
             session.reset(changing(read_identifier(sql, at)));
         } else if (take("SET TIME ZONE ")) {
             session.set("timezone", sql_value());

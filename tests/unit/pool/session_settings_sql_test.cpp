@@ -293,6 +293,15 @@ TEST(Difference, LeavesTheRoleForWhatAnybodyMaySet) {
     }
 }
 
+// Also a plain login may have been granted SET ON PARAMETER.
+TEST(Difference, TakesTheRoleOffWhereNoSuperuserLogsIn) {
+    auto server = server_with_role("log_statement", "off", "off");
+    EXPECT_EQ(
+        sql_for_alice(server, settings_gap::wait),
+        "RESET \"role\";RESET \"log_statement\";SET \"role\"='alice';"
+    );
+}
+
 // auto_explain.log_min_duration is a superuser's; where none logs in, it is an application's name.
 TEST(Difference, TakesTheRoleOffForAPrefixOnlyWhereASuperuserLogsIn) {
     auto server = server_with_role("app.tenant", "on", "off");
@@ -302,29 +311,6 @@ TEST(Difference, TakesTheRoleOffForAPrefixOnlyWhereASuperuserLogsIn) {
     );
     server = server_with_role("app.tenant", "off", "off");
     EXPECT_EQ(sql_for_alice(server, settings_gap::pipeline), "RESET \"app\".\"tenant\";");
-}
-
-// RESET ALL asks for no rights: the login may lack those of the role by which it was set.
-TEST(Difference, UndoesWhatARoleWithMoreRightsHasSet) {
-    auto server = server_with_role("log_statement", "off", "on");
-    EXPECT_EQ(sql_for_alice(server, settings_gap::pipeline), "RESET ALL;");
-    client_settings plain;
-    EXPECT_FALSE(plain.on_startup("work_mem", "5MB"));
-    std::string sql;
-    EXPECT_EQ(plain.difference(server, sql), settings_gap::wait);
-    EXPECT_EQ(sql, "RESET \"role\";RESET ALL;SET \"work_mem\"='5MB';");
-}
-
-TEST(Difference, SetsWithTheRightsOfTheRoleWhereNoSuperuserLogsIn) {
-    server_settings server;
-    server.on_parameter_status("is_superuser", "off");
-    server.on_login_done();
-    client_settings client;
-    EXPECT_FALSE(client.on_startup("role", "boss"));
-    EXPECT_FALSE(client.on_startup("log_statement", "all"));
-    std::string sql;
-    EXPECT_EQ(client.difference(server, sql), settings_gap::wait);
-    EXPECT_EQ(sql, "RESET \"role\";SET \"role\"='boss';SET \"log_statement\"='all';");
 }
 
 }  // namespace

@@ -688,13 +688,88 @@ TEST(Reports, OfReadOnlyNamesAreNotSettings) {
     EXPECT_EQ(r.client.current().all().size(), 1U);
 }
 
+// --- rights
+
+/// SET `name` under SET ROLE boss, of a login that is no superuser.
+running with_role(std::string_view name, std::string_view superuser_now) {
+    running r;
+    r.server.on_parameter_status("is_superuser", "off");
+    r.server.on_login_done();
+    r.client.on_set("role", "boss");
+    r.server.on_parameter_status("is_superuser", superuser_now);
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain()) << "the role alone can be taken again";
+    r.client.on_set(name, "'x'");
+    return r;
+}
+
+// Neither could the client set it on its next server, nor the next client reset it here.
+TEST(Rights, OfASuperusersRoleKeepTheServer) {
+    for (const char status : {'I', 'T'}) {
+        for (const auto* name : {"log_statement", "auto_explain.log_level"}) {
+            auto r = with_role(name, "on");
+            r.client.on_ready(status, r.server);
+            EXPECT_TRUE(r.client.is_uncertain()) << name << status;
+        }
+    }
+    auto committed = with_role("log_statement", "on");
+    committed.client.on_commit();
+    committed.client.on_ready('I', committed.server);
+    EXPECT_TRUE(committed.client.is_uncertain());
+}
+
+// "SET log_statement = ..; SET ROLE clerk" in one query.
+TEST(Rights, OfARoleThatIsLeftAtOnceKeepTheServer) {
+    auto r = with_role("log_statement", "on");
+    r.client.on_set("role", "clerk");
+    r.server.on_parameter_status("is_superuser", "off");
+    r.client.on_ready('I', r.server);
+    EXPECT_TRUE(r.client.is_uncertain());
+}
+
+TEST(Rights, ThatWereUsedDoNotKeepStartupValuesFromComingBack) {
+    running r;
+    r.server.on_parameter_status("is_superuser", "off");
+    r.server.on_login_done();
+    EXPECT_FALSE(r.client.on_startup("application_name", "app"));
+    r.client.applied(r.server);
+    r.client.on_set("log_statement", "'all'");
+    r.server.on_parameter_status("is_superuser", "on");
+    r.client.on_reset("application_name");
+    r.client.on_ready('T', r.server);
+    ASSERT_TRUE(r.client.is_uncertain());
+    std::string sql;
+    r.client.restore(sql);
+    EXPECT_EQ(sql, "SET \"application_name\"='app';");
+    r.client.on_discard_all();
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain());
+}
+
+TEST(Rights, OfAnybodyDoNot) {
+    auto r = with_role("work_mem", "on");
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain());
+    r = with_role("log_statement", "off");
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain());
+}
+
+TEST(Rights, OfASuperusersLoginDoNot) {
+    running r;
+    r.server.on_parameter_status("is_superuser", "on");
+    r.server.on_login_done();
+    r.client.on_set("log_statement", "'all'");
+    r.client.on_ready('I', r.server);
+    EXPECT_FALSE(r.client.is_uncertain());
+}
+
 // --- model
 
 /// Random sessions over two pooled servers, beside one PostgreSQL session of the client's own.
 class settings_model {
 public:
-    settings_model(std::uint32_t seed, bool is_superusers)
-        : random_(seed), is_superusers_(is_superusers) {
+    settings_model(std::uint32_t seed, bool is_superusers) : random_(seed) {
         const test::value_map startup{{"geqo", "s1"}, {"app.x", "s'\\2"}};
         own_ = test::guc_session(startup);
         for (const auto& [name, value] : startup)
@@ -831,15 +906,11 @@ private:
         }
     }
 
-    bool may_change(std::string_view name) const {
-        return is_superusers_ ? own_.may_change(name) : name != test::guarded_name;
-    }
-
     bool reset() {
         static const std::array<std::string, 5> names{
             "geqo", "app.x", "role", "client_encoding", std::string{test::guarded_name}};
         const auto& name = names[pick(names.size())];
-        if (!may_change(name)) return fail();
+        if (!own_.may_change(name)) return fail();
         both([&](auto& session) { session.reset(name); });
         client_.on_reset(name);
         return true;
@@ -869,7 +940,7 @@ private:
             client_.on_set(one.first, one.second, value_form::sql);
         } else {
             const auto& one = raw[pick(raw.size())];
-            if (!may_change(one.first)) return fail();
+            if (!own_.may_change(one.first)) return fail();
             both([&](auto& session) { session.set(one.first, one.second); });
             client_.on_set(one.first, one.second, value_form::raw);
         }
@@ -877,7 +948,6 @@ private:
     }
 
     std::mt19937 random_;
-    bool is_superusers_;
     test::guc_session own_;
     std::array<test::guc_session, 2> real_;
     std::array<server_settings, 2> servers_;
