@@ -421,6 +421,20 @@ auto server_statements::use(
     return presence::present;
 }
 
+std::string_view server_statements::name_of(std::uint64_t id) const noexcept {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? std::string_view{} : std::string_view{found->second.name};
+}
+
+bool server_statements::is_refused(std::uint64_t id, result_shape told) const noexcept {
+    const auto found = entries_.find(id);
+    return found != entries_.end() && found->second.refused == told;
+}
+
+void server_statements::note_refused(std::uint64_t id, result_shape told) noexcept {
+    if (const auto found = entries_.find(id); found != entries_.end()) found->second.refused = told;
+}
+
 result_shape server_statements::shape_of(std::uint64_t id) const noexcept {
     const auto found = entries_.find(id);
     return found == entries_.end() ? shape_not_known : found->second.shape;
@@ -446,7 +460,8 @@ void server_statements::stage_parse(
 ) {
     entry& made = stage(tag, segment, statement.id, true);
     made.used_under = statement.settings;
-    made.shape = shape_not_known;
+    made.shape = made.refused = shape_not_known;
+    made.name = statement.server_name;
 }
 
 void server_statements::stage_close(change_tag tag, std::uint64_t segment, std::uint64_t id) {

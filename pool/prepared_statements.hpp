@@ -237,10 +237,16 @@ public:
     [[nodiscard]] presence use(
         const shared_statement& statement, settings_signature now, std::uint64_t segment
     ) noexcept;
+    /// The name that it has there; empty when the server does not have it.
+    [[nodiscard]] std::string_view name_of(std::uint64_t id) const noexcept;
     /// Of the result as it was when this server prepared the statement; shape_not_known when nobody
     /// has asked for it here.
     [[nodiscard]] result_shape shape_of(std::uint64_t id) const noexcept;
     void note_shape(std::uint64_t id, result_shape shape) noexcept;
+    /// This copy does not give what a client was told, nor does one that is made now: whether that
+    /// was found out already, and that it was.
+    [[nodiscard]] bool is_refused(std::uint64_t id, result_shape told) const noexcept;
+    void note_refused(std::uint64_t id, result_shape told) noexcept;
     /// The server refused to run it, or does not have it after all: stale from now on.
     void distrust(std::uint64_t id) noexcept;
     void distrust_all() noexcept;
@@ -275,6 +281,8 @@ private:
         std::uint32_t pending = 0;
         settings_signature used_under = 0;  ///< its own, or others that it was used under last
         result_shape shape = shape_not_known;
+        result_shape refused = shape_not_known;  ///< what a copy made anew has not given either
+        std::string name;                        ///< on the server
         std::list<std::uint64_t>::iterator position;  ///< in visible_, while visible
     };
     struct change {

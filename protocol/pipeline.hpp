@@ -161,9 +161,13 @@ public:
     [[nodiscard]] bool is_doubtful() const noexcept { return doubtful_syncs_ != 0; }
     /// Nothing owed, no transaction, no COPY, no doubt: as far as the protocol goes, another client
     /// may have the server.
-    [[nodiscard]] bool is_idle() const noexcept {
-        return count_ == 0 && state_ == pipeline_state::answering && transaction_status_ == 'I' &&
-               !awaits_sync_ && doubtful_syncs_ == 0;
+    [[nodiscard]] bool is_idle() const noexcept { return is_quiet() && transaction_status_ == 'I'; }
+
+    /// A request that is sent now is the first of its segment and will be answered: something of
+    /// the caller's own may go in front of it.
+    [[nodiscard]] bool is_quiet() const noexcept {
+        return count_ == 0 && state_ == pipeline_state::answering && !awaits_sync_ &&
+               doubtful_syncs_ == 0;
     }
 
 private:

@@ -4,6 +4,7 @@
 
 #include "daemon/session/statement_facts.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +21,19 @@ public:
         bool may_be_rest = false;  ///< it may fetch the rest of what was fetched from before
     };
 
-    void bind(std::string_view name, text_facts facts) {
+    /// `untold`: the number of its statement, if the client was not told what that gives; else 0.
+    void bind(std::string_view name, text_facts facts, std::uint32_t untold = 0) {
         if (name.empty()) {
             unnamed_ = std::move(facts);
+            unnamed_untold_ = untold;
         } else {
-            named_[std::string{name}] = std::move(facts);
+            named_[std::string{name}] = {std::move(facts), untold};
         }
+    }
+    [[nodiscard]] std::uint32_t untold(std::string_view name) const {
+        if (name.empty()) return unnamed_untold_;
+        const auto found = named_.find(std::string{name});
+        return found == named_.end() ? 0 : found->second.untold;
     }
     /// Execute. The unnamed portal's facts are given once.
     [[nodiscard]] execution execute(std::string_view name) {
@@ -38,7 +46,7 @@ public:
         const auto found = named_.find(std::string{name});
         if (found == named_.end()) return {};
         // A named portal is made to be fetched from more than once.
-        return {found->second, true};
+        return {found->second.facts, true};
     }
     void close(std::string_view name) {
         if (!name.empty()) named_.erase(std::string{name});
@@ -46,8 +54,14 @@ public:
     void on_transaction_end() { named_.clear(); }
 
 private:
+    struct portal {
+        text_facts facts;
+        std::uint32_t untold = 0;
+    };
+
     std::optional<text_facts> unnamed_;
-    std::unordered_map<std::string, text_facts> named_;
+    std::uint32_t unnamed_untold_ = 0;
+    std::unordered_map<std::string, portal> named_;
 };
 
 }  // namespace weir::daemon

@@ -255,7 +255,9 @@ private:
     step forward_one(const protocol::frame_header& header);
     step forward_query(const protocol::frame_header& header);
     bool speaks_of_names(const text_facts& facts) const;
+    bool means_name(const querycache::sql::session_step& did) const;
     step tell_names(const text_facts& facts);
+    void close_foreign_statements();
     void tell_name(const std::string& name);
     bool tells_names() const;
     pool::statement_ptr named_statement(std::string_view name, const pool::shared_statement& like);
@@ -295,12 +297,18 @@ private:
         const pool::shared_statement& statement, change_tag tag, protocol::reply_action action
     );
     bool close_on_server(std::uint64_t id);
-    std::string server_name_of(std::uint64_t id) const;
     std::optional<step> check_shape(
         const protocol::bind_message& bind,
         const pool::client_statement& known,
+        const text_facts& facts,
         const protocol::frame_header& header
     );
+    bool ask_shape(const pool::shared_statement& statement);
+    /// It is a question of ask_shape().
+    static bool asks_shape(const protocol::owed& request) {
+        return request.action == protocol::reply_action::swallow &&
+               request.kind == protocol::request_kind::describe_statement;
+    }
     bool is_told_anew(const protocol::bind_message& bind, const protocol::frame_header& header)
         const;
     void note_shape(const protocol::owed& request, char type, std::string_view body);
@@ -316,7 +324,8 @@ private:
         const protocol::bind_message& bind,
         const pool::client_statement* known,
         text_facts facts,
-        bool whole
+        bool whole,
+        std::uint32_t untold
     );
     pool::client_statement make_client_statement(
         const protocol::parse_message& parse, text_facts facts
@@ -420,10 +429,9 @@ private:
     repeatable_group last_group_;
     text_trust texts_;
     sequence_watch sequences_;
-    std::uint64_t asked_shape_ = 0;  // the statement whose result the server was asked for by us
-    std::uint32_t untold_ = 0;   // that of the unnamed portal, if its client knows no result of it
-    std::uint64_t told_in_ = 0;  // the segment in which the server was last told the client's names
-    std::unique_ptr<time_limits> limits_;  // null: its pool has none
+    std::uint64_t asked_shape_ = 0;  // the statement whose result we ask the server for; 0: none
+    std::optional<std::uint64_t> told_in_;  // the segment whose server was told the client's names
+    std::unique_ptr<time_limits> limits_;   // null: its pool has none
 
     // What memory knows of it.
     std::optional<querycache::reply_shape> unit_shape_;  // the batch is one that memory may answer

@@ -149,16 +149,15 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
         known = names_.find(bind.statement);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
         if (renames) {
-            if (const auto done = check_shape(bind, *known, header)) return *done;
+            if (const auto done = check_shape(bind, *known, facts, header)) return *done;
+            known = names_.find(bind.statement);
         }
         // It was there, and so may be too old.
         if (whole && was_idle && server_->pipeline().empty()) keep_for_repeat(bind, body);
     }
-    begin_bound(bind, known, std::move(facts), whole);
-    if (bind.portal.empty()) {
-        const bool is_told = !renames || known->told != pool::shape_not_known;
-        untold_ = is_told ? tag_none : number_of(*known->statement);
-    }
+    const bool is_untold = renames && known->told == pool::shape_not_known;
+    const auto untold = is_untold ? number_of(*known->statement) : tag_none;
+    begin_bound(bind, known, std::move(facts), whole, untold);
     if (known == nullptr && bind.statement.empty()) close_foreign_unnamed();
     if (!renames) {
         // An unknown name goes on as it is: the server's own error is the right one. A name of ours
@@ -191,8 +190,7 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
         return bad_message(header);
     }
     if (describe.kind == 'P') {
-        const auto number = describe.name.empty() ? untold_ : tag_none;
-        push(request_kind::describe_portal, reply_action::forward, number);
+        push(request_kind::describe_portal, reply_action::forward, portals_.untold(describe.name));
         return stream(header);
     }
     const auto* known = names_.find(describe.name);
@@ -236,7 +234,7 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
     }
     const auto* const known = names_.find(close.name);
     if (known != nullptr && known->statement->is_own && known->statement->id != 0 &&
-        look_up(*known->statement) == presence::present) {
+        look_up(*known->statement) != presence::absent) {
         close_on_server(known->statement->id);  // no other client may use it
     }
     // One that SQL has prepared is the server's, too, and pins the client to it.

@@ -17,6 +17,12 @@ namespace sqlstate = protocol::sqlstate;
 using protocol::reply_action;
 using protocol::request_kind;
 
+bool is_planned(const text_facts& facts) {
+    using querycache::sql::statement_class;
+    return !facts.statement || facts.statement->kind == statement_class::read ||
+           facts.statement->kind == statement_class::write;
+}
+
 constexpr std::string_view refusing_routine = "RevalidateCachedQuery";
 
 // Texts are translated, names of functions are not.
@@ -32,28 +38,35 @@ bool is_changed_result(std::string_view error) {
 }  // namespace
 
 // A Bind of `known` is about to go to a server that has it: whether the rows will be those that the
-// client was told of. Nothing: they will. A server that has never told is asked first, once.
+// client was told of. Nothing: they will. A server that has never told is asked first, once. Only
+// of what PostgreSQL plans: what FETCH and EXECUTE give is not the text's.
 std::optional<relay::step> relay::check_shape(
     const protocol::bind_message& bind,
     const pool::client_statement& known,
+    const text_facts& facts,
     const protocol::frame_header& header
 ) {
     if (known.told == pool::shape_not_known) return std::nullopt;
     const auto& statement = *known.statement;
-    const auto here = server_->session().statements.shape_of(statement.id);
-    if (here == known.told) return std::nullopt;
-    if (here == pool::shape_not_known) {
-        std::string& out = server_->output().writable();
-        asked_shape_ = statement.id;
-        protocol::write_describe(out, 'S', statement.server_name);
-        protocol::write_flush(out);
-        const bool is_asked =
-            push(request_kind::describe_statement, reply_action::swallow, tag_none);
-        return is_asked ? std::optional{step::blocked} : std::nullopt;
-    }
+    auto& on_server = server_->session().statements;
+    const auto here = on_server.shape_of(statement.id);
+    if (here == known.told || !is_planned(facts)) return std::nullopt;
+    if (asked_shape_ != 0) return step::blocked;
     if (is_told_anew(bind, header)) {
         names_.note_told(statement.id, pool::shape_not_known);
         return std::nullopt;
+    }
+    if (here == pool::shape_not_known) {
+        return ask_shape(statement) ? std::optional{step::blocked} : std::nullopt;
+    }
+    // It may be the copy that is old.
+    if (!on_server.is_refused(statement.id, known.told)) {
+        const auto told = known.told;
+        const auto id = statement.id;
+        if (!close_on_server(id)) return std::nullopt;
+        parse_on_server(statement, names_.next_tag(), reply_action::swallow);
+        on_server.note_refused(id, told);
+        return ask_shape(statement) ? std::optional{step::blocked} : std::nullopt;
     }
     refuse_in_stream(
         {severity::error,
@@ -71,6 +84,16 @@ std::optional<relay::step> relay::check_shape(
     return step::done;
 }
 
+// False: it will not be answered, and nor will what comes behind it.
+bool relay::ask_shape(const pool::shared_statement& statement) {
+    std::string& out = server_->output().writable();
+    protocol::write_describe(out, 'S', statement.server_name);
+    protocol::write_flush(out);
+    if (!push(request_kind::describe_statement, reply_action::swallow, tag_none)) return false;
+    asked_shape_ = statement.id;
+    return true;
+}
+
 // Its Describe has come behind it, so that the client does not read the rows by what it knew.
 bool relay::is_told_anew(const protocol::bind_message& bind, const protocol::frame_header& header)
     const {
@@ -82,11 +105,10 @@ bool relay::is_told_anew(const protocol::bind_message& bind, const protocol::fra
 
 // The client, or we, have asked what the statement gives.
 void relay::note_shape(const protocol::owed& request, char type, std::string_view body) {
-    const bool is_ours =
-        request.kind == request_kind::describe_statement && request.action == reply_action::swallow;
+    const bool is_ours = asks_shape(request);
     if (!is_ours && (!names_statement(request) || request.tag == tag_none)) return;
     const auto shape = type == 'n' ? pool::shape_of_nothing : pool::shape_of(body);
-    const auto id = is_ours ? asked_shape_ : request.tag;
+    const auto id = is_ours ? std::exchange(asked_shape_, 0) : request.tag;
     server_->session().statements.note_shape(id, shape);
     if (!is_ours) names_.note_told(id, shape);
 }
@@ -102,6 +124,10 @@ void relay::keep_for_repeat(const protocol::bind_message& bind, std::string_view
 
 // The server's copy is not to be used again.
 void relay::distrust(const protocol::owed& request) {
+    if (asks_shape(request)) {
+        server_->session().statements.distrust(std::exchange(asked_shape_, 0));
+        return;
+    }
     if (names_statement(request) && request.tag != tag_none) {
         server_->session().statements.distrust(request.tag);
     } else if (request.kind == request_kind::bind && request.action == reply_action::forward && is_transaction_mode()) {
@@ -143,13 +169,13 @@ void relay::repeat_group() {
     text_facts facts;
     if (known->facts) facts = *std::static_pointer_cast<const text_facts>(known->facts);
     unit_shape_.reset();
-    begin_bound(bind, known, std::move(facts), true);
     const bool is_named = !bind.statement.empty();
+    const auto number = static_cast<std::uint32_t>(known->statement->id);
+    begin_bound(bind, known, std::move(facts), true, is_named ? number : tag_none);
     std::string& out = server_->output().writable();
     protocol::write_bind(
         out, "", is_named ? known->statement->server_name : std::string{}, bind.tail
     );
-    const auto number = static_cast<std::uint32_t>(known->statement->id);
     push(request_kind::bind, reply_action::forward, is_named ? number : tag_none);
     protocol::write_describe(out, 'P', "");
     push(request_kind::describe_portal, reply_action::forward, is_named ? number : tag_none);

@@ -201,7 +201,11 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
                 settings_failed(body);
                 return false;
             }
-            if (effects_.is_telling_names() && !verdict.fatal) return true;  // that one stays ours
+            if (effects_.is_telling_names() && !verdict.fatal) {  // that one stays ours
+                effects_.on_error();
+                if (cache_) cache_->on_error(true);
+                return true;
+            }
             if (may_repeat(verdict, body)) return begin_repeat(verdict);
             on_error_response(verdict, body);
             if (const auto told = told_instead(verdict, body)) {
@@ -239,7 +243,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
 // What PostgreSQL says about statements of ours (log_statement = all) is not for the client.
 bool relay::is_of_own_statement() const {
     const auto* const head = server_->pipeline().head();
-    return effects_.is_applying() && head != nullptr && head->action == reply_action::swallow;
+    const bool greets =
+        state_ == state::greeting;  // of its start-up values PostgreSQL tells it, too
+    return !greets && effects_.is_applying() && head != nullptr &&
+           head->action == reply_action::swallow;
 }
 
 // It may be what the server was kept for. False: it is somebody else's.
@@ -293,7 +300,6 @@ void relay::note_defaults(std::string_view command_tag) {
         command_tag == "ALTER DATABASE") {
         defaults_change_ = true;
     }
-    if (command_tag == "ROLLBACK") defaults_change_ = false;
 }
 
 void relay::on_command_complete(const protocol::owed& request, std::string_view body) {
@@ -368,9 +374,9 @@ void relay::on_error_response(const protocol::reply_verdict& verdict, std::strin
     // Somebody has deallocated it, or its result has changed its type: prepared anew it may work.
     // An unnamed one goes on to be refused for the latter, as nobody knows what its client was
     // told.
-    if (code == sqlstate::invalid_sql_statement_name ||
-        (code == sqlstate::feature_not_supported && names_statement(verdict.request) &&
-         verdict.request.tag != tag_none)) {
+    const bool is_unnamed = names_statement(verdict.request) && verdict.request.tag == tag_none;
+    if (code == sqlstate::invalid_sql_statement_name || asks_shape(verdict.request) ||
+        (code == sqlstate::feature_not_supported && !is_unnamed)) {
         distrust(verdict.request);
     }
     // PostgreSQL itself tells the client why; the end of the connection follows in its own time.

@@ -54,20 +54,15 @@ bool relay::asks_of_others(const text_facts& facts) const {
 // is likely to be asked for. What cannot be cleaned is refused when it is run. Blocked: replies
 // must come first.
 relay::step relay::clean_sequences(const text_facts& facts) {
-    if (sequences_.has_moved_here() || !has_values_of_others()) return step::done;
+    if (!has_values_of_others()) return step::done;
     const bool asks = sequence_watch::asks(facts);
+    if (asks ? sequences_.has_moved_here() : sequences_.has_likely_moved_here()) return step::done;
     const bool stays = effects_.is_pinned() && sequence_watch::may_move(facts);
     if (!asks && !stays && !sequence_watch::moves_plainly(facts)) return step::done;
     const auto& pipeline = server_->pipeline();
-    if (owes_ready()) {
-        if (!effects_.is_applying() && !asks) return step::done;
-        // With the settings of this lease the server may go again; the next one comes clean.
-        if (effects_.is_applying() && asks) learn_habit(sequence_habit::in_transaction);
-        return step::blocked;
-    }
-    const bool is_quiet = pipeline.empty() && !pipeline.awaits_sync() && !pipeline.in_copy() &&
-                          !pipeline.is_doubtful();
-    if (!is_quiet || pipeline.transaction_status() == 'E') return step::done;
+    // Behind the settings of this lease it is soon quiet.
+    if (owes_ready()) return asks || effects_.is_applying() ? step::blocked : step::done;
+    if (!pipeline.is_quiet() || pipeline.transaction_status() == 'E') return step::done;
     send_own_query("DISCARD SEQUENCES");
     effects_.begin_own();
     server_->session().sequences.forget();

@@ -91,6 +91,7 @@ void relay::link(pool::server_ptr server) {
     texts_.begin_lease();
     traces_.forget();
     sequences_.begin_lease();
+    asked_shape_ = 0;
     cancel_is_held_ = is_overdue_ = false;
     counters_.server_assigned();
     counted_to_server_ = server_->output().added();
@@ -167,7 +168,9 @@ bool relay::after_own_query() {
     if (session_ == nullptr) return false;
     const bool is_canceled = std::exchange(cancel_is_held_, false);
     if (is_canceled && !was_held) on_cancel();
-    if (is_canceled || was_look || !was_held) maybe_release();
+    // The statement that waited for our own may ask for this server.
+    const bool is_wanted = !is_canceled && !was_look && has_statement_waiting();
+    if ((is_canceled || was_look || !was_held) && !is_wanted) maybe_release();
     // Not a byte of the statement was sent. Behind a look there may be none, or the rest of a COPY.
     if (is_canceled && was_held && !server_ && (!was_look || has_statement_waiting())) {
         fail_statement(canceled_by());

@@ -20,6 +20,7 @@ namespace sqlstate = protocol::sqlstate;
 namespace sql = querycache::sql;
 using protocol::reply_action;
 using protocol::request_kind;
+using presence = pool::server_statements::presence;
 
 // Whether `one`, an element of `names`, is there a second time.
 bool is_repeated(const std::vector<std::string>& names, const std::string& one) {
@@ -37,29 +38,34 @@ bool relay::speaks_of_names(const text_facts& facts) const {
     const auto& statement = *facts.statement;
     if (sql::has(statement.effects, sql::session_effect::list_statements)) return true;
     if ((statement.effects & uses_names) == 0) return false;
-    return std::any_of(statement.steps.begin(), statement.steps.end(), [this](const auto& did) {
-        return (did.effects & uses_names) != 0 && names_.find(did.name) != nullptr;
+    return std::ranges::any_of(statement.steps, [this](const auto& did) {
+        return means_name(did);
     });
+}
+
+// A statement of the protocol, by EXECUTE or DEALLOCATE; the unnamed one has no name.
+bool relay::means_name(const sql::session_step& did) const {
+    return (did.effects & uses_names) != 0 && !did.name.empty() && names_.find(did.name) != nullptr;
 }
 
 // In front of such a text. Blocked: replies must come first. Once a segment: what PostgreSQL does
 // not prepare any more (its table is gone) stays as it is, and costs a client in a transaction
 // that.
 relay::step relay::tell_names(const text_facts& facts) {
-    if (!speaks_of_names(facts) || told_in_ == names_.segment() + 1) return step::done;
+    if (!speaks_of_names(facts) || told_in_ == names_.segment()) return step::done;
     const auto& pipeline = server_->pipeline();
     if (owes_ready()) return step::blocked;
-    const bool is_quiet = pipeline.empty() && !pipeline.awaits_sync() && !pipeline.in_copy() &&
-                          !pipeline.is_doubtful();
-    if (!is_quiet || pipeline.transaction_status() == 'E') return step::done;
-    told_in_ = names_.segment() + 1;
-    for (const auto id : std::vector<std::uint64_t>(
-             server_->session().statements.ids().begin(), server_->session().statements.ids().end()
-         )) {
-        if (!names_.is_told(names_.name_of(id))) close_on_server(id);
+    if (!pipeline.is_quiet() || pipeline.transaction_status() == 'E') return step::done;
+    told_in_ = names_.segment();
+    if (sql::has(facts.statement->effects, sql::session_effect::list_statements)) {
+        close_foreign_statements();
+        for (const auto& name : names_.all())
+            tell_name(name);
+    } else {
+        for (const auto& did : facts.statement->steps) {
+            if (means_name(did)) tell_name(did.name);
+        }
     }
-    for (const auto& name : names_.all())
-        tell_name(name);
     if (pipeline.empty()) return step::done;
     if (!owes_ready()) sync_own();
     effects_.begin_names();
@@ -67,12 +73,23 @@ relay::step relay::tell_names(const text_facts& facts) {
     return step::blocked;
 }
 
+// What the server has under names of ours.
+void relay::close_foreign_statements() {
+    const auto& on_server = server_->session().statements;
+    const std::vector<std::uint64_t> ids(on_server.ids().begin(), on_server.ids().end());
+    for (const auto id : ids) {
+        if (on_server.name_of(id).starts_with(statement_names::server_prefix)) close_on_server(id);
+    }
+}
+
 void relay::tell_name(const std::string& name) {
     if (!names_.is_told(name)) {
         names_.replace(name, named_statement(name, *names_.find(name)->statement));
     }
     const auto& statement = *names_.find(name)->statement;
-    if (look_up(statement) == pool::server_statements::presence::present) return;
+    const auto where = look_up(statement);
+    if (where == presence::present) return;
+    if (where == presence::stale) close_on_server(statement.id);
     parse_on_server(statement, names_.next_tag(), reply_action::swallow);
     sync_own();  // so that one that fails takes no other along
 }
@@ -80,7 +97,7 @@ void relay::tell_name(const std::string& name) {
 // A client that speaks of them in SQL does so again: what it prepares on the server that it keeps
 // has its own name from the first.
 bool relay::tells_names() const {
-    return told_in_ != 0 && (pins() & pool::left_behind::sql_prepare) != pool::left_behind::nothing;
+    return told_in_ && (pins() & pool::left_behind::sql_prepare) != pool::left_behind::nothing;
 }
 
 // The daemon's own names stay its own.
@@ -106,6 +123,7 @@ std::optional<relay::step> relay::deallocate(const text_facts& facts, std::strin
     if (facts.deallocates.empty() || !is_transaction_mode()) return std::nullopt;
     // Its answer comes after those that are owed.
     if (owes_ready()) return step::blocked;
+    if (server_->pipeline().in_failed_extended()) return std::nullopt;         // nobody answers it
     if (server_->pipeline().transaction_status() == 'E') return std::nullopt;  // to be told so
     // Such a name leads to a statement that others rely on, and the client was never told of it.
     if (const auto name = foreign_name(facts); !name.empty()) {

@@ -34,6 +34,12 @@ pool::client_statement relay::make_client_statement(
         made.statement = pool::make_unnamed_statement(parse.text, parse.parameter_types, now);
     } else {
         made.statement = statement_of_now(parse.text, parse.parameter_types);
+        // What is known of one name is not of another.
+        if (!names_.name_of(made.statement->id).empty()) {
+            made.statement = home().shared().statements.make_own(
+                parse.text, parse.parameter_types, made.statement->settings
+            );
+        }
         if (tells_names()) made.statement = named_statement(parse.name, *made.statement);
     }
     made.facts = std::make_shared<const text_facts>(std::move(facts));
@@ -102,7 +108,7 @@ std::string_view relay::prepared_over(const text_facts& facts) const {
 // The server has it under this very name, where a Parse would not reach it: ours have others. In a
 // failed transaction only PostgreSQL knows the right error.
 bool relay::is_prepared_by_sql(std::string_view name) const {
-    return effects_.holds(pool::left_behind::sql_prepare, name) &&
+    return effects_.holds(pool::left_behind::sql_prepare, name) && !effects_.is_ending(name) &&
            server_->pipeline().transaction_status() != 'E';
 }
 
@@ -136,16 +142,10 @@ void relay::close_surplus() {
 
 bool relay::close_on_server(std::uint64_t id) {
     const change_tag tag = names_.next_tag();
-    protocol::write_close(server_->output().writable(), 'S', server_name_of(id));
+    const auto name = server_->session().statements.name_of(id);
+    protocol::write_close(server_->output().writable(), 'S', name);
     server_->session().statements.stage_close(tag, names_.segment(), id);
     return push(request_kind::close, reply_action::swallow, tag);
-}
-
-std::string relay::server_name_of(std::uint64_t id) const {
-    if (auto name = tells_names() ? names_.name_of(id) : std::string{}; names_.is_told(name)) {
-        return name;
-    }
-    return std::string{statement_names::server_prefix} + std::to_string(id);
 }
 
 // The settings that a Parse runs under when it is sent now.
@@ -244,7 +244,8 @@ void relay::begin_bound(
     const protocol::bind_message& bind,
     const pool::client_statement* known,
     text_facts facts,
-    bool whole
+    bool whole,
+    std::uint32_t untold
 ) {
     querycache::request request;
     request.shape = unit_shape_.value_or(querycache::reply_shape::extended);
@@ -266,7 +267,7 @@ void relay::begin_bound(
     if (is_transaction_mode() && known != nullptr && whole) {
         traces_.on_bound(facts, pool_.get(), home().harmless(), request.text, bind.tail);
     }
-    portals_.bind(bind.portal, std::move(facts));
+    portals_.bind(bind.portal, std::move(facts), untold);
 }
 
 // False: it will never be answered, and what was noted for it is undone.
@@ -299,6 +300,7 @@ void relay::emit_made_here() {
 
 void relay::resolve_dropped() {
     for (const auto& request : server_->pipeline().dropped()) {
+        if (asks_shape(request)) asked_shape_ = 0;
         resolve(request, pool::change_outcome::dropped);
     }
 }

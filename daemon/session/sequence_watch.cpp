@@ -34,6 +34,7 @@ sequence_habit sequence_watch::on_asked(
 bool sequence_watch::on_moved(const text_facts& facts) noexcept {
     const bool is_likely = !facts.statement || facts.statement->takes_values;
     has_moved_here_ = true;
+    has_likely_moved_here_ = has_likely_moved_here_ || is_likely;
     has_moved_ = has_moved_ || is_likely;
     return is_likely;
 }

@@ -48,7 +48,7 @@ public:
         return number + (client{discards_} << discards_shift);
     }
 
-    void begin_lease() noexcept { has_moved_here_ = is_lost_ = false; }
+    void begin_lease() noexcept { has_moved_here_ = has_likely_moved_here_ = is_lost_ = false; }
 
     /// Such a statement is sent to a server with this record: what the application shows by it.
     [[nodiscard]] pool::sequence_habit on_asked(
@@ -64,6 +64,8 @@ public:
 
     /// In this lease.
     [[nodiscard]] bool has_moved_here() const noexcept { return has_moved_here_; }
+    /// The same, but for what hardly ever does, as CREATE TABLE.
+    [[nodiscard]] bool has_likely_moved_here() const noexcept { return has_likely_moved_here_; }
     /// What it asks for in this lease was taken on a server that it has no more.
     [[nodiscard]] bool is_lost() const noexcept { return is_lost_; }
 
@@ -74,6 +76,7 @@ private:
     std::uint32_t discards_ = 0;
     bool has_moved_ = false;  // ever, likely
     bool has_moved_here_ = false;
+    bool has_likely_moved_here_ = false;
     bool is_lost_ = false;
 };
 

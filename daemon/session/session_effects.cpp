@@ -136,6 +136,17 @@ bool session_effects::may_pin() const {
     });
 }
 
+bool session_effects::is_ending(std::string_view name) const {
+    return pending_.any_of([name](const pending& one) {
+        const auto& steps = one.statement->steps;
+        return std::any_of(steps.begin(), steps.end(), [name](const sql::session_step& did) {
+            return (has(did.effects, session_effect::deallocate) && did.name == name) ||
+                   has(did.effects, session_effect::deallocate_all) ||
+                   has(did.effects, session_effect::discard_all);
+        });
+    });
+}
+
 void session_effects::doubt_signature(const text_facts& facts) {
     using enum session_effect;
     constexpr auto of_one =

@@ -163,6 +163,8 @@ public:
     [[nodiscard]] bool holds(pool::left_behind reason, std::string_view name) const noexcept {
         return pins_.holds(reason, name);
     }
+    /// What was sent and has no answer yet gives up the prepared statement of this name.
+    [[nodiscard]] bool is_ending(std::string_view name) const;
     /// Something that is under way may pin the client.
     [[nodiscard]] bool may_pin() const;
     /// Something has to be wiped off before the next client.

@@ -61,7 +61,8 @@ public:
     /// Its server has it under this very name.
     [[nodiscard]] bool is_told(std::string_view name) const noexcept {
         const auto* const known = names_.find(name);
-        return known != nullptr && !name.empty() && known->statement->server_name == name;
+        return known != nullptr && !name.empty() && known->statement->is_own &&
+               known->statement->server_name == name;
     }
 
     // --- requests that change it once they are answered ---

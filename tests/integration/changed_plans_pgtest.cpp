@@ -196,6 +196,109 @@ TEST_F(changed_plans, RefusalIsThatOfPostgresInTheMiddleOfMore) {
     EXPECT_EQ(types(client.ask(run_without_describe("w"))), "2CZ");
 }
 
+// As libpq: a description each time, which heals on each server, also on one that has never been
+// asked.
+TEST_F(changed_plans, AreHealedOnEachServer) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto client = login(daemon);
+    auto one = login(daemon);
+    auto two = login(daemon);
+    client.ask(frontend::parse("s", read) + frontend::sync());
+    one.ask(frontend::query("BEGIN"));
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+    two.ask(frontend::query("BEGIN"));
+    one.ask(frontend::query("COMMIT"));
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+    reshape();
+    EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ");
+    one.ask(frontend::query("BEGIN"));
+    two.ask(frontend::query("COMMIT"));
+    for (int turn = 0; turn < 3; ++turn) {
+        EXPECT_EQ(types(client.ask(run("s"))), "2TDCZ") << turn;
+    }
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+}
+
+// The server's copy is older than what the client was told.
+TEST_F(changed_plans, OldCopyIsMadeAnewForWhomKnowsTheNewShape) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto client = login(daemon);
+    auto holder = login(daemon);
+    auto other = login(daemon);
+    auto const prepare =
+        frontend::parse("s", read) + frontend::describe('S', "s") + frontend::sync();
+    holder.ask(frontend::query("BEGIN"));
+    other.ask(prepare);
+    EXPECT_EQ(types(other.ask(run_without_describe("s"))), "2DCZ");
+    reshape();
+    other.ask(frontend::query("BEGIN"));
+    holder.ask(frontend::query("COMMIT"));
+    client.ask(prepare);  // on the other server
+    EXPECT_EQ(first(client.ask(run_without_describe("s")), 'D').columns().size(), 2U);
+    holder.ask(frontend::query("BEGIN"));
+    other.ask(frontend::query("ROLLBACK"));
+    for (int turn = 0; turn < 2; ++turn) {
+        auto const replies = client.ask(run_without_describe("s"));
+        EXPECT_EQ(types(replies), "2DCZ") << turn;
+    }
+}
+
+// Of two names for one text only one was described.
+TEST_F(changed_plans, WhatIsKnownOfOneNameIsNotOfAnother) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    for (std::string const name : {"b", "a"}) {
+        client.ask(frontend::parse(name, read) + frontend::sync());
+    }
+    client.ask(frontend::describe('S', "b") + frontend::sync());
+    reshape();
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(first(client.ask(run_without_describe("b")), 'E').field('C'), "0A000") << turn;
+    }
+}
+
+TEST_F(changed_plans, DescriptionOfANamedPortalCounts) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    client.ask(
+        frontend::parse("s", read) + frontend::bind("p", "s") + frontend::describe('P', "p") +
+        frontend::execute("p") + frontend::sync()
+    );
+    reshape();
+    for (int turn = 0; turn < 2; ++turn) {
+        EXPECT_EQ(first(client.ask(run_without_describe("s")), 'E').field('C'), "0A000") << turn;
+    }
+}
+
+// What it gives is the cursor's, and PostgreSQL takes it as it comes.
+TEST_F(changed_plans, FetchHasNoShapeOfItsOwn) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto client = login(daemon);
+    auto holder = login(daemon);
+    client.ask(frontend::parse("f", "FETCH 1 FROM c") + frontend::sync());
+    client.ask(frontend::describe('S', "f") + frontend::sync());
+    holder.ask(frontend::query("BEGIN"));
+    client.ask(frontend::query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM shape"));
+    EXPECT_EQ(types(client.ask(run_without_describe("f"))), "2DCZ");
+    client.ask(frontend::query("COMMIT"));
+}
+
+// A large message in front of it in its segment: the question is asked once.
+TEST_F(changed_plans, ServerIsAskedOnce) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto client = login(daemon);
+    auto holder = login(daemon);
+    client.ask(frontend::parse("s", read) + frontend::describe('S', "s") + frontend::sync());
+    holder.ask(frontend::query("BEGIN"));
+    auto const replies = client.ask(
+        frontend::parse("", "SELECT length($1)") +
+        frontend::bind("", "", {std::string(20'000'000, 'x')}) + frontend::execute("") +
+        frontend::bind("", "s") + frontend::execute("") + frontend::sync()
+    );
+    EXPECT_EQ(types(replies), "12DC2DCZ");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+}
+
 // pgx asks for each column's format, and prepares anew only when it is told this error.
 TEST_F(changed_plans, FormatsOfColumnsThatAreGoneAreNotTriedAgain) {
     daemon_process const daemon(one_server());

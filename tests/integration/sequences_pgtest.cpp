@@ -160,6 +160,8 @@ TEST_F(sequences, AreTheClientsOwnWhereItsTextMovesThem) {
     client.must("SET work_mem = '5MB'");
     client.must("CREATE TEMP TABLE mine (id serial, n int)");
     client.must("INSERT INTO mine (n) VALUES (7)");
+    EXPECT_EQ(client.scalar("SELECT nextval('s')"), "4");
+    EXPECT_EQ(client.scalar("SELECT currval('s')"), "4");
     EXPECT_EQ(client.scalar("SELECT currval('mine_id_seq')"), "1");
     client.must("DROP TABLE mine");
 }

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace weir::test {
@@ -194,6 +196,121 @@ TEST_F(sql_names, WhoComesNextMeetsNone) {
         EXPECT_EQ(first(next.ask(bound("s")), 'E').field('C'), "26000");
         next.ask(prepared("s", "SELECT 'next'"));
         EXPECT_EQ(first(next.ask(bound("s")), 'D').columns()[0], "next");
+    }
+}
+
+// PostgreSQL skips all up to the next Sync, and a Sync of ours would end that.
+TEST_F(sql_names, NothingIsPutInFrontOfWhatPostgresqlSkips) {
+    auto const failed = frontend::bind("", "nobody") + frontend::describe('P', "");
+    auto const insert = frontend::parse("", "INSERT INTO log (text) VALUES ('skipped')") +
+                        frontend::bind("", "") + frontend::execute("");
+    auto const count = frontend::query("SELECT count(*) FROM log");
+    for (std::string const text :
+         {list, std::string("EXECUTE s"), std::string("SELECT nextval('log_id_seq')")}) {
+        auto other = log_in(daemon_.port());
+        other.ask(frontend::query("SELECT nextval('log_id_seq')"));
+        auto client = log_in(daemon_.port());
+        client.ask(prepared("s", "SELECT 's'"));
+        client.send(failed + frontend::flush());
+        EXPECT_EQ(client.read().value().type, 'E');
+        auto const skipped = client.ask(frontend::parse("", text) + insert + frontend::sync());
+        EXPECT_EQ(types(skipped), "Z") << text;
+        EXPECT_EQ(first(client.ask(count), 'D').columns()[0], "0") << text;
+        client.send(failed + frontend::flush());
+        EXPECT_EQ(client.read().value().type, 'E');
+        EXPECT_EQ(types(client.ask(frontend::query("DEALLOCATE s") + frontend::sync())), "Z");
+        EXPECT_EQ(first(client.ask(count), 'D').columns()[0], "0") << text;
+        EXPECT_EQ(first(client.ask(bound("s")), 'D').columns()[0], "s") << text;
+    }
+    expect_no_pins();
+}
+
+TEST_F(sql_names, StaleOneGoesWithItsClose) {
+    shared_postgres().execute("DROP TABLE IF EXISTS stale; CREATE TABLE stale (a int)", "shop");
+    daemon_process const daemon(configuration({.pool = "mode: transaction, size: 1, overflow: 0"}));
+    auto client = log_in(daemon.port());
+    client.ask(prepared("u", "SELECT * FROM stale"));
+    client.ask(frontend::query(list));
+    shared_postgres().execute("ALTER TABLE stale ADD b int", "shop");
+    EXPECT_EQ(first(client.ask(bound("u")), 'E').field('C'), "0A000");
+    EXPECT_EQ(types(client.ask(frontend::close('S', "u") + frontend::sync())), "3Z");
+    wait_until([&] { return daemon.metric("pgweir_pinned_clients") == 0; }, "a client is pinned");
+    auto next = log_in(daemon.port());
+    EXPECT_EQ(first(next.ask(frontend::query("EXECUTE u")), 'E').field('C'), "26000");
+    EXPECT_EQ(types(next.ask(prepared("u", "SELECT 'next'"))), "1Z");
+    EXPECT_EQ(first(next.ask(bound("u")), 'D').columns()[0], "next");
+}
+
+TEST_F(sql_names, NameIsFreeBehindItsCloseInAPipeline) {
+    expect_alike(
+        {prepared("c", "SELECT 'c'"),
+         frontend::query("EXECUTE c"),
+         frontend::close('S', "c") + frontend::parse("c", "SELECT 'again'") + bound("c"),
+         frontend::query("EXECUTE c"),
+         frontend::query("PREPARE b AS SELECT 'b'"),
+         frontend::close('S', "b") + frontend::parse("b", "SELECT 'of the protocol'") + bound("b"),
+         frontend::query("EXECUTE b"),
+         frontend::query("DISCARD ALL")}
+    );
+    auto direct = log_in(shared_postgres().port());
+    auto pooled = log_in(daemon_.port());
+    std::vector<std::string> answers;
+    for (auto* client : {&direct, &pooled}) {
+        client->ask(frontend::query("PREPARE b AS SELECT 'b'"));
+        client->send(
+            frontend::query("DISCARD ALL") + frontend::parse("b", "SELECT 'new'") + bound("b")
+        );
+        answers.push_back(text_of(client->read_until('Z', 2)));
+    }
+    EXPECT_EQ(answers[1], answers[0]);
+}
+
+// Another one, of a table that is gone, is nobody's business.
+TEST_F(sql_names, OnlyThoseThatAreMeantAreTold) {
+    shared_postgres().execute("DROP TABLE IF EXISTS gone", "shop");
+    expect_alike(
+        {frontend::query("CREATE TEMP TABLE gone (a int)"),
+         prepared("dead", "SELECT * FROM gone"),
+         prepared("s", "SELECT 's'"),
+         prepared("t", "SELECT 't'"),
+         frontend::query("DROP TABLE gone"),
+         frontend::query("BEGIN"),
+         frontend::query("EXECUTE s"),
+         frontend::query("COMMIT"),
+         frontend::query("SELECT 1; DEALLOCATE t"),
+         frontend::query("BEGIN"),
+         frontend::query("EXECUTE s"),
+         frontend::query("COMMIT"),
+         frontend::query("DISCARD ALL")}
+    );
+}
+
+// The server came with settings of another client, so that replies are owed before anything of the
+// client's was sent.
+TEST_F(sql_names, AreNotOvertakenForEver) {
+    daemon_process const daemon(configuration(
+        {.pool = "mode: transaction, size: 1, overflow: 0, wait_timeout: 20s", .threads = "1"}
+    ));
+    std::atomic<bool> stopping{false};
+    std::vector<std::thread> busy;
+    for (std::string const style : {"DMY", "YMD", "MDY"}) {
+        busy.emplace_back([&, style] {
+            auto client = log_in(daemon.port());
+            client.ask(frontend::query("SET datestyle TO 'ISO, " + style + "'"));
+            while (!stopping) {
+                client.ask(frontend::query("SELECT 1"));
+            }
+        });
+    }
+    auto client = log_in(daemon.port());
+    client.ask(frontend::query("SET statement_timeout = '1min'"));
+    client.ask(prepared("s", "SELECT 's'") + prepared("t", "SELECT 't'"));
+    client.read_until('Z');
+    EXPECT_EQ(types(client.ask(frontend::query("DEALLOCATE t"))), "CZ");
+    EXPECT_EQ(first(client.ask(frontend::query("EXECUTE s")), 'D').columns()[0], "s");
+    stopping = true;
+    for (auto& thread : busy) {
+        thread.join();
     }
 }
 
