@@ -205,8 +205,8 @@ TEST_F(sql_names, NothingIsPutInFrontOfWhatPostgresqlSkips) {
     auto const insert = frontend::parse("", "INSERT INTO log (text) VALUES ('skipped')") +
                         frontend::bind("", "") + frontend::execute("");
     auto const count = frontend::query("SELECT count(*) FROM log");
-    for (std::string const text :
-         {list, std::string("EXECUTE s"), std::string("SELECT nextval('log_id_seq')")}) {
+    std::vector<std::string> const texts = {list, "EXECUTE s", "SELECT nextval('log_id_seq')"};
+    for (auto const& text : texts) {
         auto other = log_in(daemon_.port());
         other.ask(frontend::query("SELECT nextval('log_id_seq')"));
         auto client = log_in(daemon_.port());
