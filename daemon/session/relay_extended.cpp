@@ -42,8 +42,9 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     if (!find_facts(parse.text, facts)) return step::blocked;
     if (names_.in_doubt(parse.name)) return step::blocked;
     const bool renames = is_transaction_mode() && !parse.name.empty();
-    // A PREPARE by SQL that is under way may take the name.
-    if (renames && effects_.may_pin() && owes_ready()) return step::blocked;
+    // A PREPARE by SQL that is under way may take the name, a DEALLOCATE may give it up.
+    const bool is_open = effects_.may_pin() || effects_.is_ending(parse.name);
+    if (renames && is_open && owes_ready()) return step::blocked;
     if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
     account_.note_statement(facts);

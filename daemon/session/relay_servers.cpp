@@ -48,6 +48,18 @@ void take_role_of(std::string_view connect_query, session_inventory::authority& 
 
 }  // namespace
 
+namespace {
+
+bool holds_whole_statement(std::string_view bytes) {
+    protocol::frame_header header;
+    return protocol::parse_frontend_header(bytes, false, header) ==
+               protocol::header_result::complete &&
+           bytes.size() >= header.size() &&
+           std::string_view{"QFPBDEC"}.find(header.type) != std::string_view::npos;
+}
+
+}  // namespace
+
 relay::step relay::acquire() {
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         link(std::move(server));
@@ -169,7 +181,8 @@ bool relay::after_own_query() {
     const bool is_canceled = std::exchange(cancel_is_held_, false);
     if (is_canceled && !was_held) on_cancel();
     // The statement that waited for our own may ask for this server.
-    const bool is_wanted = !is_canceled && !was_look && has_statement_waiting();
+    const bool is_wanted =
+        !is_canceled && !was_look && holds_whole_statement(session_->input().unread());
     if ((is_canceled || was_look || !was_held) && !is_wanted) maybe_release();
     // Not a byte of the statement was sent. Behind a look there may be none, or the rest of a COPY.
     if (is_canceled && was_held && !server_ && (!was_look || has_statement_waiting())) {

@@ -27,6 +27,16 @@ bool is_repeated(const std::vector<std::string>& names, const std::string& one) 
     return std::find(names.data(), &one, one) != &one;
 }
 
+// Unlike a setting's, a statement's name is one word whatever stands in it.
+void append_quoted(std::string& out, std::string_view name) {
+    out += '"';
+    for (const char c : name) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    out += '"';
+}
+
 constexpr sql::session_effect_set uses_names = sql::effect_bit(sql::session_effect::execute) |
                                                sql::effect_bit(sql::session_effect::deallocate);
 
@@ -174,7 +184,7 @@ std::optional<relay::step> relay::write_deallocate(
             written = names_.find(name)->statement->server_name;
         }
         instead += "DEALLOCATE ";
-        pool::append_quoted_identifier(instead, written);
+        append_quoted(instead, written);
         instead += ';';
     }
     return std::nullopt;

@@ -265,6 +265,44 @@ TEST_F(sql_names, NameIsFreeBehindItsCloseInAPipeline) {
     EXPECT_EQ(answers[1], answers[0]);
 }
 
+TEST_F(sql_names, DeallocateThatNeverRanGivesUpNothing) {
+    auto direct = log_in(shared_postgres().port());
+    auto pooled = log_in(daemon_.port());
+    std::vector<std::string> answers;
+    for (auto* client : {&direct, &pooled}) {
+        client->ask(frontend::query("PREPARE s AS SELECT 'by SQL'"));
+        client->send(
+            frontend::query("SELECT 1/0; DEALLOCATE s") + frontend::parse("s", "SELECT 'other'") +
+            frontend::sync()
+        );
+        answers.push_back(
+            text_of(client->read_until('Z', 2)) + text_of(client->ask(frontend::query("EXECUTE s")))
+        );
+    }
+    EXPECT_EQ(answers[1], answers[0]);
+}
+
+TEST_F(sql_names, NamesMayHoldAnything) {
+    for (std::string const name : {"user.find", "a \"b\"", "ä;--", "A"}) {
+        std::string quoted = "\"";
+        for (char const c : name) {
+            quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+        }
+        quoted += '"';
+        expect_alike(
+            {prepared(name, "SELECT 'it'"),
+             frontend::query("EXECUTE " + quoted),
+             bound(name),
+             frontend::query("DEALLOCATE " + quoted),
+             bound(name),
+             prepared(name, "SELECT 'again'"),
+             frontend::query("DEALLOCATE " + quoted),
+             bound(name)}
+        );
+    }
+    expect_no_pins();
+}
+
 // Another one, of a table that is gone, is nobody's business.
 TEST_F(sql_names, OnlyThoseThatAreMeantAreTold) {
     shared_postgres().execute("DROP TABLE IF EXISTS gone", "shop");
