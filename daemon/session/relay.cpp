@@ -276,6 +276,8 @@ void relay::on_cancel() {
     }
     if (effects_.is_applying()) {
         cancel_is_held_ = true;
+        // What we prepare for it may wait for a lock.
+        if (effects_.is_telling_names()) cancel_on_server(1);
         return;
     }
     if (!server_ || server_->pipeline().empty()) {

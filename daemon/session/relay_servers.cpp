@@ -168,7 +168,8 @@ void relay::settings_restored() {
 bool relay::after_own_query() {
     const bool was_look = effects_.is_looking() || effects_.is_regaining();
     const bool was_held = effects_.is_applying_alone();
-    if (effects_.is_telling_names()) {
+    const bool was_telling = effects_.is_telling_names();
+    if (was_telling) {
         if (!server_->pipeline().empty()) return true;  // a ReadyForQuery each
         effects_.end_names();
     } else if (effects_.is_looking()) {
@@ -188,6 +189,18 @@ bool relay::after_own_query() {
     if (is_canceled && was_held && !server_ && (!was_look || has_statement_waiting())) {
         fail_statement(canceled_by());
         return false;
+    }
+    if (is_canceled && was_telling) {  // nor here, where the server stays
+        const std::string_view bytes = session_->input().unread();
+        const bool is_query = bytes.front() == 'Q';
+        if (is_query) {
+            refuse_query(canceled_by());
+        } else {
+            refuse_in_stream(canceled_by(), bytes.front() == 'P');
+        }
+        protocol::frame_header header;
+        (void)protocol::parse_frontend_header(bytes, false, header);
+        session_->input().consume(std::min(bytes.size(), header.size()));
     }
     if (leaving_ && !account_.is_open() && (!server_ || server_->pipeline().is_idle())) {
         fatal(shutting_down());

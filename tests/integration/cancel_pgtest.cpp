@@ -166,13 +166,15 @@ TEST_F(cancel, AllAtOnceReachWhoeverRunsOrWaits) {
     }
 }
 
-// It is sent once to a statement that catches it.
+// It is sent once to a statement that catches it. PostgreSQL itself signals a backend twice, as a
+// process and as a group; the second one may come a moment later, but not as late as ours would.
 TEST_F(cancel, ThatIsCaughtIsNotSentAgain) {
     daemon_process const daemon(configuration());
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
     client.send(frontend::query(
-        "DO $$ BEGIN PERFORM pg_sleep(63); EXCEPTION WHEN query_canceled THEN PERFORM "
-        "pg_sleep(0.5); RAISE NOTICE 'cleaned up'; END $$"
+        "DO $$ BEGIN PERFORM pg_sleep(63); EXCEPTION WHEN query_canceled THEN "
+        "BEGIN PERFORM pg_sleep(0.05); EXCEPTION WHEN query_canceled THEN NULL; END; "
+        "PERFORM pg_sleep(0.5); RAISE NOTICE 'cleaned up'; END $$"
     ));
     wait_until(
         [] {

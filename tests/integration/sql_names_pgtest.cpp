@@ -303,6 +303,41 @@ TEST_F(sql_names, NamesMayHoldAnything) {
     expect_no_pins();
 }
 
+// What it executes has to be prepared first, and waits for the same lock.
+TEST_F(sql_names, CancelReachesWhatWaitsForALock) {
+    shared_postgres().execute("DROP TABLE IF EXISTS held; CREATE TABLE held (a int)", "shop");
+    auto client = log_in(daemon_.port());
+    auto const key = client.backend_key_data();
+    client.ask(prepared("h", "SELECT a FROM held"));
+    pq_connection holder(shared_postgres().dsn("shop"));
+    holder.must("BEGIN; LOCK TABLE held");
+    for (auto const& request :
+         {frontend::query("EXECUTE h"), frontend::parse("", "EXECUTE h") + bound("")}) {
+        client.send(request);
+        wait_until(
+            [&] { return holder.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"; },
+            "nobody waits for the lock"
+        );
+        raw_client(daemon_.port()).send(frontend::cancel_request(key));
+        auto const replies = client.read_until('Z');
+        EXPECT_EQ(first(replies, 'E').field('C'), "57014");
+        EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+    }
+    // The same where the server stays.
+    client.ask(prepared("s", "SELECT 's'"));
+    client.ask(frontend::query("EXECUTE s"));
+    client.send(frontend::query("EXECUTE h"));
+    wait_until(
+        [&] { return holder.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"; },
+        "nobody waits for the lock"
+    );
+    raw_client(daemon_.port()).send(frontend::cancel_request(key));
+    EXPECT_EQ(first(client.read_until('Z'), 'E').field('C'), "57014");
+    EXPECT_EQ(first(client.ask(frontend::query("EXECUTE s")), 'D').columns()[0], "s");
+    holder.must("ROLLBACK");
+    EXPECT_EQ(types(client.ask(frontend::query("EXECUTE h"))), "TCZ");
+}
+
 // Another one, of a table that is gone, is nobody's business.
 TEST_F(sql_names, OnlyThoseThatAreMeantAreTold) {
     shared_postgres().execute("DROP TABLE IF EXISTS gone", "shop");
