@@ -69,7 +69,7 @@ constexpr std::array<kind_words, advice_kind_count> all_words{
         "sql_execute",
         "pins",
         "EXECUTE by SQL of a statement that the protocol prepared keeps its server, which is told "
-        "the client's names, until all of those are closed. Let the driver execute it."},
+        "the client's name for it, until that is closed. Let the driver execute it."},
     kind_words{
         "unknown",
         "breaks",

@@ -46,16 +46,15 @@ void take_role_of(std::string_view connect_query, session_inventory::authority& 
     }
 }
 
-}  // namespace
-
-namespace {
+// Messages that a server is asked for.
+constexpr std::string_view statement_types = "QFPBDEC";
 
 bool holds_whole_statement(std::string_view bytes) {
     protocol::frame_header header;
     return protocol::parse_frontend_header(bytes, false, header) ==
                protocol::header_result::complete &&
            bytes.size() >= header.size() &&
-           std::string_view{"QFPBDEC"}.find(header.type) != std::string_view::npos;
+           statement_types.find(header.type) != std::string_view::npos;
 }
 
 }  // namespace
@@ -192,14 +191,13 @@ bool relay::after_own_query() {
     }
     if (is_canceled && was_telling) {  // nor here, where the server stays
         const std::string_view bytes = session_->input().unread();
-        const bool is_query = bytes.front() == 'Q';
-        if (is_query) {
-            refuse_query(canceled_by());
-        } else {
-            refuse_in_stream(canceled_by(), bytes.front() == 'P');
-        }
         protocol::frame_header header;
         (void)protocol::parse_frontend_header(bytes, false, header);
+        if (header.type == 'Q') {
+            refuse_query(canceled_by());
+        } else {
+            refuse_in_stream(canceled_by(), header.type == 'P');
+        }
         session_->input().consume(std::min(bytes.size(), header.size()));
     }
     if (leaving_ && !account_.is_open() && (!server_ || server_->pipeline().is_idle())) {
@@ -211,8 +209,7 @@ bool relay::after_own_query() {
 
 bool relay::has_statement_waiting() const {
     const std::string_view bytes = session_->input().unread();
-    return !bytes.empty() &&
-           std::string_view{"QFPBDEC"}.find(bytes.front()) != std::string_view::npos;
+    return !bytes.empty() && statement_types.find(bytes.front()) != std::string_view::npos;
 }
 
 // Names of settings that the code of this client's database may set.

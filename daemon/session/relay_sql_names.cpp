@@ -1,8 +1,8 @@
 // SQL that speaks of what the protocol prepared. The names are the client's; the statements are
 // under names of ours on servers, where clients share them. A plain DEALLOCATE, which drivers send,
-// is settled here. What else speaks of names (EXECUTE, pg_prepared_statements, DEALLOCATE among
-// other statements) gets a server that has them by the client's names and no others, which it keeps
-// until they are gone.
+// is settled here. What else speaks of names gets a server that is told them first, and that the
+// client keeps until they are gone: EXECUTE, and DEALLOCATE among other statements, those that they
+// name; pg_prepared_statements all of the client's, and nobody else's are left.
 
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
