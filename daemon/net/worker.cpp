@@ -2,8 +2,8 @@
 
 #include "daemon/error_reply.hpp"
 #include "daemon/pool_directory.hpp"
+#include "daemon/session/database_code.hpp"
 #include "daemon/session/login_phase.hpp"
-#include "daemon/session/settable_names.hpp"
 #include "protocol/crypto.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -44,7 +44,7 @@ worker::worker(unsigned index, services& shared, config::config_ptr configuratio
       counters_{shared.counters.add_worker()},
       observer_{counters_, shared.slow},
       memo_key_{random_hash_key()},
-      settable_{std::make_unique<settable_names_by_pool>()},
+      code_{std::make_unique<database_code_by_pool>()},
       ticker_{loop_.context()} {}
 
 worker::~worker() = default;

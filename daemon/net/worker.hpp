@@ -28,7 +28,7 @@
 
 namespace weir::daemon {
 
-class settable_names_by_pool;
+class database_code_by_pool;
 
 class worker {
 public:
@@ -68,7 +68,7 @@ public:
     querycache::binding_memo& bindings() { return bindings_; }
     const querycache::sql::hash_key& memo_key() const { return memo_key_; }
     harmless_code& harmless() { return harmless_; }
-    settable_names_by_pool& settable() { return *settable_; }
+    database_code_by_pool& code() { return *code_; }
     const std::unordered_map<std::uint64_t, client_ptr>& clients() const { return clients_; }
     bool is_draining() const { return draining_; }
     /// The last call is over.
@@ -97,7 +97,7 @@ private:
     querycache::sql::hash_key memo_key_;
     querycache::binding_memo bindings_;
     harmless_code harmless_;
-    const std::unique_ptr<settable_names_by_pool> settable_;
+    const std::unique_ptr<database_code_by_pool> code_;
     std::unordered_map<std::uint64_t, client_ptr> clients_;
     std::unordered_map<std::uint64_t, client_ptr> ticking_;
     std::vector<std::pair<time_point, client_ptr>> closing_;

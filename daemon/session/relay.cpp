@@ -229,7 +229,7 @@ void relay::fatal(const client_error& error) {
     key_.reset();  // before the server goes: who gets it next may want its process id
     if (server_) {
         if (may_give_back()) {
-            release();
+            release(steady_clock::now());
         } else {
             abandon_server();
         }
@@ -251,7 +251,7 @@ void relay::on_closed(std::string_view) {
     database_place_.reset();
     if (server_) {
         if (may_give_back()) {
-            release();
+            release(steady_clock::now());
         } else {
             if (cache_) settle(cache_->on_server_lost());
             abandon_server();

@@ -180,7 +180,7 @@ private:
     void settings_applied();
     bool after_own_query();
     void note_sent(const text_facts& facts, change_tag tag, std::string_view text = {});
-    settable_names& names_of_code();
+    database_code& code_here();
     void retire_servers();
     void leave_databases(const querycache::sql::statement& statement);
     void look_for_traces();
@@ -196,7 +196,8 @@ private:
     void fail_statement(const client_error& error);
     void maybe_release();
     bool hears_more() const;
-    void release();
+    bool is_postgresql() const;
+    void release(time_point now);
     void abandon_server();
 
     // --- relay_limits.cpp ---

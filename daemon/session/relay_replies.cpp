@@ -197,6 +197,8 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
         case 'E':
             if (effects_.is_looking() && ours && !verdict.fatal)
                 break;  // end_look() finds nothing, and the server is wiped
+            // Nothing of the client's is on that server, whose end follows.
+            if (effects_.is_looking() && verdict.fatal && !effects_.is_pinned()) return true;
             if (effects_.is_applying() && verdict.request.kind == request_kind::query && ours) {
                 settings_failed(body);
                 return false;

@@ -4,8 +4,8 @@
 #include "daemon/net/cancel_sender.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
+#include "daemon/session/database_code.hpp"
 #include "daemon/session/relay.hpp"
-#include "daemon/session/settable_names.hpp"
 #include "daemon/session/shown_value.hpp"
 #include "pool/errc.hpp"
 #include "protocol/ascii.hpp"
@@ -212,11 +212,13 @@ bool relay::has_statement_waiting() const {
     return !bytes.empty() && statement_types.find(bytes.front()) != std::string_view::npos;
 }
 
-// Names of settings that the code of this client's database may set.
-settable_names& relay::names_of_code() {
-    settable_names& names = home().settable().of(pool_.get());
-    names.adopt(server_->session().target, home().shared().code_changes.load());
-    return names;
+// What the code of this client's database may leave behind.
+database_code& relay::code_here() {
+    database_code& code = home().code().of(pool_.get());
+    const auto& database = server_->session().target;
+    const auto changes = home().shared().code_changes.load(std::memory_order_relaxed);
+    if (!code.is_of(database.get(), changes)) code.adopt(database, changes);
+    return code;
 }
 
 void relay::note_sent(const text_facts& facts, change_tag tag, std::string_view text) {
@@ -230,8 +232,9 @@ void relay::note_sent(const text_facts& facts, change_tag tag, std::string_view 
     }
     if (!is_transaction_mode()) return;
     // What functions do may have changed since: then nothing is trusted.
-    const auto trusted = traces_.on_sent(facts, pool_.get(), home().harmless(), text);
-    if (trusted && names_of_code().is_due(steady_clock::now())) traces_.doubt(*trusted);
+    database_code& code = code_here();
+    const auto trusted = traces_.on_sent(facts, pool_.get(), home().harmless(), code, text);
+    if (trusted && code.is_due(steady_clock::now())) traces_.doubt(*trusted);
 }
 
 // The next session shall begin with them, whichever server it gets.
@@ -260,11 +263,11 @@ void relay::leave_databases(const querycache::sql::statement& statement) {
 // The client has its answer; only its next statement waits for this one.
 void relay::look_for_traces() {
     effects_.begin_look();
-    const settable_names& names = names_of_code();
+    const database_code& code = code_here();
     const auto* const version = server_->session().settings.reported("server_version");
     const bool has_sql_bodies = version != nullptr && std::atoi(version->c_str()) >= 14;
     send_own_query(traces_.question(
-        names, names.is_due(steady_clock::now()), has_sql_bodies, effects_.settings().current()
+        code, code.is_due(steady_clock::now()), has_sql_bodies, effects_.settings().current()
     ));
     server_->flush();
 }
@@ -272,25 +275,31 @@ void relay::look_for_traces() {
 // True: one more look has to be asked for all names, and for settings: reading the catalog has
 // changed one of them.
 bool relay::learn_names(session_inventory& found) {
-    settable_names& names = names_of_code();
-    names.on_newest(found.newest_function);
+    database_code& code = code_here();
+    code.on_newest(found.newest_function);
     const auto now = steady_clock::now();
     const bool was_reading = found.catalog.has_value();
     if (was_reading) {
         found.settings.clear();
-        if (names.on_read(std::move(*found.catalog), now)) home().harmless().learn_anew();
+        if (code.on_read(std::move(*found.catalog), now)) home().harmless().learn_anew();
     }
     for (auto& one : found.placeholders) {
-        one.by_default = names.default_of(one.name);
-        if (!one.value.empty() && one.value != one.by_default) names.on_set(one.name);
+        one.by_default = code.default_of(one.name);
+        if (!one.value.empty() && one.value != one.by_default) code.on_set(one.name);
     }
-    return was_reading || names.is_due(now);
+    return was_reading || code.is_due(now);
 }
 
 void relay::end_look() {
+    const bool is_for_code_alone = !traces_.may_be_there();
     auto found = traces_.take();
     if (!found) {
-        effects_.on_look_failed();
+        code_here().on_read_failed(steady_clock::now());
+        if (is_for_code_alone) {
+            effects_.end_look();
+        } else {
+            effects_.on_look_failed();
+        }
         return;
     }
     const bool has_to_look_again = learn_names(*found);
@@ -394,13 +403,22 @@ void relay::maybe_release() {
     if (traces_.take_code_change()) ++home().shared().code_changes;
     const auto pins = effects_.pins();
     const bool may_end = (pins & traces_.may_have_ended()) != pool::left_behind::nothing;
-    if (may_end || (traces_.may_be_there() && !effects_.is_pinned())) return look_for_traces();
-    if (effects_.is_pinned()) return traces_.learn_nothing();
+    const bool is_pinned = effects_.is_pinned();
+    if (may_end || (traces_.may_be_there() && !is_pinned)) return look_for_traces();
+    if (is_pinned) return traces_.learn_nothing();
     if (hears_more()) return;
+    const auto now = steady_clock::now();
+    // Also of those who only read: a view may run code.
+    if (has_asked_ && code_here().is_due(now) && is_postgresql()) return look_for_traces();
     // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
     if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
         return;
-    release();
+    release(now);
+}
+
+// Others that speak its protocol need not have its catalog.
+bool relay::is_postgresql() const {
+    return server_->session().settings.reported("server_version") != nullptr;
 }
 
 // Behind the answer, and with it, a notice or the like has come. It is no answer, so the server is
@@ -422,10 +440,9 @@ bool relay::may_give_back() const {
     return is_done && server_->output().empty() && request_rest_ == 0;
 }
 
-void relay::release() {
+void relay::release(time_point now) {
     const bool is_looking = effects_.is_looking();
     if (is_looking) effects_.on_look_failed();
-    const auto now = steady_clock::now();
     const bool has_moved = is_on_old_place();
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();

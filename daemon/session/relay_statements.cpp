@@ -99,10 +99,10 @@ client_error relay::duplicate_statement(std::string_view name) {
 // knows by another one. Empty: none.
 std::string_view relay::prepared_over(const text_facts& facts) const {
     if (!is_transaction_mode() || !facts.statement || facts.statement->steps.size() != 1) return {};
-    const auto& step = facts.statement->steps.front();
-    const bool prepares = has(step.effects, sql::session_effect::prepare);
-    return prepares && names_.find(step.name) != nullptr ? std::string_view{step.name}
-                                                         : std::string_view{};
+    const auto& did = facts.statement->steps.front();
+    const bool prepares = has(did.effects, sql::session_effect::prepare);
+    return prepares && names_.find(did.name) != nullptr ? std::string_view{did.name}
+                                                        : std::string_view{};
 }
 
 // The server has it under this very name, where a Parse would not reach it: ours have others. In a
@@ -265,7 +265,9 @@ void relay::begin_bound(
         facts.bound = bound_step(facts.statement->steps.front().setting, bind.tail);
     }
     if (is_transaction_mode() && known != nullptr && whole) {
-        traces_.on_bound(facts, pool_.get(), home().harmless(), request.text, bind.tail);
+        traces_.on_bound(
+            facts, pool_.get(), home().harmless(), code_here(), request.text, bind.tail
+        );
     }
     portals_.bind(bind.portal, std::move(facts), untold);
 }

@@ -126,9 +126,11 @@ public:
     /// be sent.
     [[nodiscard]] bool begin_regain(pool::server_settings& server, std::string& sql);
     [[nodiscard]] bool is_regaining() const noexcept { return own_ == own_statement::regains; }
+    /// It has failed, and nothing may have been left.
+    void end_look() noexcept { own_ = own_statement::none; }
     /// It has failed.
     void on_look_failed() noexcept {
-        own_ = own_statement::none;
+        end_look();
         leave_unknown();
     }
 

@@ -39,7 +39,7 @@ bool ends_with_set(std::string_view before) {
 }  // namespace
 
 bool is_settable_name(std::string_view name) {
-    if (name.size() > settable_names::max_name_bytes) return false;
+    if (name.size() > max_settable_name) return false;
     bool at_begin = true;
     bool has_prefix = false;
     for (const char c : name) {
@@ -71,54 +71,9 @@ void add_settable_names(std::string_view text, std::vector<std::string>& out) {
         std::erase(name, '"');
         if (!is_settable_name(name) || std::find(out.begin(), out.end(), name) != out.end())
             continue;
-        if (out.size() >= settable_names::max_of_texts) return;
+        if (out.size() >= max_settable_names) return;
         out.push_back(std::move(name));
     }
-}
-
-void settable_names::adopt(std::shared_ptr<const void> database, std::uint64_t changes) {
-    if (database != database_) {
-        *this = {};
-        database_ = std::move(database);
-    }
-    if (std::exchange(changes_, changes) != changes) is_outdated_ = true;
-}
-
-bool settable_names::knows(std::string_view name) const {
-    return std::find(names_.begin(), names_.end(), name) != names_.end();
-}
-
-std::string_view settable_names::default_of(std::string_view name) const {
-    const auto found = defaults_.find(name);
-    return found == defaults_.end() ? std::string_view{} : std::string_view{found->second};
-}
-
-bool settable_names::on_read(reading what, time_point now) {
-    defaults_ = std::move(what.defaults);
-    read_at_ = now;
-    is_outdated_ = what.changes != changes_;  // it may have been read before the last one
-    if (digest_ == what.digest) return false;
-    std::erase_if(what.names, [](const std::string& name) { return !is_settable_name(name); });
-    if (what.names.size() > max_of_sources) what.names.resize(max_of_sources);
-    const bool is_first = digest_.empty();
-    digest_ = std::move(what.digest);
-    names_ = std::move(what.names);
-    for (const std::string& name : of_texts_) {
-        if (!knows(name)) names_.push_back(name);
-    }
-    return !is_first;
-}
-
-void settable_names::on_newest(std::string_view number) {
-    if (newest_ == number) return;
-    newest_ = number;
-    is_outdated_ = true;
-}
-
-void settable_names::on_set(const std::string& name) {
-    if (knows(name) || of_texts_.size() >= max_of_texts) return;
-    of_texts_.push_back(name);
-    names_.push_back(name);
 }
 
 }  // namespace weir::daemon

@@ -1,5 +1,7 @@
 #include "daemon/session/unseen_traces.hpp"
 
+#include "daemon/session/code_question.hpp"
+#include "daemon/session/settable_names.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/query.hpp"
 #include "protocol/row.hpp"
@@ -36,7 +38,6 @@ constexpr std::size_t authorization_column = unset_column + 1;
 constexpr std::size_t role_column = authorization_column + 1;
 constexpr std::size_t default_role_column = role_column + 1;
 constexpr std::size_t fixed_columns = default_role_column + 1;
-constexpr std::size_t catalog_columns = 3;
 
 // All DO look alike without their constant, which is the code.
 bool is_code_in_text(const sql::statement& statement) {
@@ -49,11 +50,13 @@ bool may_leave_unseen(const sql::statement& statement) {
            sql::has(statement.effects, sql::session_effect::opaque);
 }
 
-// CREATE FUNCTION, CREATE TRIGGER and kin, and what is made of it.
+// Functions, and what runs them: triggers, views, defaults.
 bool may_change_code(const sql::statement& statement) {
-    if (statement.kind < sql::statement_class::ddl) return false;
+    if (statement.kind <= sql::statement_class::ddl) {
+        return statement.kind == sql::statement_class::ddl;
+    }
     const std::string text = protocol::ascii_lower(statement.normalised);
-    constexpr std::array words{"function", "procedure", "routine", "trigger", "extension", "rule"};
+    constexpr std::array words{"create", "alter", "drop"};
     return std::any_of(words.begin(), words.end(), [&text](const char* word) {
         return text.find(word) != std::string::npos;
     });
@@ -102,55 +105,6 @@ constexpr std::string_view shown_settings =
     " FILTER (WHERE pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0) AS dotted"
     " FROM pg_catalog.pg_settings) AS shown";
 
-// Functions but those of PostgreSQL's own and of sessions.
-constexpr std::string_view of_functions =
-    " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n"
-    " ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
-    " AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'"
-    " AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'";
-
-// A function or trigger that is replaced has another xmin.
-constexpr std::string_view digest_of_code =
-    ", (SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashtext("
-    "pg_catalog.concat(p.oid, ' ', p.xmin))), ' ', (SELECT pg_catalog.sum(pg_catalog.hashtext("
-    "pg_catalog.concat(oid, ' ', xmin))) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal))"
-    " AS digest";
-
-// Read when the digest is another only. What stands between two quotes and looks like a name may be
-// one, most likely where set_config() is called, else handed on to who does so. A regular
-// expression for everything takes ten times as long: a second for a thousand functions.
-constexpr std::string_view names_begin =
-    "' THEN NULL ELSE (SELECT pg_catalog.string_agg(name, ' ') FROM (SELECT name FROM (SELECT"
-    " pg_catalog.lower(pg_catalog.replace(name, '\"', '')) AS name, is_set FROM (SELECT ";
-constexpr std::string_view source_of_old = "p.prosrc";
-constexpr std::string_view source_of_both =
-    "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid)"
-    " END";
-constexpr std::string_view names_end =
-    ") AS source, LATERAL (SELECT piece AS name, pg_catalog.strpos(pg_catalog.lower(code),"
-    " 'set_config') OPERATOR(pg_catalog.>) 0 AS is_set"
-    " FROM pg_catalog.unnest(pg_catalog.string_to_array(code, '''')) AS piece"
-    " WHERE pg_catalog.length(piece) OPERATOR(pg_catalog.<=) 128"
-    " AND pg_catalog.strpos(piece, '.') OPERATOR(pg_catalog.>) 1 AND piece OPERATOR(pg_catalog.~)"
-    " '^[A-Za-z_][A-Za-z0-9_$-]*([.][A-Za-z_][A-Za-z0-9_$-]*)+$'"
-    " UNION ALL SELECT m[1], true FROM pg_catalog.regexp_matches("
-    "CASE WHEN code OPERATOR(pg_catalog.~*)"
-    " 'set[[:space:]]+(session[[:space:]]+)?\"?[a-z_][a-z0-9_$]*\"?[.]' THEN code END,"
-    " '[[:<:]]set[[:space:]]+(?:session[[:space:]]+)?"
-    "(\"?[a-z_][a-z0-9_$]*\"?(?:[.]\"?[a-z_][a-z0-9_$]*\"?)+)[[:space:]]*(?:=|to[[:>:]])', 'gi')"
-    " AS m) AS each) AS found WHERE pg_catalog.length(name) OPERATOR(pg_catalog.<=) 128"
-    " GROUP BY name ORDER BY pg_catalog.bool_or(is_set) DESC, name LIMIT 128) AS first) END,"
-    " digest,"
-    // The later one counts, as at a login.
-    " (SELECT pg_catalog.string_agg(one, pg_catalog.chr(2) ORDER BY setrole, setdatabase)"
-    " FROM pg_catalog.pg_db_role_setting, LATERAL pg_catalog.unnest(setconfig) AS each(one)"
-    " WHERE (setdatabase OPERATOR(pg_catalog.=) 0 OR setdatabase OPERATOR(pg_catalog.=)"
-    " (SELECT oid FROM pg_catalog.pg_database"
-    " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))"
-    " AND (setrole OPERATOR(pg_catalog.=) 0 OR setrole OPERATOR(pg_catalog.=)"
-    " (SELECT oid FROM pg_catalog.pg_roles"
-    " WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER)))";
-
 // A literal that means the same under either standard_conforming_strings: names hold neither quotes
 // nor backslashes.
 void append_value_of(std::string& out, std::string_view name) {
@@ -165,8 +119,8 @@ bool is_plain_name(std::string_view name) {
     const auto is_plain = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
     };
-    return name.size() <= settable_names::max_name_bytes &&
-           std::all_of(name.begin(), name.end(), is_plain) && !name.starts_with("transaction_");
+    return name.size() <= max_settable_name && std::all_of(name.begin(), name.end(), is_plain) &&
+           !name.starts_with("transaction_");
 }
 
 // Those of the client that PostgreSQL shows as nobody's SET any more.
@@ -215,58 +169,30 @@ std::vector<session_inventory::setting> read_settings(std::string_view rest) {
 
 using column = std::optional<std::string_view>;
 
-settable_names::reading read_catalog(const column& names, const column& digest, column defaults) {
-    settable_names::reading read;
-    read.names = read_names(names.value_or(""));
-    read.digest = digest.value_or("");
-    std::string_view rest = defaults.value_or("");
-    while (!rest.empty()) {
-        const std::string_view one = take_piece(rest, end_of_setting);
-        const auto equals = one.find('=');
-        if (equals == std::string_view::npos) continue;
-        const std::string name = protocol::ascii_lower(one.substr(0, equals));
-        if (name.find('.') != std::string::npos) read.defaults[name] = one.substr(equals + 1);
-    }
-    return read;
-}
-
 }  // namespace
 
 std::string unseen_traces::question(
-    const settable_names& names, bool reads_catalog, bool has_sql_bodies, const pool::settings& held
+    const database_code& code, bool reads_catalog, bool has_sql_bodies, const pool::settings& held
 ) {
-    // With thousands of functions it may take a second, which is not the client's to limit.
-    std::string sql{reads_catalog ? "SET LOCAL statement_timeout TO 0; " : ""};
+    std::string sql{reads_catalog ? before_code_question : ""};
     sql += inventory;
     candidates& asks = make_candidates();
     asks.reads_catalog = reads_catalog;
-    asks.changes = names.changes();
-    asks.asked = names.names();
+    asks.changes = code.changes();
+    asks.asked = code.names();
     std::copy_if(
         asks.of_texts.begin(),
         asks.of_texts.end(),
         std::back_inserter(asks.asked),
-        [&names](const std::string& name) { return !names.knows(name); }
+        [&code](const std::string& name) { return !code.knows(name); }
     );
     ask_for_held(held);
     for (const std::string& name : asks.asked)
         append_value_of(sql, name);
-    if (reads_catalog) {
-        sql += ", CASE WHEN digest OPERATOR(pg_catalog.=) '";
-        sql += names.digest();
-        sql += names_begin;
-        sql += has_sql_bodies ? source_of_both : source_of_old;
-        sql += " AS code";
-        sql += of_functions;
-        sql += names_end;
-    }
+    if (reads_catalog) append_code_columns(sql, code.digest(), has_sql_bodies);
     append_unset(sql, held);
     sql += shown_settings;
-    if (reads_catalog) {
-        sql += digest_of_code;
-        sql += of_functions;
-        sql += ") AS functions";
-    }
+    if (reads_catalog) sql += code_source;
     return sql;
 }
 
@@ -289,7 +215,11 @@ unseen_traces::candidates& unseen_traces::make_candidates() {
 }
 
 std::optional<harmless_code::key> unseen_traces::on_sent(
-    const text_facts& facts, const void* pool, const harmless_code& known, std::string_view text
+    const text_facts& facts,
+    const void* pool,
+    const harmless_code& known,
+    database_code& code,
+    std::string_view text
 ) {
     if (!facts.statement) {
         may_be_there_ = is_unlearnable_ = changes_code_ = true;
@@ -305,11 +235,12 @@ std::optional<harmless_code::key> unseen_traces::on_sent(
     if (may_leave_unseen(statement) || (statement.effects & ends_by_name) != 0) {
         may_have_ended_ |= by_look_;
     }
-    if (!may_leave_unseen(statement)) return std::nullopt;
+    const bool may_leave = code.may_leave(statement);
+    if (!may_leave && !may_leave_unseen(statement)) return std::nullopt;
     if (may_change_code(statement)) changes_code_ = true;
     const bool is_code = is_code_in_text(statement);
     const auto key = harmless_code::key_of(pool, statement.fingerprint);
-    if (!is_code && known.is_known(key)) return key;
+    if (!is_code && !may_leave && known.is_known(key)) return key;
     if (!text.empty()) add_settable_names(text, make_candidates().of_texts);
     if (is_code) {
         may_be_there_ = is_unlearnable_ = true;
@@ -332,12 +263,17 @@ void unseen_traces::on_bound(
     const text_facts& facts,
     const void* pool,
     const harmless_code& known,
+    database_code& code,
     std::string_view text,
     std::string_view bind_tail
 ) {
-    if (!facts.statement || !may_leave_unseen(*facts.statement)) return;
-    const auto key = harmless_code::key_of(pool, facts.statement->fingerprint);
-    if (!is_code_in_text(*facts.statement) && known.is_known(key)) return;
+    if (!facts.statement) return;
+    const sql::statement& statement = *facts.statement;
+    if (!code.may_leave(statement)) {
+        const auto key = harmless_code::key_of(pool, statement.fingerprint);
+        if (!may_leave_unseen(statement)) return;
+        if (!is_code_in_text(statement) && known.is_known(key)) return;
+    }
     std::vector<std::string>& names = make_candidates().of_texts;
     add_settable_names(text, names);
     protocol::bind_values values;
@@ -355,7 +291,7 @@ void unseen_traces::on_row(std::string_view body) {
     protocol::data_row row;
     candidates& asks = make_candidates();
     const std::size_t columns =
-        fixed_columns + asks.asked.size() + (asks.reads_catalog ? catalog_columns : 0);
+        fixed_columns + asks.asked.size() + (asks.reads_catalog ? code_columns : 0);
     if (protocol::decode(body, row) || row.values.size() != columns) return;
     session_inventory found;
     for (std::size_t i = 0; i < settings_column; ++i) {
@@ -376,7 +312,7 @@ void unseen_traces::on_row(std::string_view body) {
         found.placeholders.push_back({name, std::string{value}, {}});
     }
     if (asks.reads_catalog) {
-        found.catalog = read_catalog(row.values[at], row.values[at + 1], row.values[at + 2]);
+        found.catalog = read_code(row.values, at);
         found.catalog->changes = asks.changes;
     }
     asks.found = std::move(found);

@@ -1,15 +1,15 @@
 // What code that nobody has read (functions, triggers, procedures, DO) may have left in a server's
 // session, and the one query that tells. It is asked when the server would be given away, after the
-// client has its answer; a statement that has left nothing twice is not asked after again, until
-// functions or triggers change. It finds temporary objects, LISTEN, WITH HOLD cursors, SQL PREPARE,
-// session advisory locks, roles, settings that pg_settings shows to the role of then, what the
-// client has set and code has reset, and settings with a prefix (app.user) whose names
-// settable_names knows: not those whose names a function makes at run time, or loaded libraries. Of
-// one client; one thread, no I/O.
+// client has its answer. Where database_code finds nothing that could leave anything, a statement
+// that has left nothing twice is not asked after again, until the code changes. It finds temporary
+// objects, LISTEN, WITH HOLD cursors, SQL PREPARE, session advisory locks, roles, settings that
+// pg_settings shows to the role of then, what the client has set and code has reset, and settings
+// with a prefix (app.user) whose names database_code knows: not those whose names a function makes
+// at run time, or loaded libraries. Of one client; one thread, no I/O.
 #pragma once
 
+#include "daemon/session/database_code.hpp"
 #include "daemon/session/harmless_code.hpp"
-#include "daemon/session/settable_names.hpp"
 #include "daemon/session/statement_facts.hpp"
 #include "pool/reusable.hpp"
 #include "pool/session_settings.hpp"
@@ -46,7 +46,7 @@ struct session_inventory {
     };
     std::vector<placeholder> placeholders;  ///< all that were asked for and no extension's
     std::string newest_function;
-    std::optional<settable_names::reading> catalog;  ///< if it was asked for
+    std::optional<code_reading> catalog;  ///< if it was asked for
 };
 
 /// The reasons that an inventory tells of, in the order of the answer's columns.
@@ -61,11 +61,12 @@ inline constexpr std::array inventoried = {
 class unseen_traces {
 public:
     /// One row, to be given to on_row(). Reads nothing through search_path, and holds no backslash,
-    /// which sessions read differently. `reads_catalog`: also what settable_names wants to know.
+    /// which sessions read differently. `reads_catalog`: also what
+    /// database_code wants to know.
     /// `has_sql_bodies`: of PostgreSQL 14 and later, whose functions may have a body besides a
     /// text. `held`: what the client has set, as far as it is known.
     [[nodiscard]] std::string question(
-        const settable_names& names,
+        const database_code& code,
         bool reads_catalog,
         bool has_sql_bodies,
         const pool::settings& held = {}
@@ -77,6 +78,7 @@ public:
         const text_facts& facts,
         const void* pool,
         const harmless_code& known,
+        database_code& code,
         std::string_view text = {}
     );
     /// It is not trusted, this time.
@@ -86,10 +88,11 @@ public:
         const text_facts& facts,
         const void* pool,
         const harmless_code& known,
+        database_code& code,
         std::string_view text,
         std::string_view bind_tail
     );
-    /// Whether functions or triggers may have changed since this was asked last.
+    /// Whether functions, or what runs them, may have changed since this was asked last.
     [[nodiscard]] bool take_code_change() noexcept { return std::exchange(changes_code_, false); }
 
     /// Something has run that may have left traces, and nobody has looked since.
@@ -126,7 +129,7 @@ private:
         std::vector<std::string> of_texts;  // that were sent
         std::vector<std::string> asked;     // in the order of the answer's columns
         bool reads_catalog = false;
-        std::uint64_t changes = 0;  // settable_names'
+        std::uint64_t changes = 0;  // database_code's
         std::optional<session_inventory> found;
     };
     candidates& make_candidates();

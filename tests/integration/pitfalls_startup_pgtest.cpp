@@ -280,6 +280,27 @@ TEST_F(pitfalls, P15_HalfOpenServer) {
     EXPECT_EQ(value(client, "SELECT 2"), "1");
 }
 
+// 15: what a server says of its end when the client has its answer is not the client's to hear,
+// also while it is asked what the statement has left there.
+TEST_F(pitfalls, P15_EndOfAServerBehindTheAnswer) {
+    rogue_server const rogue([](rogue_connection& daemon) {
+        if (!daemon.greet()) return;
+        while (auto const asked = daemon.read()) {
+            if (asked->type == 'X') return;
+            if (asked->body.find("pg_listening_channels") != std::string::npos) {
+                daemon.send(message('E', "SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"s));
+                return;
+            }
+            daemon.send(one_row("of " + std::to_string(daemon.number())) + ready());
+        }
+    });
+    begin({.pool = one_server, .upstream = rogue.upstream()});
+    auto client = login();
+    EXPECT_EQ(value(client, "SELECT hidden()"), "of 0");
+    EXPECT_EQ(value(client, "SELECT 2"), "of 1");
+    EXPECT_EQ(value(client, "SELECT 3"), "of 1");
+}
+
 // 16: what is sent to a server that is dead has happened once or not at all, and is told so.
 TEST_F(pitfalls, P16_ServerFoundDead) {
     begin();

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::daemon {
@@ -22,7 +23,7 @@ protected:
     void send(std::string_view text) {
         text_facts facts;
         facts.statement = querycache::sql::lex_statement(text);
-        traces_.on_sent(facts, this, known_, text);
+        traces_.on_sent(facts, this, known_, code_, text);
     }
     bool suspects(std::string_view text) {
         send(text);
@@ -37,7 +38,7 @@ protected:
         traces_.settle(leaves_something, known_);
     }
     /// Of a look at a pool where nothing is known about settings with a prefix.
-    void ask() { (void)traces_.question(names_, false, true); }
+    void ask() { (void)traces_.question(code_, false, true); }
     static std::string row(std::vector<std::optional<std::string_view>> values) {
         std::string out;
         protocol::write_data_row(out, values);
@@ -45,7 +46,7 @@ protected:
     }
 
     harmless_code known_;
-    settable_names names_;
+    database_code code_;
     unseen_traces traces_;
 };
 
@@ -74,7 +75,7 @@ TEST_F(unseen_traces_events, CodeThatNobodyHasReadIsSuspect) {
           ""}) {
         EXPECT_FALSE(suspects(text)) << text;
     }
-    traces_.on_sent({}, this, known_);
+    traces_.on_sent({}, this, known_, code_);
     EXPECT_TRUE(traces_.may_be_there()) << "a text that nobody has looked at";
 }
 
@@ -86,7 +87,7 @@ TEST_F(unseen_traces_events, WhatHasLeftNothingTwiceIsTrusted) {
     EXPECT_TRUE(suspects("SELECT g(4)"));
     text_facts facts;
     facts.statement = querycache::sql::lex_statement("SELECT f(4)");
-    traces_.on_sent(facts, &facts, known_);
+    traces_.on_sent(facts, &facts, known_, code_);
     EXPECT_TRUE(traces_.may_be_there()) << "in another pool it may be another function";
 }
 
@@ -95,6 +96,33 @@ TEST_F(unseen_traces_events, WhatHasLeftSomethingIsNeverTrusted) {
     for (int i = 0; i < 5; ++i)
         run("SELECT f(1)", false);
     EXPECT_TRUE(suspects("SELECT f(1)"));
+}
+
+// Their sources tell what looks cannot: that it is a matter of a condition.
+TEST_F(unseen_traces_events, WhatMayLeaveSomethingIsNeverTrusted) {
+    code_reading what;
+    what.digest = "1";
+    what.leaving = {"f"};
+    (void)code_.on_read(std::move(what), {});
+    for (int i = 0; i < 5; ++i) {
+        run("SELECT f(1)", false);
+        run("SELECT g(1)", false);
+    }
+    EXPECT_TRUE(suspects("SELECT f(1)"));
+    EXPECT_FALSE(suspects("SELECT g(1)"));
+    EXPECT_FALSE(suspects("SELECT 1"));
+}
+
+TEST_F(unseen_traces_events, WhatHangsOnEverythingMakesReadsSuspect) {
+    EXPECT_FALSE(suspects("SELECT * FROM v"));
+    code_reading what;
+    what.digest = "1";
+    what.leaving = {"f"};
+    what.hooked = code_reading::hook::everything;
+    (void)code_.on_read(std::move(what), {});
+    for (int i = 0; i < 5; ++i)
+        run("SELECT * FROM v", false);
+    EXPECT_TRUE(suspects("SELECT * FROM v"));
 }
 
 // All DO look alike, but for a constant.
@@ -271,11 +299,14 @@ TEST_F(unseen_traces_events, AnAnswerThatMakesNoSenseIsNone) {
 
 // One column for each name, in the order of the question; then what the catalog knows.
 TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
-    (void)names_.on_read({{"app.user", "plpgsql.x"}, "digest", {}}, {});
+    code_reading before;
+    before.names = {"app.user", "plpgsql.x"};
+    before.digest = "digest";
+    (void)code_.on_read(std::move(before), {});
     send("SELECT hide('other.name', 'app.user')");
-    names_.adopt(nullptr, 5);
-    const std::string sql = traces_.question(names_, true, true);
-    names_.adopt(nullptr, 6);
+    code_.adopt(nullptr, 5);
+    const std::string sql = traces_.question(code_, true, true);
+    code_.adopt(nullptr, 6);
     EXPECT_NE(
         sql.find("current_setting('app.user', true), pg_catalog.current_setting('plpgsql.x', true),"
                  " pg_catalog.current_setting('other.name', true), CASE "),
@@ -299,6 +330,7 @@ TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
          "known otherwise",
          std::nullopt,
          "app.user New.one",
+         "writes take_role *",
          "12 3",
          "app.user=nobody\2work_mem=1MB\2App.user=a=b\2nonsense"}
     ));
@@ -311,17 +343,19 @@ TEST_F(unseen_traces_events, AsksForSettingsWithAPrefixByTheirNames) {
     EXPECT_EQ(found->placeholders[1].value, "");
     ASSERT_TRUE(found->catalog);
     EXPECT_EQ(found->catalog->names, (std::vector<std::string>{"app.user", "new.one"}));
+    EXPECT_EQ(found->catalog->leaving, (std::vector<std::string>{"take_role", "*"}));
+    EXPECT_EQ(found->catalog->hooked, code_reading::hook::writes);
     EXPECT_EQ(found->catalog->digest, "12 3");
     EXPECT_EQ(found->catalog->changes, 5U) << "as of the question";
     ASSERT_EQ(found->catalog->defaults.size(), 1U);
     EXPECT_EQ(found->catalog->defaults.at("app.user"), "a=b") << "the later one counts";
-    EXPECT_EQ(traces_.question(names_, false, false).find("other.name"), std::string::npos)
+    EXPECT_EQ(traces_.question(code_, false, false).find("other.name"), std::string::npos)
         << "of the next look it is no matter";
 }
 
 // RESET in code names it as no other text does.
 TEST_F(unseen_traces_events, AsksForWhatTheClientHasSet) {
-    const std::string nothing = traces_.question(names_, false, true);
+    const std::string nothing = traces_.question(code_, false, true);
     EXPECT_NE(nothing.find("NULL AS unset"), std::string::npos);
     traces_.forget();
     pool::settings held;
@@ -329,7 +363,7 @@ TEST_F(unseen_traces_events, AsksForWhatTheClientHasSet) {
          {"work_mem", "App.user", "transaction_isolation", "a'b", "a\\b", "f\xc3\xbcnf"}) {
         held.assign(name, "1", pool::value_form::raw);
     }
-    const std::string sql = traces_.question(names_, false, true, held);
+    const std::string sql = traces_.question(code_, false, true, held);
     EXPECT_NE(sql.find("ANY (ARRAY['app.user','work_mem']))"), std::string::npos) << sql;
     EXPECT_NE(sql.find("current_setting('app.user', true)"), std::string::npos) << sql;
     EXPECT_EQ(sql.find("transaction_"), std::string::npos);
@@ -339,13 +373,13 @@ TEST_F(unseen_traces_events, OfVeryManySettingsItAsksForSome) {
     pool::settings held;
     for (int i = 0; i < 200; ++i)
         held.assign("app.n" + std::to_string(i), "1", pool::value_form::raw);
-    EXPECT_LT(traces_.question(names_, false, true, held).size(), 10000U);
+    EXPECT_LT(traces_.question(code_, false, true, held).size(), 10000U);
 }
 
 TEST_F(unseen_traces_events, OnlyOldServersHaveNoBodiesInSql) {
-    EXPECT_NE(traces_.question(names_, true, true).find("sqlbody"), std::string::npos);
-    EXPECT_EQ(traces_.question(names_, true, false).find("sqlbody"), std::string::npos);
-    EXPECT_EQ(traces_.question(names_, false, true).find("prosrc"), std::string::npos);
+    EXPECT_NE(traces_.question(code_, true, true).find("sqlbody"), std::string::npos);
+    EXPECT_EQ(traces_.question(code_, true, false).find("sqlbody"), std::string::npos);
+    EXPECT_EQ(traces_.question(code_, false, true).find("prosrc"), std::string::npos);
 }
 
 TEST_F(unseen_traces_events, NamesAreAlsoAmongTheValuesOfABind) {
@@ -359,8 +393,8 @@ TEST_F(unseen_traces_events, NamesAreAlsoAmongTheValuesOfABind) {
         4 + 4 + 8 + 4 + 15 + 2};
     protocol::bind_values values;
     ASSERT_FALSE(protocol::decode_bind_values(tail, values));
-    traces_.on_bound(facts, this, known_, "SELECT hide($1, $2)", tail);
-    const std::string sql = traces_.question(names_, false, true);
+    traces_.on_bound(facts, this, known_, code_, "SELECT hide($1, $2)", tail);
+    const std::string sql = traces_.question(code_, false, true);
     EXPECT_NE(sql.find("'app.user'"), std::string::npos);
     EXPECT_NE(sql.find("'app.x'"), std::string::npos);
 }
@@ -370,13 +404,15 @@ TEST_F(unseen_traces_events, TellsThatCodeMayHaveChanged) {
          {"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
           "create procedure p() language sql as ''",
           "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()",
-          "CREATE EXTENSION hstore"}) {
+          "CREATE EXTENSION hstore",
+          "CREATE VIEW v AS SELECT f(1)",
+          "CALL p(); ALTER TABLE t ALTER a SET DEFAULT f(1)"}) {
         send(text);
         EXPECT_TRUE(traces_.take_code_change()) << text;
         EXPECT_FALSE(traces_.take_code_change()) << text;
     }
     for (const auto* const text :
-         {"SELECT f(1)", "INSERT INTO function VALUES (1)", "DROP TABLE t"}) {
+         {"SELECT f(1)", "INSERT INTO function VALUES (1)", "TRUNCATE t"}) {
         send(text);
         EXPECT_FALSE(traces_.take_code_change()) << text;
     }
@@ -387,7 +423,7 @@ TEST_F(unseen_traces_events, WhatIsTrustedMayBeDoubtedForOnce) {
     run("SELECT f(1)", false);
     text_facts facts;
     facts.statement = querycache::sql::lex_statement("SELECT f(1)");
-    const auto trusted = traces_.on_sent(facts, this, known_);
+    const auto trusted = traces_.on_sent(facts, this, known_, code_);
     ASSERT_TRUE(trusted);
     EXPECT_FALSE(traces_.may_be_there());
     traces_.doubt(*trusted);

@@ -1,0 +1,199 @@
+#include "daemon/session/code_question.hpp"
+
+#include "protocol/ascii.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::daemon {
+
+namespace {
+
+// Functions but those of PostgreSQL's own and of sessions.
+constexpr std::string_view of_functions = R"sql(
+ FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
+ ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+ AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
+ AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema')sql";
+
+constexpr std::string_view source_of_old = "p.prosrc";
+constexpr std::string_view source_of_both =
+    "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid)"
+    " END";
+
+// What stands between two quotes and looks like a name may be one, most likely where set_config()
+// is called, else handed on to who does so. A regular expression for everything takes ten times as
+// long.
+constexpr std::string_view begin_names = R"sql((
+ SELECT pg_catalog.string_agg(name, ' ') FROM (SELECT name FROM
+ (SELECT pg_catalog.lower(pg_catalog.replace(name, '"', '')) AS name, is_set FROM (SELECT )sql";
+constexpr std::string_view end_names = R"sql() AS source, LATERAL (
+ SELECT piece AS name,
+  pg_catalog.strpos(pg_catalog.lower(code), 'set_config') OPERATOR(pg_catalog.>) 0 AS is_set
+ FROM pg_catalog.unnest(pg_catalog.string_to_array(code, '''')) AS piece
+ WHERE pg_catalog.length(piece) OPERATOR(pg_catalog.<=) 128
+ AND pg_catalog.strpos(piece, '.') OPERATOR(pg_catalog.>) 1 AND piece OPERATOR(pg_catalog.~)
+ '^[A-Za-z_][A-Za-z0-9_$-]*([.][A-Za-z_][A-Za-z0-9_$-]*)+$'
+ UNION ALL SELECT m[1], true FROM pg_catalog.regexp_matches(
+  CASE WHEN code OPERATOR(pg_catalog.~*)
+  'set[[:space:]]+(session[[:space:]]+)?"?[a-z_][a-z0-9_$]*"?[.]' THEN code END,
+  '[[:<:]]set[[:space:]]+(?:session[[:space:]]+)?("?[a-z_][a-z0-9_$]*"?(?:[.]"?[a-z_][a-z0-9_$]*"?)+)[[:space:]]*(?:=|to[[:>:]])',
+  'gi') AS m) AS each) AS found
+ WHERE pg_catalog.length(name) OPERATOR(pg_catalog.<=) 128
+ GROUP BY name ORDER BY pg_catalog.bool_or(is_set) DESC, name LIMIT 128) AS first))sql";
+
+// In lower case; of an aggregate the functions that it is made of. Of what C does, and of an
+// extension's code, nothing is known: looks have to tell.
+constexpr std::string_view begin_leaving = R"sql((
+ WITH RECURSIVE sources AS (
+  SELECT p.oid, pg_catalog.lower(p.proname) AS name, p.proargnames AS arguments,
+   l.lanname OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'plpgsql', 'c', 'internal']) AS is_known,
+   CASE WHEN a.aggfnoid IS NOT NULL THEN pg_catalog.lower(pg_catalog.concat_ws('()', a.aggtransfn,
+    a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, ''))
+   WHEN l.lanname OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'internal']) THEN ''
+   WHEN EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid OPERATOR(pg_catalog.=) 1255 AND d.objid OPERATOR(pg_catalog.=) p.oid
+    AND d.deptype OPERATOR(pg_catalog.=) 'e') THEN ''
+   ELSE pg_catalog.lower()sql";
+constexpr std::string_view end_leaving = ") END AS source";
+// A line each: temporary objects that outlive a transaction; set_config() but with a third argument
+// of true; the beginnings of statements, in code or in a text that is run, but SET of UPDATE and
+// ALTER; what leaves something wherever it stands; a text that an argument gives; languages that
+// nobody here reads. Too much is found rather than too little, but not in comments: each such
+// function costs looks.
+constexpr std::string_view judged = R"sql(
+  JOIN pg_catalog.pg_language AS l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+  LEFT JOIN pg_catalog.pg_aggregate AS a ON a.aggfnoid OPERATOR(pg_catalog.=) p.oid
+ ), code AS (
+  SELECT oid, name, arguments, is_known,
+   pg_catalog.regexp_replace(pg_catalog.regexp_replace(source, '/[*].*?[*]/', ' ', 'g'),
+   pg_catalog.concat('(^|[[:space:]])--[^', pg_catalog.chr(10), ']*'), ' ', 'g') AS body
+  FROM sources
+ ), leaving AS (
+  SELECT oid, name FROM code WHERE
+   EXISTS (SELECT FROM pg_catalog.unnest(pg_catalog.string_to_array(body, ';')) AS one WHERE
+    pg_catalog.textregexeq(one, '[[:<:]](create([[:space:]]+or[[:space:]]+replace)?|into)[[:space:]]+((local|global)[[:space:]]+)?temp(orary)?[[:>:]]') AND NOT
+    pg_catalog.textregexeq(one, 'on[[:space:]]+commit[[:space:]]+drop'))
+   OR EXISTS (SELECT FROM pg_catalog.unnest(pg_catalog.string_to_array(body, 'set_config'))
+    WITH ORDINALITY AS each(one, number) WHERE number OPERATOR(pg_catalog.>) 1 AND NOT
+    pg_catalog.textregexeq(one, '^[[:space:]]*[(][^,;]*,([^,;()]|[(][^;()]*[)])*,[[:space:]]*true[[:space:]]*[)]'))
+   OR pg_catalog.textregexeq(pg_catalog.regexp_replace(body,
+    '[[:<:]](update|alter)[[:space:]]+([^;[:space:]]+[[:space:]]+){0,7}?set[[:>:]]', ' ', 'g'),
+    '(^|[;''$>]|[[:<:]](begin|then|else|loop))[[:space:]]*(listen[[:>:]]|load[[:space:]]|prepare[[:space:]]+(?!transaction)|reset[[:space:]]+"?[a-z_%][a-z0-9_.$]*"?[[:space:]]*([;'']|authorization|$)|set[[:space:]]+((session[[:space:]]+)?("?[a-z_][a-z0-9_$]*"?[.])*("?[a-z_][a-z0-9_$]*"?|%[is])[[:space:]]*(=|[[:<:]]to[[:>:]]|[[:<:]]from[[:>:]])|(session[[:space:]]+)?(role|authorization|characteristics|time|names|schema|session)[[:>:]]|''[[:space:]]*[|]))')
+   OR pg_catalog.textregexeq(body,
+    '[[:<:]]with[[:space:]]+hold[[:>:]]|pg_temp[.]|pg_(try_)?advisory_lock')
+   OR (pg_catalog.strpos(body, 'execute') OPERATOR(pg_catalog.>) 0 AND
+    (pg_catalog.textregexeq(body, 'execute[[:space:]]+[$]') OR
+    EXISTS (SELECT FROM pg_catalog.unnest(arguments) AS one WHERE
+    pg_catalog.textregexeq(one, '^[A-Za-z0-9_]+$') AND pg_catalog.textregexeq(body,
+    pg_catalog.concat('execute[[:space:]]+', pg_catalog.lower(one), '[[:>:]]')))))
+   OR (NOT is_known AND pg_catalog.textregexeq(body, 'execute|spi_|query'))
+  UNION
+  SELECT code.oid, code.name FROM leaving JOIN code
+   ON pg_catalog.strpos(code.body, leaving.name) OPERATOR(pg_catalog.>) 0 AND (NOT
+   pg_catalog.textregexeq(leaving.name, '^[a-z_][a-z0-9_]*$') OR pg_catalog.textregexeq(
+   code.body, pg_catalog.concat('[[:<:]]', leaving.name, '"?[[:space:]]*[(]')))
+ )
+ SELECT pg_catalog.concat_ws(' ',
+  CASE WHEN hooks.others THEN 'everything' WHEN hooks.writes THEN 'writes' ELSE 'nothing' END,
+  names.joined)
+ FROM (SELECT pg_catalog.bool_or(NOT is_of_writes) AS others,
+  pg_catalog.bool_or(is_of_writes) AS writes FROM
+  (SELECT d.classid OPERATOR(pg_catalog.=) ANY (ARRAY[2620, 3466, 2604]::pg_catalog.oid[])
+   AS is_of_writes FROM leaving JOIN pg_catalog.pg_depend AS d
+   ON d.refclassid OPERATOR(pg_catalog.=) 1255 AND d.refobjid OPERATOR(pg_catalog.=) leaving.oid
+   AND d.classid OPERATOR(pg_catalog.<>) 1255) AS each) AS hooks,
+ (SELECT pg_catalog.string_agg(name, ' ') AS joined FROM (SELECT DISTINCT CASE WHEN
+  pg_catalog.textregexeq(name, '^[a-z_][a-z0-9_]*$') THEN name ELSE '*' END AS name
+  FROM leaving LIMIT 1001) AS few) AS names))sql";
+
+constexpr std::string_view unless_as_before = ", CASE WHEN digest OPERATOR(pg_catalog.=) '";
+constexpr std::string_view is_null_then = "' THEN NULL ELSE ";
+
+// The later one counts, as at a login.
+constexpr std::string_view digest_and_defaults = R"sql(, digest,
+ (SELECT pg_catalog.string_agg(one, pg_catalog.chr(2) ORDER BY setrole, setdatabase)
+ FROM pg_catalog.pg_db_role_setting, LATERAL pg_catalog.unnest(setconfig) AS each(one)
+ WHERE (setdatabase OPERATOR(pg_catalog.=) 0 OR setdatabase OPERATOR(pg_catalog.=)
+ (SELECT oid FROM pg_catalog.pg_database
+ WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))
+ AND (setrole OPERATOR(pg_catalog.=) 0 OR setrole OPERATOR(pg_catalog.=)
+ (SELECT oid FROM pg_catalog.pg_roles
+ WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER))))sql";
+constexpr char end_of_default = '\2';
+
+std::vector<std::string> words_of(std::string_view list) {
+    std::vector<std::string> words;
+    while (!list.empty()) {
+        const std::string_view one = list.substr(0, list.find(' '));
+        words.push_back(protocol::ascii_lower(one));
+        list.remove_prefix(std::min(list.size(), one.size() + 1));
+    }
+    return words;
+}
+
+code_reading::hook take_hook(std::vector<std::string>& words) {
+    using enum code_reading::hook;
+    if (words.empty()) return nothing;
+    const std::string first = std::move(words.front());
+    words.erase(words.begin());
+    if (first == "everything") return everything;
+    return first == "writes" ? writes : nothing;
+}
+
+}  // namespace
+
+// A function that is replaced has another xmin, and so has a trigger. What else runs one depends on
+// it.
+const std::string_view code_source = R"sql(, (SELECT pg_catalog.concat(
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(p.oid, ' ', p.xmin)))
+  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
+  ON n.oid OPERATOR(pg_catalog.=) p.pronamespace AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
+  AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'), ' ',
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(oid, ' ', xmin)))
+  FROM pg_catalog.pg_trigger WHERE NOT tgisinternal), ' ',
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(
+   pg_catalog.concat(d.classid, ' ', d.objid, ' ', d.refobjid)))
+  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
+  ON n.oid OPERATOR(pg_catalog.=) p.pronamespace AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
+  AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
+  JOIN pg_catalog.pg_depend AS d ON d.refclassid OPERATOR(pg_catalog.=) 1255
+  AND d.refobjid OPERATOR(pg_catalog.=) p.oid)) AS digest) AS functions)sql";
+
+void append_code_columns(std::string& sql, std::string_view digest, bool has_sql_bodies) {
+    const std::string_view source = has_sql_bodies ? source_of_both : source_of_old;
+    for (const bool are_names : {true, false}) {
+        sql += unless_as_before;
+        sql += digest;
+        sql += is_null_then;
+        sql += are_names ? begin_names : begin_leaving;
+        sql += source;
+        sql += are_names ? " AS code" : end_leaving;
+        sql += of_functions;
+        sql += are_names ? end_names : judged;
+        sql += " END";
+    }
+    sql += digest_and_defaults;
+}
+
+code_reading read_code(
+    const std::vector<std::optional<std::string_view>>& values, std::size_t first
+) {
+    code_reading read;
+    read.names = words_of(values[first].value_or(""));
+    read.leaving = words_of(values[first + 1].value_or(""));
+    read.hooked = take_hook(read.leaving);
+    read.digest = values[first + 2].value_or("");
+    std::string_view rest = values[first + 3].value_or("");
+    while (!rest.empty()) {
+        const std::string_view one = rest.substr(0, rest.find(end_of_default));
+        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+        const auto equals = one.find('=');
+        if (equals == std::string_view::npos) continue;
+        const std::string name = protocol::ascii_lower(one.substr(0, equals));
+        if (name.find('.') != std::string::npos) read.defaults[name] = one.substr(equals + 1);
+    }
+    return read;
+}
+
+}  // namespace weir::daemon
