@@ -180,6 +180,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         blocking_,
         client_count_,
         code_changes_,
+        schema_age_,
         [this](pool::cancel_target target) {
             if (target.worker >= workers_.size()) return;
             workers_[target.worker]->with_session(target.client, [](client_session& session) {

@@ -128,6 +128,7 @@ private:
     user_places database_places_;
     std::atomic<int> client_count_{0};
     std::atomic<std::uint64_t> code_changes_{0};
+    std::atomic<std::uint64_t> schema_age_{1};
     std::atomic<bool> draining_{false};
     bool asks_clients_to_leave_ = false;  // at the end of their transactions
     std::string told_status_;

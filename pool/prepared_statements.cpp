@@ -407,7 +407,10 @@ void server_statements::set_max_prepared(std::size_t max_prepared) noexcept {
 }
 
 auto server_statements::use(
-    const shared_statement& statement, settings_signature now, std::uint64_t segment
+    const shared_statement& statement,
+    settings_signature now,
+    std::uint64_t segment,
+    schema_age since
 ) noexcept -> presence {
     const auto found = entries_.find(statement.id);
     if (found == entries_.end()) return presence::absent;
@@ -415,6 +418,7 @@ auto server_statements::use(
     if (state.visible) visible_.splice(visible_.end(), visible_, state.position);
     if (state.pending > 0 && state.segment < segment) return presence::in_doubt;
     if (!state.visible) return presence::absent;
+    if (state.made < since) return presence::stale;
     if (statement.is_own) now = statement.settings;
     if (state.used_under != statement.settings && state.used_under != now) return presence::stale;
     if (now != statement.settings) state.used_under = now;
@@ -456,10 +460,11 @@ void server_statements::distrust_all() noexcept {
 }
 
 void server_statements::stage_parse(
-    change_tag tag, std::uint64_t segment, const shared_statement& statement
+    change_tag tag, std::uint64_t segment, const shared_statement& statement, schema_age now
 ) {
     entry& made = stage(tag, segment, statement.id, true);
     made.used_under = statement.settings;
+    made.made = now;
     made.shape = made.refused = shape_not_known;
     made.name = statement.server_name;
 }

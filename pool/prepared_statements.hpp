@@ -39,6 +39,10 @@ enum class change_outcome : std::uint8_t { succeeded, failed, dropped };
 using settings_signature = std::uint64_t;
 [[nodiscard]] settings_signature next_own_signature() noexcept;
 
+/// How many changes of schemas were known of when something was prepared: see schema_watch. 0: it
+/// does not matter.
+using schema_age = std::uint64_t;
+
 /// One statement text with its parameter types. Immutable, shared by clients and threads.
 struct shared_statement {
     std::uint64_t id = 0;             ///< unique while the daemon runs; 0 = unnamed
@@ -90,6 +94,8 @@ struct client_statement {
     std::shared_ptr<const void> facts;
     /// Of the result that the client was last told that it gives.
     result_shape told = shape_not_known;
+    /// Of its Parse: a copy that is older than that may have another result.
+    schema_age since = 0;
 
     explicit operator bool() const noexcept { return statement != nullptr; }
 };
@@ -234,8 +240,12 @@ public:
     /// PostgreSQL analyses a statement again when a table or the search path has changed, under the
     /// settings that it meets then. So one that was used under settings other than its own serves
     /// only clients that have those, until it is prepared again: `now` are the client's.
+    /// One that was prepared before `since` is stale, too.
     [[nodiscard]] presence use(
-        const shared_statement& statement, settings_signature now, std::uint64_t segment
+        const shared_statement& statement,
+        settings_signature now,
+        std::uint64_t segment,
+        schema_age since = 0
     ) noexcept;
     /// The name that it has there; empty when the server does not have it.
     [[nodiscard]] std::string_view name_of(std::uint64_t id) const noexcept;
@@ -252,7 +262,9 @@ public:
     void distrust_all() noexcept;
 
     /// A Parse for it goes out. Legal for one that is in doubt or stale, after a Close of it.
-    void stage_parse(change_tag tag, std::uint64_t segment, const shared_statement& statement);
+    void stage_parse(
+        change_tag tag, std::uint64_t segment, const shared_statement& statement, schema_age now = 0
+    );
     /// While there are more than max_prepared: the least recently used one that the server is known
     /// to have. Send its Close behind the Parse and tell stage_close(); ask again until there is
     /// none, or the Close could not be sent.
@@ -280,6 +292,7 @@ private:
         std::uint64_t segment = 0;
         std::uint32_t pending = 0;
         settings_signature used_under = 0;  ///< its own, or others that it was used under last
+        schema_age made = 0;
         result_shape shape = shape_not_known;
         result_shape refused = shape_not_known;  ///< what a copy made anew has not given either
         std::string name;                        ///< on the server

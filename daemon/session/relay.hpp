@@ -13,6 +13,7 @@
 //   text_trust       whether the server reads a text as our lexer does
 //   cache_settings   the settings under which the cache knows the session
 //   sequence_watch   what currval() may tell the client
+//   schema_watch     which copies of its statements may have another result by now
 //   request_batch    what the front of the input asks for
 //   time_limits      which of its times is up
 // The relay's own functions are in
@@ -43,6 +44,7 @@
 #include "daemon/session/replaced_errors.hpp"
 #include "daemon/session/request_batch.hpp"
 #include "daemon/session/request_tag.hpp"
+#include "daemon/session/schema_watch.hpp"
 #include "daemon/session/sequence_watch.hpp"
 #include "daemon/session/session_effects.hpp"
 #include "daemon/session/statement_facts.hpp"
@@ -293,7 +295,11 @@ private:
     void close_surplus();
     bool prepare_on_server(std::string_view name, const pool::client_statement& statement);
     bool prepare_unnamed(const pool::client_statement& statement);
-    pool::server_statements::presence look_up(const pool::shared_statement& statement);
+    pool::server_statements::presence look_up(
+        const pool::shared_statement& statement, pool::schema_age since
+    );
+    pool::schema_age schema_now() const;
+    void end_schema_changes(bool is_last = true);
     void parse_on_server(
         const pool::shared_statement& statement, change_tag tag, protocol::reply_action action
     );
@@ -430,6 +436,7 @@ private:
     repeatable_group last_group_;
     text_trust texts_;
     sequence_watch sequences_;
+    schema_watch schemas_;
     std::uint64_t asked_shape_ = 0;  // the statement whose result we ask the server for; 0: none
     std::optional<std::uint64_t> told_in_;  // the segment whose server was told the client's names
     std::unique_ptr<time_limits> limits_;   // null: its pool has none

@@ -61,7 +61,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     }
     auto statement = make_client_statement(parse, std::move(facts));
     const pool::statement_ptr wanted = statement.statement;
-    auto where = renames ? look_up(*wanted) : presence::absent;
+    auto where = renames ? look_up(*wanted, statement.since) : presence::absent;
     if (where == presence::in_doubt) return step::blocked;
     // In a failed transaction only PostgreSQL knows the right error.
     if (where == presence::present && server_->pipeline().transaction_status() == 'E') {
@@ -235,7 +235,7 @@ relay::step relay::forward_close(const protocol::frame_header& header) {
     }
     const auto* const known = names_.find(close.name);
     if (known != nullptr && known->statement->is_own && known->statement->id != 0 &&
-        look_up(*known->statement) != presence::absent) {
+        look_up(*known->statement, known->since) != presence::absent) {
         close_on_server(known->statement->id);  // no other client may use it
     }
     // One that SQL has prepared is the server's, too, and pins the client to it.

@@ -147,6 +147,7 @@ void relay::lose_server(std::string_view reason) {
     const pool::server_ptr server = std::move(server_);
     server->unlink();
     server->close(reason);
+    end_schema_changes();
     if (cache_) settle(cache_->on_server_lost());
     capture_.reset();
     fail_query(sqlstate::protocol_violation);
@@ -414,6 +415,7 @@ void relay::on_ready_for_query(char status) {
     const auto& pipeline = server_->pipeline();
     const bool nothing_owed = pipeline.empty() && !pipeline.awaits_sync();
     if (nothing_owed) texts_.on_nothing_owed();
+    if (status == 'I') end_schema_changes(nothing_owed);
     if (cache_) {
         if (!cached_.are(effects_.settings())) {
             refresh_cache_settings();

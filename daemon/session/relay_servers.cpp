@@ -223,6 +223,7 @@ database_code& relay::code_here() {
 
 void relay::note_sent(const text_facts& facts, change_tag tag, std::string_view text) {
     effects_.on_sent(facts, tag);
+    schemas_.on_sent(facts, tag);
     using querycache::sql::session_effect;
     if (facts.statement && has(facts.statement->effects, session_effect::session_defaults)) {
         defaults_asked_ = true;
@@ -474,6 +475,7 @@ void relay::release(time_point now) {
 // The client is gone in the middle of something: PostgreSQL is asked to stop, and the server is not
 // used again.
 void relay::abandon_server() {
+    end_schema_changes();
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
     server->abandon();
@@ -498,6 +500,7 @@ void relay::forget_server() {
 void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     const client_phase_ptr keep{this};
     if (session_ == nullptr) return;
+    end_schema_changes();
     if (effects_.is_looking() && !effects_.is_pinned() && !told_fatal_) {
         forget_server();
         if (leaving_) return fatal(shutting_down());

@@ -96,8 +96,9 @@ void relay::tell_name(const std::string& name) {
     if (!names_.is_told(name)) {
         names_.replace(name, named_statement(name, *names_.find(name)->statement));
     }
-    const auto& statement = *names_.find(name)->statement;
-    const auto where = look_up(statement);
+    const auto& known = *names_.find(name);
+    const auto& statement = *known.statement;
+    const auto where = look_up(statement, known.since);
     if (where == presence::present) return;
     if (where == presence::stale) close_on_server(statement.id);
     parse_on_server(statement, names_.next_tag(), reply_action::swallow);

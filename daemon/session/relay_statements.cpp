@@ -43,6 +43,7 @@ pool::client_statement relay::make_client_statement(
         if (tells_names()) made.statement = named_statement(parse.name, *made.statement);
     }
     made.facts = std::make_shared<const text_facts>(std::move(facts));
+    made.since = schema_now();
     return made;
 }
 
@@ -162,8 +163,17 @@ pool::statement_ptr relay::statement_of_now(
                     : registry.intern(text, parameter_types, settings_now());
 }
 
-presence relay::look_up(const pool::shared_statement& statement) {
-    return server_->session().statements.use(statement, settings_now(), names_.segment());
+// `since`: of the client's Parse.
+presence relay::look_up(const pool::shared_statement& statement, pool::schema_age since) {
+    return server_->session().statements.use(statement, settings_now(), names_.segment(), since);
+}
+
+pool::schema_age relay::schema_now() const {
+    return schemas_.now(home().shared().schema_age);
+}
+
+void relay::end_schema_changes(bool is_last) {
+    schemas_.on_end(home().shared().schema_age, is_last);
 }
 
 void relay::parse_on_server(
@@ -177,7 +187,7 @@ void relay::parse_on_server(
     if (statement.is_own && !statement.server_name.starts_with(statement_names::server_prefix)) {
         effects_.on_name_sent(statement.server_name, sql::session_effect::prepare, tag);
     }
-    server_->session().statements.stage_parse(tag, names_.segment(), statement);
+    server_->session().statements.stage_parse(tag, names_.segment(), statement, schema_now());
     push(request_kind::parse, action, tag);
     counters_.server_parsed();
     close_surplus();
@@ -190,14 +200,15 @@ void relay::parse_on_server(
 // of the moment.
 bool relay::prepare_on_server(std::string_view name, const pool::client_statement& statement) {
     if (name.empty()) return prepare_unnamed(statement);
-    presence where = look_up(*statement.statement);
+    const auto since = statement.since;
+    presence where = look_up(*statement.statement, since);
     if (where == presence::present) return true;
     if (where == presence::in_doubt) return false;
     pool::statement_ptr wanted = statement.statement;
     if (!wanted->is_own && wanted->settings != settings_now()) {
         wanted = statement_of_now(wanted->text, wanted->parameter_types);
         names_.replace(name, wanted);
-        where = look_up(*wanted);
+        where = look_up(*wanted, since);
         if (where == presence::present) return true;
         if (where == presence::in_doubt) return false;
     }

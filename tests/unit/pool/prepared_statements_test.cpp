@@ -581,6 +581,29 @@ TEST(ServerStatements, KeepAnOwnStatementForItsClient) {
         EXPECT_EQ(prepared.use(own, now, 2), presence::present);
 }
 
+TEST(ServerStatements, ServeNobodyWhoHasPreparedAfterAChange) {
+    server_statements prepared(10);
+    const auto use_since = [&prepared](schema_age since, std::uint64_t segment) {
+        return prepared.use(numbered(1), 0, segment, since);
+    };
+    prepared.stage_parse(1, 1, numbered(1), 5);
+    EXPECT_EQ(use_since(5, 1), presence::present) << "in its own segment";
+    prepared.resolve(1, outcome::succeeded);
+    EXPECT_EQ(use_since(0, 2), presence::present);
+    EXPECT_EQ(use_since(5, 2), presence::present);
+    EXPECT_EQ(use_since(6, 2), presence::stale);
+    EXPECT_EQ(use_since(4, 2), presence::present) << "who had it before";
+
+    prepared.stage_close(2, 2, 1);
+    prepared.stage_parse(3, 2, numbered(1), 6);
+    EXPECT_EQ(use_since(6, 2), presence::present);
+    EXPECT_EQ(use_since(6, 3), presence::in_doubt);
+    prepared.resolve(2, outcome::succeeded);
+    prepared.resolve(3, outcome::succeeded);
+    EXPECT_EQ(use_since(6, 3), presence::present);
+    EXPECT_EQ(use_since(7, 3), presence::stale);
+}
+
 TEST(ServerStatements, TrustNoneThatTheServerRefused) {
     server_statements prepared(10);
     auto own = numbered(2, 7);

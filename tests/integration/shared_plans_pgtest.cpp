@@ -1,0 +1,224 @@
+// Clients share what is prepared on a server: who prepares a text for the first time must not hear
+// that its result was another one before ("cached plan must not change result type"). Those who had
+// it before are in changed_plans_pgtest.cpp.
+#include "tests/integration/fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir::test {
+namespace {
+
+constexpr auto read = "SELECT * FROM shape";
+
+class changed_plans_of_others : public testing::Test {
+protected:
+    void SetUp() override {
+        prepare_shop();
+        shared_postgres().execute(
+            "DROP TABLE IF EXISTS shape; CREATE TABLE shape (id integer); INSERT INTO shape VALUES "
+            "(1)",
+            "shop"
+        );
+    }
+
+    static std::string one_server() { return configuration({.pool = "size: 1, overflow: 0"}); }
+    static raw_client login(daemon_process const& daemon) {
+        return raw_client::logged_in(daemon.port(), "postgres", "shop");
+    }
+    /// As pgx, tokio-postgres, sqlx and lib/pq.
+    static std::string prepare(std::string const& name) {
+        return frontend::parse(name, read) + frontend::describe('S', name) + frontend::sync();
+    }
+    static std::string run_without_describe(std::string const& name) {
+        return frontend::bind("", name) + frontend::execute("") + frontend::sync();
+    }
+    static std::string reshape() { return "ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7"; }
+    static std::string server_parses(daemon_process const& daemon) {
+        return shown_by_console(
+            daemon, "SHOW STATS", "database", "shop", "total_server_parse_count"
+        );
+    }
+    static std::size_t columns_told(std::vector<backend_message> const& replies) {
+        auto const body = first(replies, 'T').body;
+        return static_cast<unsigned char>(body.at(1));
+    }
+};
+
+// --- through the daemon ---
+
+TEST_F(changed_plans_of_others, AreNotDescribedToANewClient) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    EXPECT_EQ(types(old.ask(prepare("s"))), "1tTZ");
+    EXPECT_EQ(types(old.ask(frontend::query(reshape()))), "CZ");
+    auto client = login(daemon);
+    auto const replies = client.ask(prepare("s"));
+    EXPECT_EQ(types(replies), "1tTZ");
+    EXPECT_EQ(columns_told(replies), 2U);
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+    // As before, who was told of one column gets no two.
+    EXPECT_EQ(first(old.ask(run_without_describe("s")), 'E').field('C'), "0A000");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+}
+
+TEST_F(changed_plans_of_others, AreNotRunByANewClient) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    old.ask(frontend::query(reshape()));
+    auto client = login(daemon);
+    auto const replies = client.ask(frontend::parse("s", read) + run_without_describe("s"));
+    EXPECT_EQ(types(replies), "12DCZ");
+    EXPECT_EQ(first(replies, 'D').columns().size(), 2U);
+}
+
+// Where nothing can be mended: an error would end the transaction.
+TEST_F(changed_plans_of_others, AreNotDescribedInATransaction) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    old.ask(frontend::query(reshape()));
+    auto client = login(daemon);
+    client.ask(frontend::query("BEGIN"));
+    auto const replies = client.ask(prepare("s"));
+    EXPECT_EQ(types(replies), "1tTZ");
+    EXPECT_EQ(replies.back().body, "T");
+    EXPECT_EQ(types(client.ask(run_without_describe("s"))), "2DCZ");
+    EXPECT_EQ(types(client.ask(frontend::query("COMMIT"))), "CZ");
+}
+
+TEST_F(changed_plans_of_others, AreNotDescribedBehindOnesOwnChange) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    auto client = login(daemon);
+    client.ask(frontend::query("BEGIN"));
+    EXPECT_EQ(types(client.ask(prepare("a"))), "1tTZ");
+    client.ask(frontend::query(reshape()));
+    auto const replies = client.ask(prepare("s"));
+    EXPECT_EQ(types(replies), "1tTZ");
+    EXPECT_EQ(columns_told(replies), 2U);
+    // The change in the same breath, by the extended protocol.
+    auto const again = client.ask(
+        frontend::parse("", "ALTER TABLE shape ADD COLUMN more integer") + frontend::bind("", "") +
+        frontend::execute("") + prepare("t")
+    );
+    EXPECT_EQ(types(again), "12C1tTZ");
+    EXPECT_EQ(columns_told(again), 3U);
+    EXPECT_EQ(types(client.ask(frontend::query("COMMIT"))), "CZ");
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+    // On the other server, too, whose copy is from before.
+    auto holder = login(daemon);
+    holder.ask(frontend::query("BEGIN"));
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+    auto other = login(daemon);
+    EXPECT_EQ(columns_told(other.ask(prepare("s"))), 3U);
+}
+
+TEST_F(changed_plans_of_others, AreNotDescribedBehindAChangeThatWasTakenBack) {
+    daemon_process const daemon(one_server());
+    auto client = login(daemon);
+    for (std::string const back : {"ROLLBACK", "ROLLBACK TO a"}) {
+        client.ask(frontend::query("BEGIN; SAVEPOINT a"));
+        client.ask(frontend::query(reshape()));
+        EXPECT_EQ(columns_told(client.ask(prepare("wide"))), 2U) << back;
+        client.ask(frontend::query(back));
+        auto const replies = client.ask(prepare("narrow"));
+        EXPECT_EQ(types(replies), "1tTZ") << back;
+        EXPECT_EQ(columns_told(replies), 1U) << back;
+        client.ask(frontend::query("ROLLBACK"));
+        auto other = login(daemon);
+        EXPECT_EQ(columns_told(other.ask(prepare("s"))), 1U) << back;
+        client.ask(
+            frontend::close('S', "wide") + frontend::close('S', "narrow") + frontend::sync()
+        );
+    }
+}
+
+// Nobody was told whether it has happened.
+TEST_F(changed_plans_of_others, AreNotDescribedBehindAServerThatWasLost) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto old = login(daemon);
+    auto holder = login(daemon);
+    holder.ask(frontend::query("BEGIN"));
+    old.ask(prepare("s"));
+    old.ask(frontend::query("BEGIN"));
+    holder.send(
+        frontend::query(reshape() + "; COMMIT; SELECT pg_terminate_backend(pg_backend_pid())")
+    );
+    holder.read_to_end();
+    old.ask(frontend::query("COMMIT"));
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+}
+
+TEST_F(changed_plans_of_others, AreNotDescribedBehindOtherFormsOfChange) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    std::string const add = "ALTER TABLE shape ADD COLUMN ";
+    std::size_t wanted = 1;
+    for (std::string const& text :
+         {"DO $$ BEGIN " + add + "a integer; END $$",
+          "SELECT 1; " + add + "b integer",
+          add + "c integer; DO 'BEGIN END'",
+          "/* " + std::string(2'000'000, ' ') + " */ " + add + "d integer"}) {
+        old.ask(frontend::query(text));
+        auto client = login(daemon);
+        auto const replies = client.ask(prepare("s"));
+        ASSERT_EQ(types(replies), "1tTZ") << text.substr(0, 40);
+        EXPECT_EQ(columns_told(replies), ++wanted);
+    }
+    auto client = login(daemon);
+    client.ask(
+        frontend::parse("x", add + "e integer") + frontend::bind("", "x") + frontend::execute("") +
+        frontend::sync()
+    );
+    EXPECT_EQ(columns_told(client.ask(prepare("s"))), ++wanted);
+}
+
+TEST_F(changed_plans_of_others, AreNotDescribedInAPipeline) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    old.ask(frontend::query(reshape()));
+    auto client = login(daemon);
+    client.send(prepare("s") + prepare("t"));
+    EXPECT_EQ(types(client.read_until('Z', 2)), "1tTZ1tTZ");
+    // What is sent in front of the change is answered in front of it.
+    client.send(
+        frontend::query("SELECT 1") + frontend::query("ALTER TABLE shape ADD COLUMN more integer") +
+        frontend::query("SELECT 2")
+    );
+    client.read_until('Z', 3);
+    auto other = login(daemon);
+    EXPECT_EQ(columns_told(other.ask(prepare("s"))), 3U);
+}
+
+// Each is prepared anew once, and a temporary table is nobody else's.
+TEST_F(changed_plans_of_others, AreSharedAllTheSame) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    old.ask(frontend::query("BEGIN"));
+    auto pinned = login(daemon);  // to the other server, for the table's sake
+    pinned.ask(frontend::query("CREATE TEMP TABLE shape_too (id integer)"));
+    old.ask(frontend::query("COMMIT"));
+    std::string const before = server_parses(daemon);
+    for (int turn = 0; turn < 3; ++turn) {
+        auto client = login(daemon);
+        EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+        EXPECT_EQ(server_parses(daemon), before) << turn;
+    }
+    old.ask(frontend::query(reshape()));
+    for (int turn = 0; turn < 3; ++turn) {
+        auto client = login(daemon);
+        EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+        EXPECT_EQ(std::stoi(server_parses(daemon)), std::stoi(before) + 1) << turn;
+    }
+}
+
+}  // namespace
+}  // namespace weir::test
