@@ -70,8 +70,9 @@ struct server_session {
     // other rules than its client's facts were made with.
     bool read_otherwise = false;
     sequence_record sequences;
-    // Body of the last Bind that its client's relay may have to send once more, and nobody else.
-    std::string last_bind;
+    // Body of the last Bind, or the name in the last Describe, that its client's relay may have to
+    // send once more, and nobody else.
+    std::string repeatable;
     bool on_standby =
         false;  // at login it said in_hot_standby: its answers may lag behind the primary
     // ParameterStatus of the login, for greeting clients.

@@ -319,11 +319,17 @@ private:
     bool is_told_anew(const protocol::bind_message& bind, const protocol::frame_header& header)
         const;
     void note_shape(const protocol::owed& request, char type, std::string_view body);
+    bool has_run_nothing() const;
     void keep_for_repeat(const protocol::bind_message& bind, std::string_view body);
+    void keep_for_repeat(std::string_view described);
     bool may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const;
+    std::optional<bool> is_taken_back(std::string_view bytes, const protocol::frame_header& header);
     void distrust(const protocol::owed& request);
     bool begin_repeat(const protocol::reply_verdict& verdict);
     void repeat_group();
+    void repeat_bind(std::string_view body);
+    void repeat_describe(std::string_view name, bool ends_in_flush);
+    void end_repeated();
     pool::settings_signature settings_now() const;
     pool::statement_ptr statement_of_now(std::string_view text, std::string_view parameter_types);
     bool known_facts(const pool::client_statement& known, text_facts& facts);

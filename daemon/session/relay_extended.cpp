@@ -144,7 +144,8 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
     if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
-    const bool was_idle = server_->pipeline().is_idle();
+    const bool is_first = has_run_nothing();
+    const std::size_t owed = server_->pipeline().size();
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {
         if (!prepare_on_server(bind.statement, *known)) return step::blocked;
         known = names_.find(bind.statement);  // a dropped request may have changed the map
@@ -154,7 +155,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
             known = names_.find(bind.statement);
         }
         // It was there, and so may be too old.
-        if (whole && was_idle && server_->pipeline().empty()) keep_for_repeat(bind, body);
+        if (whole && is_first && server_->pipeline().size() == owed) keep_for_repeat(bind, body);
     }
     const bool is_untold = renames && known->told == pool::shape_not_known;
     const auto untold = is_untold ? number_of(*known->statement) : tag_none;
@@ -196,11 +197,14 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
     }
     const auto* known = names_.find(describe.name);
     if (names_.in_doubt(describe.name)) return step::blocked;
+    const bool is_first = has_run_nothing();
+    const std::size_t owed = server_->pipeline().size();
     if (known != nullptr && (is_transaction_mode() || describe.name.empty())) {
         if (!prepare_on_server(describe.name, *known)) return step::blocked;
         known = names_.find(describe.name);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
         if (!describe.name.empty()) {
+            if (is_first && server_->pipeline().size() == owed) keep_for_repeat(describe.name);
             protocol::write_describe(
                 server_->output().writable(), 'S', known->statement->server_name
             );

@@ -113,13 +113,35 @@ void relay::note_shape(const protocol::owed& request, char type, std::string_vie
     if (!is_ours) names_.note_told(id, shape);
 }
 
+// In the segment of the next request, outside of a transaction: there may be answers of ours that
+// wait for their turn, and the settings in front of it all.
+bool relay::has_run_nothing() const {
+    const auto& pipeline = server_->pipeline();
+    if (pipeline.transaction_status() != 'I' || pipeline.awaits_sync() || pipeline.is_doubtful() ||
+        pipeline.state() != protocol::pipeline_state::answering) {
+        return false;
+    }
+    for (std::size_t i = 0; i < pipeline.size(); ++i) {
+        const auto& one = pipeline.at(i);
+        const bool is_own = one.kind == request_kind::query && one.action == reply_action::swallow;
+        if (!is_own && one.action != reply_action::make_here) return false;
+    }
+    return true;
+}
+
 // With the server, of which there are few, and not with the client.
 void relay::keep_for_repeat(const protocol::bind_message& bind, std::string_view body) {
     if (!bind.portal.empty() || body.size() > repeatable_group::longest_bind) return;
     // A format a column: of the columns that there were.
     if (protocol::count_result_formats(bind.tail) > 1) return;
-    server_->session().last_bind.assign(body);
+    server_->session().repeatable.assign(body);
     last_group_.begin();
+}
+
+void relay::keep_for_repeat(std::string_view described) {
+    if (described.size() > repeatable_group::longest_bind) return;
+    server_->session().repeatable.assign(described);
+    last_group_.begin_describe();
 }
 
 // The server's copy is not to be used again.
@@ -136,15 +158,42 @@ void relay::distrust(const protocol::owed& request) {
 }
 
 bool relay::may_repeat(const protocol::reply_verdict& verdict, std::string_view error) const {
-    // What is left is the Sync: the client has sent nothing more.
+    const auto refused =
+        last_group_.is_of_describe() ? request_kind::describe_statement : request_kind::bind;
+    // What is left is the Sync, or nothing: the client has sent nothing more.
+    const std::size_t left = last_group_.ends_in_flush() ? 0 : 1;
     return last_group_.is_complete() && verdict.failure &&
-           verdict.event == protocol::reply_event::ended &&
-           verdict.request.kind == request_kind::bind &&
-           verdict.request.action == reply_action::forward && server_->pipeline().size() == 1 &&
+           verdict.event == protocol::reply_event::ended && verdict.request.kind == refused &&
+           verdict.request.action == reply_action::forward && server_->pipeline().size() == left &&
            server_->pipeline().transaction_status() == 'I' && is_changed_result(error);
 }
 
-// The error and its ReadyForQuery are for us.
+// Whether it is the error which may_repeat() asks for that stands behind this description of
+// parameters: then those are of before, too. Both come in one piece. Nothing: more has to come.
+std::optional<bool> relay::is_taken_back(
+    std::string_view bytes, const protocol::frame_header& header
+) {
+    // They are few, as a rule. Of more the client is told whatever it may be.
+    constexpr std::size_t longest = 64U << 10U;
+    if (header.size() > longest) return false;
+    std::size_t wanted = header.size() + protocol::frame_header_size;
+    protocol::frame_header next;
+    if (bytes.size() >= wanted) {
+        const std::string_view behind = bytes.substr(header.size());
+        const auto parsed = protocol::parse_backend_header(behind, next);
+        const bool is_error = parsed == protocol::header_result::complete && next.type == 'E';
+        if (!is_error || next.size() > longest) return false;
+        if (behind.size() >= next.size()) {
+            return is_changed_result(behind.substr(protocol::frame_header_size, next.body_size()));
+        }
+        wanted = header.size() + next.size();
+    }
+    server_->input().want(wanted);
+    return std::nullopt;
+}
+
+// The error and its ReadyForQuery are for us. Behind a Flush the server skips what comes up to a
+// Sync: that is ours, too.
 bool relay::begin_repeat(const protocol::reply_verdict& verdict) {
     reply_forwards_ = false;
     capture_.reset();
@@ -152,12 +201,39 @@ bool relay::begin_repeat(const protocol::reply_verdict& verdict) {
     if (cache_) cache_->on_error(true);
     distrust(verdict.request);
     last_group_.hold();
+    if (!last_group_.ends_in_flush()) return true;
+    names_.end_segment();
+    sync_own();
+    if (cache_) cache_->end_of_cycle();
+    server_->flush_soon();
     return true;
 }
 
 void relay::repeat_group() {
+    const std::string body = std::exchange(server_->session().repeatable, {});
+    const bool is_of_describe = last_group_.is_of_describe();
+    const bool ends_in_flush = last_group_.ends_in_flush();
     last_group_.forget();
-    const std::string body = std::exchange(server_->session().last_bind, {});
+    if (is_of_describe) return repeat_describe(body, ends_in_flush);
+    repeat_bind(body);
+}
+
+void relay::repeat_describe(std::string_view name, bool ends_in_flush) {
+    const auto* known = names_.find(name);
+    if (known == nullptr || !prepare_on_server(name, *known)) {
+        return lose_server("a statement was not kept");
+    }
+    known = names_.find(name);
+    std::string& out = server_->output().writable();
+    protocol::write_describe(out, 'S', known->statement->server_name);
+    const auto number = static_cast<std::uint32_t>(known->statement->id);
+    push(request_kind::describe_statement, reply_action::forward, number);
+    if (!ends_in_flush) return end_repeated();
+    protocol::write_flush(out);
+    server_->flush_soon();
+}
+
+void relay::repeat_bind(std::string_view body) {
     protocol::bind_message bind;
     if (protocol::decode(body, bind)) return lose_server("a Bind was not kept");
     // Nobody has sent anything since: the name is known, and nothing is in doubt.
@@ -189,8 +265,12 @@ void relay::repeat_group() {
     }
     note_sequences(run);
     push(request_kind::execute, reply_action::forward, tag);
+    end_repeated();
+}
+
+void relay::end_repeated() {
     names_.end_segment();
-    protocol::write_sync(out);
+    protocol::write_sync(server_->output().writable());
     push(request_kind::sync, reply_action::forward, tag_none);
     if (cache_) cache_->end_of_cycle();
     effects_.on_cycle_sent();

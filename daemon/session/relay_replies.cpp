@@ -115,6 +115,16 @@ void relay::read_replies(pool::input_buffer& input) {
             break;
         }
         const std::string_view here = bytes.substr(0, header.size());
+        if (header.type == 't' && last_group_.awaits_description()) {
+            const auto is_stale = is_taken_back(bytes, header);
+            if (!is_stale) break;
+            if (*is_stale) {
+                (void)server_->pipeline().on_reply('t', here.substr(protocol::frame_header_size));
+                input.consume(here.size());
+                continue;
+            }
+            last_group_.forget();
+        }
         if (header.type == 'D' && rows_forward_ && take_rows(bytes)) continue;
         // Noted first: take_message() may give the server away, and with it the buffer to the next
         // client.
@@ -218,7 +228,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             }
             break;
         case 'Z':
-            if (!ours) on_ready_for_query(pipeline.transaction_status());
+            if (!ours || last_group_.is_held()) on_ready_for_query(pipeline.transaction_status());
             if (last_group_.is_held()) {
                 repeat_group();
                 return server_ != nullptr;

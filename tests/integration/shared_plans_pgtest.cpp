@@ -31,10 +31,15 @@ protected:
     static std::string prepare(std::string const& name) {
         return frontend::parse(name, read) + frontend::describe('S', name) + frontend::sync();
     }
+    /// As asyncpg.
+    static std::string prepare_and_flush(std::string const& name) {
+        return frontend::parse(name, read) + frontend::describe('S', name) + frontend::flush();
+    }
     static std::string run_without_describe(std::string const& name) {
         return frontend::bind("", name) + frontend::execute("") + frontend::sync();
     }
     static std::string reshape() { return "ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7"; }
+    static void reshape_directly() { shared_postgres().execute(reshape(), "shop"); }
     static std::string server_parses(daemon_process const& daemon) {
         return shown_by_console(
             daemon, "SHOW STATS", "database", "shop", "total_server_parse_count"
@@ -218,6 +223,136 @@ TEST_F(changed_plans_of_others, AreSharedAllTheSame) {
         EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
         EXPECT_EQ(std::stoi(server_parses(daemon)), std::stoi(before) + 1) << turn;
     }
+}
+
+// --- behind the daemon's back ---
+
+TEST_F(changed_plans_of_others, AreMadeAnewForANewClient) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    reshape_directly();
+    auto client = login(daemon);
+    auto const replies = client.ask(prepare("t"));
+    EXPECT_EQ(types(replies), "1tTZ");
+    EXPECT_EQ(columns_told(replies), 2U);
+    EXPECT_EQ(replies.back().body, "I");
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+    EXPECT_EQ(first(old.ask(run_without_describe("s")), 'E').field('C'), "0A000");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
+// libpq's PQdescribePrepared().
+TEST_F(changed_plans_of_others, AreMadeAnewForADescribeAlone) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    auto client = login(daemon);
+    old.ask(prepare("s"));
+    EXPECT_EQ(types(client.ask(frontend::parse("t", read) + frontend::sync())), "1Z");
+    reshape_directly();
+    auto const replies = client.ask(frontend::describe('S', "t") + frontend::sync());
+    EXPECT_EQ(types(replies), "tTZ");
+    EXPECT_EQ(columns_told(replies), 2U);
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+}
+
+// Those are told before PostgreSQL refuses the rest, and are of before.
+TEST_F(changed_plans_of_others, TypesOfParametersAreThoseOfNow) {
+    daemon_process const daemon(one_server());
+    std::string const by_id = "SELECT * FROM shape WHERE id = $1";
+    auto const described = [&by_id](raw_client& client, std::string const& end) {
+        client.send(frontend::parse("s", by_id) + frontend::describe('S', "s") + end);
+        auto const replies = client.read_until('T');
+        EXPECT_EQ(types(replies), "1tT");
+        return first(replies, 't').body;
+    };
+    auto const of_type = [](int oid) { return frontend::int16(1) + frontend::int32(oid); };
+    auto old = login(daemon);
+    EXPECT_EQ(described(old, frontend::sync()), of_type(23));
+    shared_postgres().execute("ALTER TABLE shape ALTER id TYPE bigint", "shop");
+    auto client = login(daemon);
+    EXPECT_EQ(described(client, frontend::sync()), of_type(20));
+    shared_postgres().execute("ALTER TABLE shape ALTER id TYPE integer", "shop");
+    auto other = login(daemon);
+    EXPECT_EQ(described(other, frontend::flush()), of_type(23));
+}
+
+// Its settings go to the server in front of its messages.
+TEST_F(changed_plans_of_others, AreMadeAnewBehindSettings) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    auto client = login(daemon);
+    client.ask(frontend::query("SET work_mem = '5MB'"));
+    old.ask(prepare("s"));
+    reshape_directly();
+    EXPECT_EQ(types(client.ask(prepare("t"))), "1tTZ");
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+    old.ask(frontend::query("SELECT 1"));
+    shared_postgres().execute("ALTER TABLE shape ADD COLUMN more integer", "shop");
+    EXPECT_EQ(
+        types(client.ask(
+            frontend::close('S', "t") + frontend::parse("u", read) + frontend::bind("", "u") +
+            frontend::describe('P', "") + frontend::execute("") + frontend::sync()
+        )),
+        "312TDCZ"
+    );
+}
+
+TEST_F(changed_plans_of_others, AreMadeAnewBehindAFlush) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    reshape_directly();
+    auto client = login(daemon);
+    client.send(prepare_and_flush("t"));
+    auto const replies = client.read_until('T');
+    EXPECT_EQ(types(replies), "1tT");
+    EXPECT_EQ(columns_told(replies), 2U);
+    EXPECT_EQ(types(client.ask(run_without_describe("t"))), "2DCZ");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+    // And where nothing had to be mended.
+    client.send(prepare_and_flush("u"));
+    EXPECT_EQ(types(client.read_until('T')), "1tT");
+    EXPECT_EQ(types(client.ask(frontend::sync())), "Z");
+}
+
+// What can be told of a table that is gone.
+TEST_F(changed_plans_of_others, AreRefusedForAnotherReasonAtOnce) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    shared_postgres().execute("DROP TABLE shape", "shop");
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(prepare("t"))), "1tEZ");
+    auto other = login(daemon);
+    other.send(prepare_and_flush("u"));
+    EXPECT_EQ(types(other.read_until('E')), "1tE");
+    EXPECT_EQ(types(other.ask(frontend::sync())), "Z");
+    EXPECT_EQ(types(other.ask(frontend::query("SELECT 1"))), "TDCZ");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
+// An error would have to be taken back that others hang on; the next time it is mended.
+TEST_F(changed_plans_of_others, AreToldInATransactionOrPipelineAndMendedBehindIt) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    reshape_directly();
+    auto client = login(daemon);
+    client.ask(frontend::query("BEGIN"));
+    auto const replies = client.ask(prepare("t"));
+    EXPECT_EQ(types(replies), "1tEZ");
+    EXPECT_EQ(first(replies, 'E').field('C'), "0A000");
+    EXPECT_EQ(replies.back().body, "E");
+    client.ask(frontend::query("ROLLBACK"));
+    EXPECT_EQ(types(client.ask(frontend::describe('S', "t") + frontend::sync())), "tTZ");
+    shared_postgres().execute("ALTER TABLE shape ADD COLUMN more integer", "shop");
+    auto other = login(daemon);
+    other.send(prepare("a") + prepare("b"));
+    auto const both = types(other.read_until('Z', 2));
+    EXPECT_TRUE(both == "1tEZ1tTZ" || both == "1tTZ1tTZ") << both;
+    EXPECT_EQ(types(other.ask(frontend::describe('S', "a") + frontend::sync())), "tTZ");
+    EXPECT_EQ(types(other.ask(run_without_describe("a"))), "2DCZ");
 }
 
 }  // namespace

@@ -84,6 +84,45 @@ TEST(RepeatableGroup, IsNothingElse) {
     }
 }
 
+TEST(RepeatableGroup, IsDescribeOfAStatementWithSyncOrFlush) {
+    repeatable_group group;
+    group.begin_describe();
+    EXPECT_FALSE(group.is_complete());
+    EXPECT_FALSE(group.awaits_description());
+    group.on_message(frontend::sync());
+    EXPECT_TRUE(group.is_complete());
+    EXPECT_TRUE(group.is_of_describe());
+    EXPECT_FALSE(group.ends_in_flush());
+    group.begin_describe();
+    group.on_message(frontend::flush());
+    EXPECT_TRUE(group.is_complete());
+    EXPECT_TRUE(group.is_of_describe());
+    EXPECT_TRUE(group.ends_in_flush());
+    EXPECT_TRUE(group.awaits_description());
+    group.hold();
+    EXPECT_TRUE(group.ends_in_flush());
+    EXPECT_FALSE(group.awaits_description());
+    group.begin();
+    EXPECT_FALSE(group.is_of_describe());
+    EXPECT_FALSE(group.ends_in_flush());
+}
+
+TEST(RepeatableGroup, IsNoDescribeWithMore) {
+    for (const auto& behind : std::vector<std::vector<std::string>>{
+             {},
+             {frontend::bind("", "s")},
+             {frontend::describe('S', "t"), frontend::sync()},
+             {frontend::execute(""), frontend::sync()},
+             {frontend::flush(), frontend::sync()},
+             {frontend::sync(), frontend::query("SELECT 1")}}) {
+        repeatable_group group;
+        group.begin_describe();
+        for (const auto& one : behind)
+            group.on_message(one);
+        EXPECT_FALSE(group.is_complete()) << behind.size();
+    }
+}
+
 TEST(RepeatableGroup, HasToBegin) {
     repeatable_group group;
     for (const auto& one : {frontend::describe('P', ""), frontend::execute(""), frontend::sync()})
