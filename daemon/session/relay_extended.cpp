@@ -204,7 +204,13 @@ relay::step relay::forward_describe(const protocol::frame_header& header) {
         known = names_.find(describe.name);  // a dropped request may have changed the map
         if (known == nullptr) return step::blocked;
         if (!describe.name.empty()) {
-            if (is_first && server_->pipeline().size() == owed) keep_for_repeat(describe.name);
+            // Whoever was told of a result, or has prepared it before a change that we know of,
+            // hears that it has changed, as from PostgreSQL.
+            const bool is_new =
+                known->told == pool::shape_not_known && known->since == schema_now();
+            if (is_new && is_first && server_->pipeline().size() == owed) {
+                keep_for_repeat(describe.name);
+            }
             protocol::write_describe(
                 server_->output().writable(), 'S', known->statement->server_name
             );

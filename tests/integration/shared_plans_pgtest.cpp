@@ -203,6 +203,7 @@ TEST_F(changed_plans_of_others, AreNotDescribedInAPipeline) {
 }
 
 // Each is prepared anew once, and a temporary table is nobody else's.
+// Clients stay until their server was looked at: it is wiped when one leaves before.
 TEST_F(changed_plans_of_others, AreSharedAllTheSame) {
     daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
     auto old = login(daemon);
@@ -215,12 +216,14 @@ TEST_F(changed_plans_of_others, AreSharedAllTheSame) {
     for (int turn = 0; turn < 3; ++turn) {
         auto client = login(daemon);
         EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+        EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
         EXPECT_EQ(server_parses(daemon), before) << turn;
     }
     old.ask(frontend::query(reshape()));
     for (int turn = 0; turn < 3; ++turn) {
         auto client = login(daemon);
         EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+        EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
         EXPECT_EQ(std::stoi(server_parses(daemon)), std::stoi(before) + 1) << turn;
     }
 }
@@ -314,6 +317,18 @@ TEST_F(changed_plans_of_others, AreMadeAnewBehindAFlush) {
     client.send(prepare_and_flush("u"));
     EXPECT_EQ(types(client.read_until('T')), "1tT");
     EXPECT_EQ(types(client.ask(frontend::sync())), "Z");
+}
+
+TEST_F(changed_plans_of_others, AreToldToWhomWasToldOfThem) {
+    daemon_process const daemon(one_server());
+    auto old = login(daemon);
+    old.ask(prepare("s"));
+    reshape_directly();
+    auto const replies = old.ask(frontend::describe('S', "s") + frontend::sync());
+    EXPECT_EQ(types(replies), "tEZ");
+    EXPECT_EQ(first(replies, 'E').field('C'), "0A000");
+    auto client = login(daemon);
+    EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
 }
 
 // What can be told of a table that is gone.
