@@ -335,6 +335,14 @@ void pool::release(server_ptr server, release_decision decision, time_point now)
             }
             return;
         }
+        case release_action::check_first: {
+            {
+                const change guard{*this};
+                move(*server, server_event::released_dirty);
+            }
+            server->test("");
+            return;
+        }
         case release_action::park: {
             const change guard{*this};
             move(*server, server_event::parked);

@@ -33,6 +33,7 @@ release_decision reusable(const server_facts& facts) noexcept {
         return {release_action::reset_first, to_string(facts.left)};
     }
     if (facts.always_reset) return {release_action::reset_first, "end of session"};
+    if (facts.owes_us) return {release_action::check_first, "a question of the daemon"};
     return {release_action::idle, ""};
 }
 

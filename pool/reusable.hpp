@@ -46,8 +46,9 @@ struct server_facts {
         false;  ///< between CopyInResponse/CopyOutResponse/CopyBothResponse and its end
     bool protocol_error =
         false;  ///< a message that must not come, a bad length, FATAL, a time-out in mid-query
-    bool retire = false;             ///< RECONNECT, lifetime, changed configuration
-    bool always_reset = false;       ///< session mode
+    bool retire = false;        ///< RECONNECT, lifetime, changed configuration
+    bool always_reset = false;  ///< session mode
+    bool owes_us = false;  ///< it answers a question of the daemon's, which is not in replies_owed
     unsigned cancels_in_flight = 0;  ///< cancel_gate::in_flight()
     left_behind left = left_behind::nothing;
 };
@@ -55,6 +56,7 @@ struct server_facts {
 enum class release_action : std::uint8_t {
     idle,         ///< lease it to the next client
     reset_first,  ///< run the reset query, then idle
+    check_first,  ///< run the check, which is answered behind what it owes the daemon, then idle
     park,         ///< only a cancel in flight stands against it: ask again when the gate is empty
     close,        ///< never reuse
 };
@@ -64,8 +66,8 @@ struct release_decision {
     const char* reason;  ///< static text for the log and SHOW; "" for idle
 };
 
-/// Close beats park, park beats reset_first: a reset query that a late cancel hits would fail for
-/// nothing.
+/// Close beats park, park beats reset_first, and that beats check_first: a reset query that a late
+/// cancel hits would fail for nothing.
 [[nodiscard]] release_decision reusable(const server_facts& facts) noexcept;
 
 /// The first reason in the set, as SHOW PINS prints it; "" for nothing.

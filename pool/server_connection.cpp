@@ -156,6 +156,11 @@ bool server_connection::take_tested(char type, std::string_view body) {
         lost("unexpected reply to the reset query");
         return false;
     }
+    if (hears_rest_) {  // and an error is no answer to the test
+        hears_rest_(type, body);
+        if (type == 'Z') hears_rest_ = nullptr;
+        return true;
+    }
     const bool is_of_connect_query = verdict.request.tag == connect_query_tag;
     if (type == 'E' && is_of_connect_query) {
         tell_connect_query_failed(body);
@@ -290,6 +295,7 @@ void server_connection::close(std::string_view reason) {
     }
     owner_->on_closed(*this, reason);  // sets the state to closing
     connecting_.reset();
+    hears_rest_ = nullptr;
     user_ = nullptr;
     socket_.close();
 }

@@ -21,6 +21,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -126,6 +127,13 @@ public:
     /// Behind a reset query, which undoes it, the connect_query is run again.
     void test(std::string_view query);
 
+    /// The daemon has asked something for the client that is linked no more. The rest of the
+    /// answer, up to its ReadyForQuery, goes to `hears` while the server is tested. Before
+    /// pool::release().
+    void tell_rest(std::function<void(char type, std::string_view body)> hears) {
+        hears_rest_ = std::move(hears);
+    }
+
     /// Its client left in the middle of something: nobody uses the server again, but it counts
     /// against the pool until PostgreSQL has ended it. A cancel request should follow, then
     /// hang_up().
@@ -229,6 +237,7 @@ private:
     bool abandoned_ = false;  // closing, but PostgreSQL is still busy with it
     bool test_failed_ = false;
     bool tested_with_reset_ = false;  // the running test is the reset query, not just a check
+    std::function<void(char type, std::string_view body)> hears_rest_;  // see tell_rest()
     bool forgets_sequences_ = false;  // and PostgreSQL forgets what sequences it has moved
 
     // Only while it connects.

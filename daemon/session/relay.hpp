@@ -125,6 +125,8 @@ public:
     void adopt_limits();
 
     state current() const { return state_; }
+    /// It has its answer, and its server is asked what it has left there before it is given away.
+    bool is_looked_after() const;
     const std::string& user() const { return pool_->user(); }
     const std::string& database() const { return pool_->database(); }
     std::string_view application() const { return effects_.application_name(); }
@@ -188,6 +190,7 @@ private:
     void look_for_traces();
     bool has_statement_waiting() const;
     void end_look();
+    std::function<void(char type, std::string_view body)> learn_later();
     bool learn_names(session_inventory& found);
     bool may_give_back() const;
     void forget_server();

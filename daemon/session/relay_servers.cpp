@@ -207,6 +207,11 @@ bool relay::after_own_query() {
     return server_ != nullptr;
 }
 
+bool relay::is_looked_after() const {
+    return state_ == state::linked && effects_.is_looking() && !effects_.is_pinned() &&
+           !has_statement_waiting();
+}
+
 bool relay::has_statement_waiting() const {
     const std::string_view bytes = session_->input().unread();
     return !bytes.empty() && statement_types.find(bytes.front()) != std::string_view::npos;
@@ -289,6 +294,27 @@ bool relay::learn_names(session_inventory& found) {
         if (!one.value.empty() && one.value != one.by_default) code.on_set(one.name);
     }
     return was_reading || code.is_due(now);
+}
+
+// The client leaves in the middle of a look. What that tells about code is still news; the server
+// is wiped, or had nothing to hide.
+std::function<void(char type, std::string_view body)> relay::learn_later() {
+    auto rest = std::make_shared<unseen_traces>(std::exchange(traces_, {}));
+    return [rest, &here = home(), key = pool_.get(), database = pool_->target()](
+               char type, std::string_view body
+           ) {
+        if (type == 'D') rest->on_row(body);
+        if (type != 'Z') return;
+        database_code& code = here.code().of(key);
+        if (!code.is_of(database.get(), code.changes())) return;
+        auto found = rest->take();
+        const auto now = steady_clock::now();
+        if (!found) {
+            code.on_read_failed(now);
+        } else if (found->catalog && code.on_read(std::move(*found->catalog), now)) {
+            here.harmless().learn_anew();
+        }
+    };
 }
 
 void relay::end_look() {
@@ -443,7 +469,14 @@ bool relay::may_give_back() const {
 
 void relay::release(time_point now) {
     const bool is_looking = effects_.is_looking();
-    if (is_looking) effects_.on_look_failed();
+    // Where nothing was known about code yet, the client may have run what leaves something.
+    const bool asks_for_code_alone =
+        is_looking && !traces_.may_be_there() && !code_here().digest().empty();
+    if (asks_for_code_alone) {
+        effects_.end_look();
+    } else if (is_looking) {
+        effects_.on_look_failed();
+    }
     const bool has_moved = is_on_old_place();
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
@@ -458,11 +491,13 @@ void relay::release(time_point now) {
                            server->pipeline().awaits_sync() || reply_rest_ > 0 || request_rest_ > 0;
     facts.always_reset = !is_transaction_mode();
     facts.cancels_in_flight = server->cancels().in_flight();
+    facts.owes_us = is_looking;
     facts.left = effects_.left();
     if (server->session().settings.has_lost_defaults())
         facts.left |= pool::left_behind::settings_uncertain;
     // Not looked at: the client goes in the middle of a pin that wipes nothing.
     if (traces_.may_be_there()) facts.left |= pool::left_behind::unknown;
+    if (is_looking) server->tell_rest(learn_later());
     effects_.end_lease(server->session().settings);
     // A notice among our own replies may be a view into the server's buffer still.
     if (session_ != nullptr) session_->output().settle();

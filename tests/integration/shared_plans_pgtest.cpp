@@ -202,8 +202,20 @@ TEST_F(changed_plans_of_others, AreNotDescribedInAPipeline) {
     EXPECT_EQ(columns_told(other.ask(prepare("s"))), 3U);
 }
 
+// Their server is asked about code while they leave, which is no reason to wipe it: at first, when
+// nothing is known of the catalog, it may be.
+TEST_F(changed_plans_of_others, AreSharedByClientsThatLeaveAtOnce) {
+    daemon_process const daemon(configuration({.pool = "size: 1, overflow: 0", .threads = "2"}));
+    auto holder = login(daemon);
+    holder.ask(prepare("s"));
+    for (int turn = 0; turn < 50; ++turn) {
+        auto client = login(daemon);
+        EXPECT_EQ(types(client.ask(prepare("s"))), "1tTZ");
+    }
+    EXPECT_LE(std::stoi(server_parses(daemon)), 3) << "once a thread";
+}
+
 // Each is prepared anew once, and a temporary table is nobody else's.
-// Clients stay until their server was looked at: it is wiped when one leaves before.
 TEST_F(changed_plans_of_others, AreSharedAllTheSame) {
     daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
     auto old = login(daemon);

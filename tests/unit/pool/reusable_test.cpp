@@ -24,6 +24,18 @@ TEST(Reusable, ReturnsACleanServerToIdle) {
     EXPECT_STREQ(decision.reason, "");
 }
 
+// What it has to wipe off comes first: the reset query waits for that answer as well.
+TEST(Reusable, IsCheckedBehindAQuestionOfTheDaemon) {
+    const auto asked = with([](server_facts& f) { f.owes_us = true; });
+    EXPECT_EQ(reusable(asked).action, release_action::check_first);
+    auto dirty = asked;
+    dirty.left = left_behind::unknown;
+    EXPECT_EQ(reusable(dirty).action, release_action::reset_first);
+    auto owing = asked;
+    owing.replies_owed = 1;
+    EXPECT_EQ(reusable(owing).action, release_action::close);
+}
+
 TEST(Reusable, ClosesWhenNothingIsKnown) {
     EXPECT_EQ(reusable({}).action, release_action::close);
 }
