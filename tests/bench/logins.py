@@ -3,7 +3,9 @@
 
 pgbench asks for rows by key with 8 clients for some seconds; in the second run --clients others log in at once with SCRAM (and TLS,
 with --tls), and stay until all are in. Our own clients derive no keys: all have the same password and salt, so that
-their cost is that of their sockets; and they run at the lowest priority, as they stand for other machines.
+their cost is that of their sockets; and they run at the lowest priority, as they stand for other machines. Where cores are few, such
+clients take their part all the same: in a third run they talk as much to a socket of their own, and nobody logs in. What the
+pooler adds to that is its own part.
 """
 import argparse
 import asyncio
@@ -89,6 +91,18 @@ async def storm(port, clients, context):
     return took, failed
 
 
+def talk_to_nobody(stop):
+    """As a storm's clients, for as long as one takes, but the other end is here."""
+    with socket.create_server((HOST, 0)) as listener:
+        while not stop.is_set():
+            with socket.create_connection(listener.getsockname()) as one, listener.accept()[0] as other:
+                for asked, answered in ((70, 24), (60, 100), (110, 500)):
+                    one.sendall(bytes(asked))
+                    other.recv(1024)
+                    other.sendall(bytes(answered))
+                    one.recv(1024)
+
+
 class ScramPgweir(Pgweir):
     tls = False
 
@@ -124,21 +138,22 @@ def probe_port(port):
     socket.create_connection((HOST, port), 1).close()
 
 
-def run(machine, subject, args, context, with_storm):
-    """p99 in ms of pgbench, and what the storm told."""
-    told = {}
-    options = ["-S", "-c8", f"-T{args.seconds}"]
-    if with_storm:
-        def other():
-            os.nice(19)  # this thread only
-            time.sleep(1)
-            told["storm"] = asyncio.run(storm(subject.port, args.clients, context))
-        thread = threading.Thread(target=other)
+def run(machine, subject, args, beside=None):
+    """p99 in ms of pgbench and its transactions a second; `beside` runs from its first second on, and gets an event that is its end."""
+    over = threading.Event()
+
+    def other():
+        os.nice(19)  # this thread only
+        time.sleep(1)
+        beside(over)
+    thread = threading.Thread(target=other) if beside else None
+    if thread:
         thread.start()
-    figures = machine.run_pgbench(subject.port, options, "", args.seconds + 60)
-    if with_storm:
+    figures = machine.run_pgbench(subject.port, ["-S", "-c8", f"-T{args.seconds}"], "", args.seconds + 60)
+    over.set()
+    if thread:
         thread.join()
-    return figures["p99_ms"], figures["tps"], told.get("storm")
+    return figures["p99_ms"], figures["tps"]
 
 
 def main():
@@ -170,16 +185,20 @@ def main():
                     self.pid = self.process.pid
             Subject.tls = tls or False
             subject = Subject(machine) if kind == "pgbouncer" else Subject(machine, args.pgweir)
-            ratios, calm, stormy = [], [], []
+            ratios, parts = [], []
             for _ in range(args.rounds):
-                before, _, _ = run(machine, subject, args, context, False)
-                after, tps, (took, failed) = run(machine, subject, args, context, True)
-                calm.append(before)
-                stormy.append(after)
+                told = []
+                before, _ = run(machine, subject, args)
+                after, tps = run(machine, subject, args,
+                                 lambda _: told.extend(asyncio.run(storm(subject.port, args.clients, context))))
+                machines, _ = run(machine, subject, args, talk_to_nobody)
+                took, failed = told
                 ratios.append(after / before)
-                print(f"{kind}: p99 {before:.2f} ms, with {args.clients} logins in {took:.2f} s {after:.2f} ms, ratio {after / before:.2f}; "
-                      f"{tps:.0f} tps; {len(failed)} failed {failed[:1]}", flush=True)
-            print(f"{kind}: median ratio {statistics.median(ratios):.2f}", flush=True)
+                parts.append(after / machines)
+                print(f"{kind}: p99 {before:.2f} ms, with {args.clients} logins in {took:.2f} s {after:.2f} ms, with as busy clients and no "
+                      f"login {machines:.2f} ms; {tps:.0f} tps; {len(failed)} failed {failed[:1]}", flush=True)
+            print(f"{kind}: median ratio {statistics.median(ratios):.2f}, to the run without logins {statistics.median(parts):.2f}",
+                  flush=True)
     finally:
         machine.close()
     return 0
