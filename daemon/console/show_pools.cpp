@@ -85,19 +85,6 @@ std::map<pool_name, client_counts> count_clients(const sightings& seen) {
     return counts;
 }
 
-/// Servers that their clients are done with, and that are asked for a moment what those have left
-/// there. To a pool they are active.
-std::map<pool_name, std::size_t> count_looked_after(const sightings& seen) {
-    std::map<pool_name, std::size_t> counts;
-    for (const auto& server : seen.servers) {
-        const bool is_held = server.client_id != 0;
-        if (is_held && server.state == pool::server_state::idle) {
-            ++counts[{server.database, server.user}];
-        }
-    }
-    return counts;
-}
-
 /// Clients that are logged in, by the name that `name_of` takes from them.
 template<class NameOf>
 std::map<std::string, std::size_t> count_by(const sightings& seen, NameOf name_of) {
@@ -161,14 +148,9 @@ std::vector<row> breaker_rows(const std::vector<pool::host_figures>& hosts, cons
 
 std::vector<row> pool_rows(const std::vector<pool_sighting>& pools, const sightings& seen) {
     const auto clients = count_clients(seen);
-    const auto looked_after = count_looked_after(seen);
     std::vector<row> rows;
     for (const auto& one : pools) {
         const auto& f = one.figures;
-        // Both were counted at two moments.
-        const std::size_t done = std::min<std::size_t>(
-            value_or_zero(looked_after, pool_name{one.database, one.user}), f.active
-        );
         const auto here = value_or_zero(clients, pool_name{one.database, one.user});
         rows.push_back({
             text(one.database),
@@ -179,10 +161,10 @@ std::vector<row> pool_rows(const std::vector<pool_sighting>& pools, const sighti
             // runs.
             number(0),
             number(0),
-            number(f.active - done),
+            number(f.active),
             number(0),  // sv_active_cancel: as above
             number(f.being_canceled),
-            number(f.idle + done),
+            number(f.idle),
             number(0),  // sv_used: idle servers are checked when one is wanted, not in advance
             number(f.tested),
             number(f.login),

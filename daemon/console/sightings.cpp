@@ -31,7 +31,7 @@ client_state state_of(const relay& one) {
         case relay::state::waiting:
             return client_state::waiting;
         case relay::state::linked:
-            return one.is_looked_after() ? client_state::idle : client_state::active;
+            return client_state::active;
     }
     return client_state::login;
 }
@@ -150,10 +150,6 @@ sightings look(worker& at) {
             if (const auto found = holders.find(one.id); found != holders.end() && one.id != 0) {
                 one.client_id = found->second->id;
                 one.request_at = found->second->request_at;
-                // Its client is done with it; the question of ours takes a moment.
-                if (found->second->state == client_state::idle) {
-                    one.state = pool::server_state::idle;
-                }
             }
             seen.servers.push_back(std::move(one));
         }

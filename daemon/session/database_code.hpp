@@ -64,6 +64,11 @@ public:
     [[nodiscard]] bool is_due(time_point now) const noexcept {
         return is_outdated_ || now - read_at_ >= max_age;
     }
+    /// The same of what was read before. Nobody reads it first because of a statement that shows no
+    /// code: a server would be busy for that while others want it.
+    [[nodiscard]] bool has_to_be_renewed(time_point now) const noexcept {
+        return !digest_.empty() && is_due(now);
+    }
     /// Names of settings, as read and as set by texts.
     [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }

@@ -125,8 +125,6 @@ public:
     void adopt_limits();
 
     state current() const { return state_; }
-    /// It has its answer, and its server is asked what it has left there before it is given away.
-    bool is_looked_after() const;
     const std::string& user() const { return pool_->user(); }
     const std::string& database() const { return pool_->database(); }
     std::string_view application() const { return effects_.application_name(); }
@@ -201,7 +199,6 @@ private:
     void fail_statement(const client_error& error);
     void maybe_release();
     bool hears_more() const;
-    bool is_postgresql() const;
     void release(time_point now);
     void abandon_server();
 

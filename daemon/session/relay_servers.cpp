@@ -207,11 +207,6 @@ bool relay::after_own_query() {
     return server_ != nullptr;
 }
 
-bool relay::is_looked_after() const {
-    return state_ == state::linked && effects_.is_looking() && !effects_.is_pinned() &&
-           !has_statement_waiting();
-}
-
 bool relay::has_statement_waiting() const {
     const std::string_view bytes = session_->input().unread();
     return !bytes.empty() && statement_types.find(bytes.front()) != std::string_view::npos;
@@ -435,17 +430,12 @@ void relay::maybe_release() {
     if (is_pinned) return traces_.learn_nothing();
     if (hears_more()) return;
     const auto now = steady_clock::now();
-    // Also of those who only read: a view may run code.
-    if (has_asked_ && code_here().is_due(now) && is_postgresql()) return look_for_traces();
+    // Also of those who only read: a view may run code that was made since.
+    if (code_here().has_to_be_renewed(now)) return look_for_traces();
     // Of what is answered by nothing (CopyData behind a failed COPY) something may still be here.
     if (!server_->output().empty() && server_->flush() == pool::output_queue::result::failed)
         return;
     release(now);
-}
-
-// Others that speak its protocol need not have its catalog.
-bool relay::is_postgresql() const {
-    return server_->session().settings.reported("server_version") != nullptr;
 }
 
 // Behind the answer, and with it, a notice or the like has come. It is no answer, so the server is
@@ -469,10 +459,7 @@ bool relay::may_give_back() const {
 
 void relay::release(time_point now) {
     const bool is_looking = effects_.is_looking();
-    // Where nothing was known about code yet, the client may have run what leaves something.
-    const bool asks_for_code_alone =
-        is_looking && !traces_.may_be_there() && !code_here().digest().empty();
-    if (asks_for_code_alone) {
+    if (is_looking && !traces_.may_be_there()) {
         effects_.end_look();
     } else if (is_looking) {
         effects_.on_look_failed();

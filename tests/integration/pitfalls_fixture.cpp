@@ -89,9 +89,9 @@ bool rogue_connection::greet() {
         return false;
     }
     std::string greeting = authentication(0);
-    // No server_version: nobody asks such a server for the catalog of PostgreSQL.
     for (auto const& one :
-         {"server_encoding\0UTF8\0"s,
+         {"server_version\00015.1\0"s,
+          "server_encoding\0UTF8\0"s,
           "client_encoding\0UTF8\0"s,
           "standard_conforming_strings\0on\0"s,
           "in_hot_standby\0off\0"s}) {

@@ -100,22 +100,6 @@ TEST(PoolRows, CountOnlyClientsOfThePool) {
     EXPECT_EQ(at(rows[0], columns::pools, "load_balance_hosts"), value{});
 }
 
-// Its client has the answer; what is asked there now is nobody's statement.
-TEST(PoolRows, TellServersThatAreLookedAfterAsIdle) {
-    sightings seen;
-    server_sighting looked_after;
-    looked_after.database = "shop";
-    looked_after.user = "anna";
-    looked_after.client_id = 1;
-    looked_after.state = pool::server_state::idle;
-    seen.servers = {looked_after, looked_after};
-    seen.servers.back().state = pool::server_state::active;
-    const auto idle = std::stoi(*at(pool_rows({shop_pool()}, {})[0], columns::pools, "sv_idle"));
-    const auto rows = pool_rows({shop_pool()}, seen);
-    EXPECT_EQ(at(rows[0], columns::pools, "sv_active"), "1");
-    EXPECT_EQ(at(rows[0], columns::pools, "sv_idle"), std::to_string(idle + 1));
-}
-
 TEST(ClientRows, HaveAValueAColumn) {
     const clocks now;
     sightings seen;

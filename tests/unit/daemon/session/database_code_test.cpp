@@ -113,6 +113,13 @@ TEST_F(code_of_a_pool, HasBoundedAndPlainNames) {
     EXPECT_EQ(code_.names().front(), "a.b");
 }
 
+TEST_F(code_of_a_pool, IsRenewedWhenItWasRead) {
+    EXPECT_FALSE(code_.has_to_be_renewed(now_));
+    (void)code_.on_read(reading({}, "1"), now_);
+    EXPECT_FALSE(code_.has_to_be_renewed(now_));
+    EXPECT_TRUE(code_.has_to_be_renewed(now_ + database_code::max_age));
+}
+
 TEST_F(code_of_a_pool, ThatCannotBeReadIsAskedForLater) {
     code_.on_read_failed(now_);
     EXPECT_FALSE(code_.is_due(now_));
