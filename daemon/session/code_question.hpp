@@ -14,9 +14,11 @@
 namespace weir::daemon {
 
 /// In front of the question. It may take seconds where there are thousands of functions, which is
-/// not the client's to limit, and of which compiling it would be the most.
+/// not the client's to limit: 0 ends its time, which runs for a whole text. Compiling the question
+/// would take the most of ours. See database_code::longest_reading.
 inline constexpr std::string_view before_code_question =
-    "SET LOCAL statement_timeout TO 0; SET LOCAL jit TO off; ";
+    "SET LOCAL statement_timeout TO 0; SET LOCAL jit TO off; "
+    "SET LOCAL statement_timeout TO '5s'; ";
 
 /// Items of a select list whose FROM has code_source.
 inline constexpr std::size_t code_columns = 4;

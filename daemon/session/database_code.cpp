@@ -42,9 +42,10 @@ bool database_code::may_leave(const sql::statement& statement) {
     using enum code_reading::hook;
     using sql::statement_class;
     if (statement.kind == statement_class::transaction) return false;
-    const bool is_write = statement.kind >= statement_class::write;
+    // A function may write, too.
+    const bool is_write = statement.kind >= statement_class::write || statement.writes_unknown;
     if (hooked_ == everything || (hooked_ == writes && is_write)) return true;
-    if (any_may_leave_) return is_write || statement.writes_unknown;
+    if (any_may_leave_) return is_write;
     if (leaving_.empty()) return false;
     if (mentions_.size() >= max_mentions) mentions_.clear();
     const auto [found, is_new] = mentions_.try_emplace(statement.fingerprint, false);
@@ -69,6 +70,7 @@ bool database_code::mentions_leaving(std::string_view text) const {
 bool database_code::on_read(code_reading what, time_point now) {
     defaults_ = std::move(what.defaults);
     read_at_ = now;
+    asked_at_ = {};
     is_outdated_ = what.changes != changes_;  // it may have been read before the last one
     if (digest_ == what.digest) return false;
     std::erase_if(what.names, [](const std::string& name) { return !is_settable_name(name); });
@@ -89,7 +91,10 @@ bool database_code::on_read(code_reading what, time_point now) {
 
 void database_code::on_read_failed(time_point now) {
     read_at_ = now;
+    asked_at_ = {};
     is_outdated_ = false;
+    any_may_leave_ = true;
+    digest_.clear();
 }
 
 void database_code::on_newest(std::string_view number) {

@@ -27,7 +27,7 @@ struct code_reading {
     /// Without a call in a statement's text, a function that may leave something runs with ...
     enum class hook : std::uint8_t {
         nothing,
-        writes,     ///< triggers, defaults
+        writes,     ///< triggers, also of events, and defaults
         everything  ///< views, operators, domains, policies and the like
     };
     std::string digest;  ///< equal as long as no function has changed, nor what runs one
@@ -67,8 +67,12 @@ public:
     /// The same of what was read before. Nobody reads it first because of a statement that shows no
     /// code: a server would be busy for that while others want it.
     [[nodiscard]] bool has_to_be_renewed(time_point now) const noexcept {
-        return !digest_.empty() && is_due(now);
+        return !digest_.empty() && is_due(now) && now - asked_at_ > longest_reading;
     }
+    /// A server is asked. Until it has answered, or for as long as that may take, nobody who only
+    /// reads asks another one.
+    void on_asked(time_point now) noexcept { asked_at_ = now; }
+    static constexpr std::chrono::seconds longest_reading{5};
     /// Names of settings, as read and as set by texts.
     [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
@@ -82,7 +86,8 @@ public:
 
     /// True: code has changed, so that what statements were known to leave may be otherwise.
     [[nodiscard]] bool on_read(code_reading what, time_point now);
-    /// The catalog could not be read: it is asked for again after max_age.
+    /// The catalog could not be read: it is asked for again after max_age, and up to then any code
+    /// may leave something.
     void on_read_failed(time_point now);
     /// The number of the newest function, which each look tells.
     void on_newest(std::string_view number);
@@ -104,6 +109,7 @@ private:
     std::string newest_;
     std::uint64_t changes_ = 0;
     time_point read_at_{};
+    time_point asked_at_{};
     bool is_outdated_ = true;
 };
 

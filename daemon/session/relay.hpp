@@ -188,6 +188,7 @@ private:
     void look_for_traces();
     bool has_statement_waiting() const;
     void end_look();
+    void tell_of_failed_look(std::string_view error);
     std::function<void(char type, std::string_view body)> learn_later();
     bool learn_names(session_inventory& found);
     bool may_give_back() const;

@@ -206,8 +206,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             if (!ours) on_command_complete(verdict.request, body);
             break;
         case 'E':
-            if (effects_.is_looking() && ours && !verdict.fatal)
+            if (effects_.is_looking() && ours && !verdict.fatal) {
+                tell_of_failed_look(body);
                 break;  // end_look() finds nothing, and the server is wiped
+            }
             // Nothing of the client's is on that server, whose end follows.
             if (effects_.is_looking() && verdict.fatal && !effects_.is_pinned()) return true;
             if (effects_.is_applying() && verdict.request.kind == request_kind::query && ours) {
@@ -322,6 +324,8 @@ void relay::on_command_complete(const protocol::owed& request, std::string_view 
     account_.add_rows(complete.rows.value_or(0));
     if (undoes(complete.tag)) traces_.learn_nothing();
     if (defaults_asked_) note_defaults(complete.tag);
+    // Also where a transaction begins behind it (AND CHAIN), or more of the same Query runs.
+    if (complete.tag == "COMMIT") end_schema_changes(false);
     if (complete.tag == "DEALLOCATE ALL" || complete.tag == "DISCARD ALL") {
         // Also when it was one of several statements and could not be staged.
         names_.deallocate_all();

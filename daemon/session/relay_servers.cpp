@@ -264,13 +264,30 @@ void relay::leave_databases(const querycache::sql::statement& statement) {
 // The client has its answer; only its next statement waits for this one.
 void relay::look_for_traces() {
     effects_.begin_look();
-    const database_code& code = code_here();
+    database_code& code = code_here();
+    const auto now = steady_clock::now();
+    const bool reads_catalog = code.is_due(now);
+    if (reads_catalog) code.on_asked(now);
     const auto* const version = server_->session().settings.reported("server_version");
     const bool has_sql_bodies = version != nullptr && std::atoi(version->c_str()) >= 14;
-    send_own_query(traces_.question(
-        code, code.is_due(steady_clock::now()), has_sql_bodies, effects_.settings().current()
-    ));
+    send_own_query(
+        traces_.question(code, reads_catalog, has_sql_bodies, effects_.settings().current())
+    );
     server_->flush();
+}
+
+// Once a minute at most: end_look() puts the next reading off for so long.
+void relay::tell_of_failed_look(std::string_view error) {
+    if (!code_here().is_due(steady_clock::now())) return;
+    protocol::error_fields fields;
+    (void)protocol::decode(error, fields);
+    log_warning(
+        "PostgreSQL does not tell what code may leave in a session, so that any may: database={} "
+        "user={}: {}",
+        database(),
+        user(),
+        fields.message
+    );
 }
 
 // True: one more look has to be asked for all names, and for settings: reading the catalog has

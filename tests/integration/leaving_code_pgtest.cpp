@@ -123,6 +123,23 @@ TEST_F(leaving_code, OfATriggerIsLookedAfter) {
     );
 }
 
+// A call that shows nothing but a name writes where such a trigger is.
+TEST_F(leaving_code, OfATriggerBehindACallIsLookedAfter) {
+    behind_the_back(
+        function("fired()", "IF NEW.a = 1 THEN SET work_mem = '7MB'; END IF;", "trigger")
+    );
+    behind_the_back(
+        "CREATE TRIGGER fired BEFORE INSERT ON leaving.t FOR EACH ROW"
+        " EXECUTE FUNCTION leaving.fired()"
+    );
+    behind_the_back(
+        "CREATE FUNCTION leaving.add(which int) RETURNS void LANGUAGE sql AS"
+        " 'INSERT INTO leaving.t VALUES (which)'"
+    );
+    daemon_process const daemon = one_server();
+    is_its_own(daemon, "SELECT leaving.add(0)", "SELECT leaving.add(1)", left);
+}
+
 TEST_F(leaving_code, BehindAReadIsLookedAfter) {
     behind_the_back(function("read(which int)", "IF which = 1 THEN SET work_mem = '7MB'; END IF;"));
     behind_the_back("CREATE VIEW leaving.v AS SELECT a, leaving.read(a) AS b FROM leaving.t");

@@ -202,6 +202,24 @@ TEST_F(changed_plans_of_others, AreNotDescribedInAPipeline) {
     EXPECT_EQ(columns_told(other.ask(prepare("s"))), 3U);
 }
 
+// It has been committed, although its client's transaction goes on.
+TEST_F(changed_plans_of_others, AreMadeAnewBehindCommitAndChain) {
+    daemon_process const daemon(configuration({.pool = "size: 2, overflow: 0"}));
+    auto old = login(daemon);
+    auto changing = login(daemon);
+    old.ask(frontend::query("BEGIN"));
+    changing.ask(prepare("s"));
+    changing.ask(frontend::query("BEGIN"));
+    old.ask(prepare("s"));
+    old.ask(frontend::query("COMMIT"));
+    changing.ask(frontend::query(reshape()));
+    changing.ask(frontend::query("COMMIT AND CHAIN"));
+    auto client = login(daemon);
+    auto const replies = client.ask(frontend::parse("s", read) + run_without_describe("s"));
+    EXPECT_EQ(types(replies), "12DCZ");
+    changing.ask(frontend::query("COMMIT"));
+}
+
 // Their server is asked for changed code while they leave, which is no reason to wipe it.
 TEST_F(changed_plans_of_others, AreSharedByClientsThatLeaveAtOnce) {
     daemon_process const daemon(configuration({.pool = "size: 1, overflow: 0", .threads = "2"}));

@@ -34,7 +34,6 @@ protected:
         sql += " FROM (SELECT 1) AS shown";
         sql += code_source;
         test::pq_connection connection(postgres().dsn("coded"));
-        connection.must(std::string{before_code_question});
         const auto result = connection.must(sql);
         EXPECT_EQ(result.columns(), static_cast<int>(1 + code_columns));
         std::vector<std::string> kept;
@@ -75,7 +74,10 @@ TEST_F(code_in_a_catalog, ThatComputesOrIsLocalLeavesNothing) {
         "listen';",
         "-- SET ROLE postgres; LISTEN x; PERFORM pg_advisory_lock(1); PERFORM leaves(1)\n",
         "/* CREATE TEMP TABLE x (a int); */ PERFORM 1 AS leaves;",
-        "EXECUTE 'SELECT 1';",
+        "EXECUTE 'SELECT 1'; EXECUTE $q$SELECT 1$q$;",
+        "PERFORM set_config('app.t', coalesce(current_setting('app.t', true), lower('a,b')), "
+        "true);",
+        "PERFORM 1 FROM t FOR UPDATE SKIP LOCKED;",
     };
     for (std::size_t i = 0; i < bodies.size(); ++i)
         add("harmless_" + std::to_string(i), bodies[i]);
@@ -118,6 +120,19 @@ TEST_F(code_in_a_catalog, ThatMayLeaveSomethingIsFoundOut) {
         "EXECUTE 'PREPARE p AS SELECT 1';",
         "EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT 1';",
         "LOAD 'auto_explain';",
+        "FOR x IN SELECT a FROM t FOR UPDATE SKIP LOCKED LOOP SET work_mem = '64MB'; END LOOP;",
+        "-- see /etc/app/* \n IF x = 1 THEN SET work_mem = '7MB'; END IF; /* the end */",
+        "IF 'x' LIKE 'image/*' THEN SET work_mem = '7MB'; /* end */ END IF;",
+        "RAISE NOTICE ' -- %', x; SET work_mem = '7MB';",
+        "EXECUTE format('SET %I.%I = %L', 'app', 'tenant', 'x');",
+        "EXECUTE format('SET %1$I = %2$L', 'work_mem', '7MB');",
+        "EXECUTE concat('SET ', 'work_mem', ' = 1');",
+        "UPDATE pg_settings SET setting = '7MB' WHERE name = 'work_mem';",
+        "CREATE TABLE \"pg_temp\".passing (a int);",
+        "RESET TIME ZONE;",
+        "SET XML OPTION DOCUMENT;",
+        "EXECUTE(x);",
+        "EXECUTE leaves.x;",
         "EXECUTE x;",
         "EXECUTE $1;",
     };
@@ -136,9 +151,11 @@ TEST_F(code_in_a_catalog, ThatCallsSuchCodeIsSuch) {
     add("deeper", "RETURN 1;");
     run("CREATE FUNCTION top(x int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT middle(x); END");
     run("CREATE AGGREGATE all_of(int) (sfunc = int4pl, stype = int, finalfunc = top)");
+    run("CREATE FUNCTION by_default(x int, y int DEFAULT deep(1)) RETURNS int LANGUAGE sql AS"
+        " 'SELECT 1'");
     run("CREATE FUNCTION \"odd name\"(x int) RETURNS int LANGUAGE sql AS 'SELECT deep(x)'");
     run("CREATE FUNCTION of_odd(x int) RETURNS int LANGUAGE sql AS 'SELECT \"odd name\"(x)'");
-    EXPECT_EQ(leaving(), (words{"*", "all_of", "deep", "middle", "of_odd", "top"}));
+    EXPECT_EQ(leaving(), (words{"*", "all_of", "by_default", "deep", "middle", "of_odd", "top"}));
     EXPECT_EQ(read().hooked, hook::nothing);
 }
 
@@ -163,6 +180,17 @@ TEST_F(code_in_a_catalog, HangsOnWhatRunsIt) {
     EXPECT_EQ(read().hooked, hook::writes);
     run("CREATE POLICY p ON t USING (leaves(a) = 1)");
     EXPECT_EQ(read().hooked, hook::everything);
+}
+
+// One text is one time, for which PostgreSQL takes what it was at its beginning.
+TEST_F(code_in_a_catalog, IsReadInATimeOfItsOwn) {
+    test::pq_connection connection(postgres().dsn("coded"));
+    connection.must("SET statement_timeout TO 100");
+    EXPECT_EQ(connection.execute("SELECT pg_sleep(0.2)").sqlstate(), "57014");
+    const std::string in_front{before_code_question};
+    EXPECT_EQ(connection.execute(in_front + "SELECT pg_sleep(0.2)").sqlstate(), "");
+    EXPECT_EQ(connection.scalar(in_front + "SHOW statement_timeout"), "5s");
+    EXPECT_EQ(connection.scalar("SHOW statement_timeout"), "100ms");
 }
 
 TEST_F(code_in_a_catalog, IsReadOnceAsLongAsItIsTheSame) {

@@ -117,13 +117,23 @@ TEST_F(code_of_a_pool, IsRenewedWhenItWasRead) {
     EXPECT_FALSE(code_.has_to_be_renewed(now_));
     (void)code_.on_read(reading({}, "1"), now_);
     EXPECT_FALSE(code_.has_to_be_renewed(now_));
-    EXPECT_TRUE(code_.has_to_be_renewed(now_ + database_code::max_age));
+    const auto later = now_ + database_code::max_age;
+    EXPECT_TRUE(code_.has_to_be_renewed(later));
+    code_.on_asked(later);
+    EXPECT_FALSE(code_.has_to_be_renewed(later + seconds{1})) << "a server is at it";
+    EXPECT_TRUE(code_.is_due(later + seconds{1})) << "nothing is trusted meanwhile";
+    EXPECT_TRUE(code_.has_to_be_renewed(later + database_code::longest_reading + seconds{1}));
 }
 
 TEST_F(code_of_a_pool, ThatCannotBeReadIsAskedForLater) {
+    const auto calls = querycache::sql::lex_statement("SELECT f(1)");
+    EXPECT_FALSE(code_.may_leave(*calls));
     code_.on_read_failed(now_);
     EXPECT_FALSE(code_.is_due(now_));
     EXPECT_TRUE(code_.is_due(now_ + database_code::max_age));
+    EXPECT_TRUE(code_.may_leave(*calls)) << "any code, up to then";
+    (void)code_.on_read(reading({}, "1"), now_);
+    EXPECT_FALSE(code_.may_leave(*calls));
 }
 
 class code_that_leaves : public testing::Test {
@@ -179,6 +189,7 @@ TEST_F(code_that_leaves, RunsBehindWrites) {
     EXPECT_TRUE(may_leave("INSERT INTO t VALUES (1)"));
     EXPECT_TRUE(may_leave("CREATE TABLE t (a int)"));
     EXPECT_TRUE(may_leave("CALL p()"));
+    EXPECT_TRUE(may_leave("SELECT f(1)")) << "it may write";
     EXPECT_FALSE(may_leave("SELECT * FROM t"));
     EXPECT_FALSE(may_leave("COMMIT"));
 }
