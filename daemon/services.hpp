@@ -62,7 +62,7 @@ struct services {
     control& daemon;
     boost::asio::thread_pool& blocking;  // PBKDF2, file reading
     std::atomic<int>& client_count;
-    std::atomic<std::uint64_t>& code_changes;  // what clients have done to functions and triggers
+    std::atomic<std::uint64_t>& code_changes;  // DDL of clients, after which code may be other
     std::atomic<std::uint64_t>& schema_age;    // and to schemas: see schema_watch
     /// Finds the client's worker and cancels what it runs.
     std::function<void(pool::cancel_target)> pass_cancel;

@@ -1,8 +1,8 @@
 #include "daemon/session/code_question.hpp"
 
+#include "daemon/session/answer_pieces.hpp"
 #include "protocol/ascii.hpp"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -163,16 +163,6 @@ void append_judged(std::string& sql) {
     sql += end_judged;
 }
 
-std::vector<std::string> words_of(std::string_view list) {
-    std::vector<std::string> words;
-    while (!list.empty()) {
-        const std::string_view one = list.substr(0, list.find(' '));
-        words.push_back(protocol::ascii_lower(one));
-        list.remove_prefix(std::min(list.size(), one.size() + 1));
-    }
-    return words;
-}
-
 code_reading::hook take_hook(std::vector<std::string>& words) {
     using enum code_reading::hook;
     if (words.empty()) return nothing;
@@ -186,20 +176,20 @@ code_reading::hook take_hook(std::vector<std::string>& words) {
 
 // A function that is replaced has another xmin, and so has a trigger. What else runs one depends on
 // it.
-const std::string_view code_source = R"sql(, (SELECT pg_catalog.concat(
- (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(p.oid, ' ', p.xmin)))
-  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
-  ON n.oid OPERATOR(pg_catalog.=) p.pronamespace AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
-  AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'), ' ',
+void append_code_source(std::string& sql) {
+    sql += R"sql(, (SELECT pg_catalog.concat(
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(p.oid, ' ', p.xmin))))sql";
+    sql += of_functions;
+    sql += R"sql(), ' ',
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(oid, ' ', xmin)))
   FROM pg_catalog.pg_trigger WHERE NOT tgisinternal), ' ',
  (SELECT pg_catalog.sum(pg_catalog.hashtext(
-   pg_catalog.concat(d.classid, ' ', d.objid, ' ', d.refobjid)))
-  FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n
-  ON n.oid OPERATOR(pg_catalog.=) p.pronamespace AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
-  AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
+   pg_catalog.concat(d.classid, ' ', d.objid, ' ', d.refobjid))))sql";
+    sql += of_functions;
+    sql += R"sql(
   JOIN pg_catalog.pg_depend AS d ON d.refclassid OPERATOR(pg_catalog.=) 1255
   AND d.refobjid OPERATOR(pg_catalog.=) p.oid)) AS digest) AS functions)sql";
+}
 
 void append_code_columns(std::string& sql, std::string_view digest, bool has_sql_bodies) {
     const std::string_view source = has_sql_bodies ? source_of_both : source_of_old;
@@ -225,14 +215,13 @@ code_reading read_code(
     const std::vector<std::optional<std::string_view>>& values, std::size_t first
 ) {
     code_reading read;
-    read.names = words_of(values[first].value_or(""));
-    read.leaving = words_of(values[first + 1].value_or(""));
+    read.names = take_names(values[first].value_or(""));
+    read.leaving = take_names(values[first + 1].value_or(""));
     read.hooked = take_hook(read.leaving);
     read.digest = values[first + 2].value_or("");
     std::string_view rest = values[first + 3].value_or("");
     while (!rest.empty()) {
-        const std::string_view one = rest.substr(0, rest.find(end_of_default));
-        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+        const std::string_view one = take_piece(rest, end_of_default);
         const auto equals = one.find('=');
         if (equals == std::string_view::npos) continue;
         const std::string name = protocol::ascii_lower(one.substr(0, equals));

@@ -20,12 +20,13 @@ inline constexpr std::string_view before_code_question =
     "SET LOCAL statement_timeout TO 0; SET LOCAL jit TO off; "
     "SET LOCAL statement_timeout TO '5s'; ";
 
-/// Items of a select list whose FROM has code_source.
+/// Items of a select list whose FROM has append_code_source().
 inline constexpr std::size_t code_columns = 4;
 /// Each begins with a comma. Where the digest is still `digest`, sources are not read.
 /// `has_sql_bodies`: of PostgreSQL 14 and later, whose functions may have a body besides a text.
 void append_code_columns(std::string& sql, std::string_view digest, bool has_sql_bodies);
-extern const std::string_view code_source;  ///< begins with a comma
+/// Begins with a comma, too.
+void append_code_source(std::string& sql);
 
 /// `values`: of those columns, from `first` on.
 [[nodiscard]] code_reading read_code(

@@ -1,6 +1,6 @@
 // Statements whose code has left nothing in the session whenever somebody looked: functions,
-// triggers and procedures that only compute and write. Learnt, not proven: code that leaves
-// something one day and nothing on others may pass. Of one event loop; one thread.
+// triggers and procedures that only compute and write. Learnt, not proven: where the sources tell
+// (database_code) that code may leave something, it is not trusted. Of one event loop; one thread.
 #pragma once
 
 #include <cstddef>

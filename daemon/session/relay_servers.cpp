@@ -282,8 +282,10 @@ void relay::tell_of_failed_look(std::string_view error) {
     protocol::error_fields fields;
     (void)protocol::decode(error, fields);
     log_warning(
-        "PostgreSQL does not tell what code may leave in a session, so that any may: database={} "
-        "user={}: {}",
+        "PostgreSQL does not tell what code may leave in a session: database={} user={}: {}. Each "
+        "statement that may run code costs a look at its server until it does; it is asked again "
+        "in "
+        "a minute. The user needs to read pg_proc and its kin, within five seconds.",
         database(),
         user(),
         fields.message

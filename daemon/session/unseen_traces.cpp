@@ -1,5 +1,6 @@
 #include "daemon/session/unseen_traces.hpp"
 
+#include "daemon/session/answer_pieces.hpp"
 #include "daemon/session/code_question.hpp"
 #include "daemon/session/settable_names.hpp"
 #include "protocol/ascii.hpp"
@@ -137,20 +138,6 @@ void append_unset(std::string& sql, const pool::settings& held) {
     sql += count == 0 ? nothing_unset : end_unset;
 }
 
-// Takes the piece in front of the separator, and both off `rest`.
-std::string_view take_piece(std::string_view& rest, char end) {
-    const std::string_view piece = rest.substr(0, rest.find(end));
-    rest.remove_prefix(std::min(rest.size(), piece.size() + 1));
-    return piece;
-}
-
-std::vector<std::string> read_names(std::string_view list) {
-    std::vector<std::string> names;
-    while (!list.empty())
-        names.push_back(protocol::ascii_lower(take_piece(list, ' ')));
-    return names;
-}
-
 std::vector<session_inventory::setting> read_settings(std::string_view rest) {
     std::vector<session_inventory::setting> settings;
     while (!rest.empty()) {
@@ -192,7 +179,7 @@ std::string unseen_traces::question(
     if (reads_catalog) append_code_columns(sql, code.digest(), has_sql_bodies);
     append_unset(sql, held);
     sql += shown_settings;
-    if (reads_catalog) sql += code_source;
+    if (reads_catalog) append_code_source(sql);
     return sql;
 }
 
@@ -298,7 +285,7 @@ void unseen_traces::on_row(std::string_view body) {
         if (row.values[i] == "t") found.kinds |= inventoried[i];
     }
     found.settings = read_settings(row.values[settings_column].value_or(""));
-    const auto known = read_names(row.values[dotted_column].value_or(""));
+    const auto known = take_names(row.values[dotted_column].value_or(""));
     found.newest_function = row.values[newest_column].value_or("");
     found.unset = read_settings(row.values[unset_column].value_or(""));
     found.as = {

@@ -1,6 +1,6 @@
 // Prepared statements that outlive what they were prepared for: a result that has changed its type,
 // another server, a name that SQL uses, too.
-#include "tests/integration/fixture.hpp"
+#include "tests/integration/shape_fixture.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,28 +9,12 @@
 namespace weir::test {
 namespace {
 
-class changed_plans : public testing::Test {
+class changed_plans : public shape_fixture {
 protected:
-    void SetUp() override {
-        prepare_shop();
-        shared_postgres().execute(
-            "DROP TABLE IF EXISTS shape; CREATE TABLE shape (id integer); INSERT INTO shape VALUES "
-            "(1)",
-            "shop"
-        );
-    }
-
-    static std::string one_server() { return configuration({.pool = "size: 1, overflow: 0"}); }
-    static raw_client login(daemon_process const& daemon) {
-        return raw_client::logged_in(daemon.port(), "postgres", "shop");
-    }
     /// As libpq, and with it most drivers.
     static std::string run(std::string const& name) {
         return frontend::bind("", name) + frontend::describe('P', "") + frontend::execute("") +
                frontend::sync();
-    }
-    static std::string run_without_describe(std::string const& name) {
-        return frontend::bind("", name) + frontend::execute("") + frontend::sync();
     }
     static void reshape() {
         shared_postgres().execute("ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7", "shop");

@@ -140,6 +140,24 @@ TEST_F(leaving_code, OfATriggerBehindACallIsLookedAfter) {
     is_its_own(daemon, "SELECT leaving.add(0)", "SELECT leaving.add(1)", left);
 }
 
+// Nothing is known then, and an operator has to hear why.
+TEST_F(leaving_code, ThatCannotBeReadIsToldOf) {
+    behind_the_back(
+        "DROP ROLE IF EXISTS blind; CREATE ROLE blind LOGIN; GRANT USAGE ON SCHEMA leaving TO blind"
+    );
+    behind_the_back(function("harmless(which int)", ""));
+    behind_the_back("REVOKE SELECT ON pg_catalog.pg_proc FROM PUBLIC");
+    daemon_process const daemon = one_server();
+    {
+        pq_connection client(daemon.dsn("shop", "blind"));
+        client.must("SELECT leaving.harmless(1)");
+        client.must("SELECT leaving.harmless(1)");
+    }
+    behind_the_back("GRANT SELECT ON pg_catalog.pg_proc TO PUBLIC");
+    daemon.log_contains("does not tell what code may leave in a session: database=shop user=blind");
+    daemon.log_contains("permission denied");
+}
+
 TEST_F(leaving_code, BehindAReadIsLookedAfter) {
     behind_the_back(function("read(which int)", "IF which = 1 THEN SET work_mem = '7MB'; END IF;"));
     behind_the_back("CREATE VIEW leaving.v AS SELECT a, leaving.read(a) AS b FROM leaving.t");

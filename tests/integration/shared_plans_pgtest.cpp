@@ -1,7 +1,7 @@
 // Clients share what is prepared on a server: who prepares a text for the first time must not hear
 // that its result was another one before ("cached plan must not change result type"). Those who had
 // it before are in changed_plans_pgtest.cpp.
-#include "tests/integration/fixture.hpp"
+#include "tests/integration/shape_fixture.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,21 +12,8 @@ namespace {
 
 constexpr auto read = "SELECT * FROM shape";
 
-class changed_plans_of_others : public testing::Test {
+class changed_plans_of_others : public shape_fixture {
 protected:
-    void SetUp() override {
-        prepare_shop();
-        shared_postgres().execute(
-            "DROP TABLE IF EXISTS shape; CREATE TABLE shape (id integer); INSERT INTO shape VALUES "
-            "(1)",
-            "shop"
-        );
-    }
-
-    static std::string one_server() { return configuration({.pool = "size: 1, overflow: 0"}); }
-    static raw_client login(daemon_process const& daemon) {
-        return raw_client::logged_in(daemon.port(), "postgres", "shop");
-    }
     /// As pgx, tokio-postgres, sqlx and lib/pq.
     static std::string prepare(std::string const& name) {
         return frontend::parse(name, read) + frontend::describe('S', name) + frontend::sync();
@@ -34,9 +21,6 @@ protected:
     /// As asyncpg.
     static std::string prepare_and_flush(std::string const& name) {
         return frontend::parse(name, read) + frontend::describe('S', name) + frontend::flush();
-    }
-    static std::string run_without_describe(std::string const& name) {
-        return frontend::bind("", name) + frontend::execute("") + frontend::sync();
     }
     static std::string reshape() { return "ALTER TABLE shape ADD COLUMN extra integer DEFAULT 7"; }
     static void reshape_directly() { shared_postgres().execute(reshape(), "shop"); }

@@ -32,7 +32,7 @@ protected:
         std::string sql = "SELECT 'before'";
         append_code_columns(sql, digest, true);
         sql += " FROM (SELECT 1) AS shown";
-        sql += code_source;
+        append_code_source(sql);
         test::pq_connection connection(postgres().dsn("coded"));
         const auto result = connection.must(sql);
         EXPECT_EQ(result.columns(), static_cast<int>(1 + code_columns));
