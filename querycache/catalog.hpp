@@ -5,11 +5,13 @@
 // Thread rule: build on one thread, then share as shared_ptr<const catalog>.
 #pragma once
 
+#include "querycache/catalog_rows.hpp"
 #include "querycache/reasons.hpp"
 #include "querycache/sql/statement.hpp"
 #include "querycache/versions.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,97 +20,6 @@
 #include <vector>
 
 namespace weir::querycache {
-
-/// A row of catalog_queries::relations.
-struct relation_row {
-    oid id = 0;
-    std::string schema;
-    std::string name;
-    char kind = 'r';         ///< pg_class.relkind
-    char persistence = 'p';  ///< pg_class.relpersistence
-    bool row_security = false;
-    bool is_partition = false;
-    bool has_parents = false;   ///< in pg_inherits as a child
-    bool has_children = false;  ///< in pg_inherits as a parent
-    bool has_triggers = false;  ///< enabled and not internal
-    bool has_rules = false;     ///< other than a view's own
-    /// A default, check, index or generated expression calls code: a write to the table may do
-    /// anything.
-    bool runs_functions = false;
-    /// Its query, a policy of row security or what stands behind it calls code, or it is a foreign
-    /// table: so may a read.
-    bool read_runs_code = false;
-};
-
-/// A row of catalog_queries::code_behind: on what code hangs.
-struct code_row {
-    enum class place : char { read = 'r', write = 'w', maintenance = 'm', domain = 'd' };
-    place what = place::read;
-    oid object = 0;  ///< a relation or, of a domain, a type
-};
-
-/// A row of catalog_queries::foreign_keys.
-struct foreign_key_row {
-    oid child = 0;         ///< conrelid: has the key
-    oid parent = 0;        ///< confrelid: is referenced
-    char on_delete = 'a';  ///< a no action, r restrict, c cascade, n set null, d set default
-    char on_update = 'a';
-};
-
-/// A row of catalog_queries::functions: one of PostgreSQL's own names, or one user-made function.
-struct function_row {
-    std::string schema;
-    std::string name;
-    std::uint16_t fewest = 0;  ///< arguments, of a user-made one
-    std::uint16_t most = 0;
-    bool user_made = false;  ///< it came after initdb
-    bool runs_code = false;  ///< may write, or change the session
-    bool is_pure = false;    ///< depends on its arguments alone
-    bool takes_row = false;  ///< one argument that may be a row: row.name calls it too
-};
-
-/// A row of catalog_queries::operators.
-struct operator_row {
-    std::string name;
-    bool runs_code = false;  ///< some operator of the name may write
-};
-
-/// A row of catalog_queries::types: a user's type, as a cast may name it.
-struct type_row {
-    std::string schema;
-    std::string name;
-    char kind = 'b';  ///< pg_type.typtype
-};
-
-/// What of a database runs code without being named. The row of catalog_queries::hidden_code.
-struct hidden_code_row {
-    bool casts = false;         ///< a cast, or what the text's sorting and grouping stand on
-    bool impure_casts = false;  ///< a cast depends on more than the value
-    bool event_triggers = false;
-    bool may_change_catalog = false;  ///< whatever code runs
-};
-
-/// What the loader fills, row by row.
-struct catalog_rows {
-    std::vector<relation_row> relations;
-    std::vector<foreign_key_row> foreign_keys;
-    std::vector<function_row> functions;
-    std::vector<operator_row> operators;  ///< user-made ones that are not pure
-    std::vector<type_row> types;
-    hidden_code_row hidden;
-    bool has_unsafe_domains = false;     ///< a domain's default or check calls code
-    bool maintenance_runs_code = false;  ///< the expression of an index or of statistics does
-    /// A digest of the server's defaults that change how values look: two loads under other
-    /// defaults have another digest.
-    std::string looks;
-    /// Names of columns that hold dates, times or intervals in every table that has one of that
-    /// name.
-    std::vector<std::string> moment_columns;
-    std::vector<oid> times_of_day;  ///< relations with a column of type time or timetz
-
-    /// Notes on what code hangs. To be called after `relations` is filled.
-    void note(const std::vector<code_row>& behind);
-};
 
 /// Where a relation's name leads.
 struct resolution {
@@ -123,12 +34,27 @@ struct user_functions {
     bool impure = false;     ///< one of them
 };
 
+/// What a read of a relation stands on.
+struct read_closure {
+    std::vector<oid> relations;  ///< whose rows it shows: behind a view those of its query
+    std::vector<sql::function_call> calls;  ///< of views: that are not known to be safe
+    std::vector<bypass_reason> reasons;  ///< why its answer may not be kept, in order of discovery
+};
+
 /// What a write touches: these relations, or everything.
 struct write_closure {
     bool everything = false;
-    bool plain = true;  ///< just the targets: no cascade was followed
+    bool plain = true;  ///< "0 rows" means that nothing was done: no trigger, rule, view or cascade
     std::vector<oid> relations;
 };
+
+/// The tables that a user's function writes, `t` or `s.t`, if somebody has declared them; else
+/// null.
+using declared_writes =
+    std::function<const std::vector<std::string>*(std::string_view schema, std::string_view name)>;
+
+/// Of a write to tables: TRUNCATE ... CASCADE also empties whatever refers to them.
+enum class cascade : std::uint8_t { by_actions, by_every_key };
 
 /// One snapshot. `generation` is the version of table_versions::catalog() as it was read BEFORE
 /// the load began; while the two differ, the snapshot is out of date.
@@ -153,16 +79,21 @@ public:
     /// All relations that `table`, `t` or `s.t`, may mean.
     [[nodiscard]] std::vector<const relation_row*> listed(std::string_view table) const;
 
-    /// Why the relation may not be read from the cache; nothing when it may.
-    [[nodiscard]] std::optional<bypass_reason> why_not_readable(const relation_row& relation) const;
+    /// What an answer out of the relation stands on. Partitions and children are not listed: a
+    /// write to one of them counts as one to all that it belongs to.
+    [[nodiscard]] read_closure reads(const relation_row& relation) const;
 
     /// Whether reading what the name may mean can run code: not what initdb made. Nothing when
     /// nothing has the name.
     [[nodiscard]] std::optional<bool> read_runs_code(const sql::relation_name& name) const;
 
-    /// What a write to `targets` touches: they, and where foreign keys with an action carry it.
-    /// (TRUNCATE ... CASCADE is not understood here: the facts call it a write of unknown extent.)
-    [[nodiscard]] write_closure writes(const std::vector<sql::relation_name>& targets) const;
+    /// What a write to `targets` touches: they, what they are part of and consist of, and where
+    /// foreign keys, rules, views and triggers carry it.
+    [[nodiscard]] write_closure writes(
+        const std::vector<sql::relation_name>& targets,
+        const declared_writes& declared = {},
+        cascade keys = cascade::by_actions
+    ) const;
 
     /// User-made functions of that name (in `schema`, if it is given) that take so many arguments.
     [[nodiscard]] user_functions find_functions(
@@ -201,13 +132,22 @@ public:
     [[nodiscard]] std::size_t relation_count() const { return rows_.relations.size(); }
 
 private:
-    struct keys_of {
+    /// What hangs on one relation.
+    struct relation_links {
         std::vector<const foreign_key_row*> referenced_by;
-        bool action = false;  ///< on either side
+        std::vector<oid> parents;
+        std::vector<oid> children;
+        std::vector<const rewrite_row*> rules;  ///< other than a view's own
+        std::vector<const trigger_row*> triggers;
+        const rewrite_row* query = nullptr;  ///< of a view
     };
+    class read_walk;
+    class write_walk;
 
-    /// Whether writing the relation may run code or reach tables that are not listed.
-    [[nodiscard]] bool is_opaque_target(const relation_row& relation) const;
+    [[nodiscard]] const relation_links& links(oid relation) const;
+    /// Whether the builtin or user-made function may write, or is not known.
+    [[nodiscard]] bool may_write(oid function) const;
+    void index_links();
     void index_functions();
     void index_operators();
 
@@ -216,7 +156,10 @@ private:
     std::uint64_t digest_ = 0;
     std::unordered_map<oid, const relation_row*> by_oid_;
     std::unordered_map<std::string_view, std::vector<const relation_row*>> by_name_;
-    std::unordered_map<oid, keys_of> keys_;
+    std::unordered_map<oid, relation_links> links_;
+    std::unordered_map<oid, const function_row*> functions_by_oid_;
+    std::unordered_map<oid, const builtin_row*> builtins_by_oid_;
+    std::unordered_map<oid, oid> operator_functions_;
     std::unordered_map<std::string_view, std::vector<const function_row*>> user_functions_;
     std::unordered_set<std::string_view> builtin_functions_;
     std::unordered_set<std::string_view> information_schema_functions_;

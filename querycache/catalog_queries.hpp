@@ -65,9 +65,7 @@ SELECT pg_catalog.array_agg(oid)::pg_catalog.text
 /// -> relation_row, all members but the last two in order. Temporary relations are among them: the
 /// loader keeps those that run code.
 inline constexpr const char* relations = R"sql(
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition,
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
        EXISTS (SELECT FROM pg_catalog.pg_rewrite r
@@ -78,7 +76,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 
 /// -> code_row: what, oid. $1: the code. PostgreSQL does not note what depends on its own objects,
 /// so calls of those are looked for in the expressions. A materialized view runs its query when it
-/// is refreshed, not when it is read; a parent table is read by reading its children.
+/// is refreshed, which is a write to it, not when it is read; a parent table is read by reading its
+/// children.
 inline constexpr const char* code_behind = R"sql(
 WITH RECURSIVE code AS (
     SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
@@ -127,7 +126,7 @@ WITH RECURSIVE code AS (
 ), readers AS (
     SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass AS classid, r.oid AS objid, v.oid AS relid
       FROM pg_catalog.pg_rewrite r
-      JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+      JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
      WHERE r.ev_type = '1' AND v.oid >= 16384
     UNION ALL
     SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, t.oid
@@ -151,9 +150,12 @@ WITH RECURSIVE code AS (
      SELECT n.relid FROM needs n JOIN domains d ON d.oid = n.refobjid
       WHERE n.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass)
     UNION
-    SELECT s.relid FROM read r JOIN sources s ON s.source = r.relid
+    SELECT s.relid
+      FROM read r JOIN sources s ON s.source = r.relid
+      JOIN pg_catalog.pg_class c ON c.oid = r.relid AND c.relkind <> 'm'
 )
-SELECT 'r', relid FROM read
+SELECT CASE c.relkind WHEN 'm' THEN 'w' ELSE 'r' END, c.oid
+  FROM read r JOIN pg_catalog.pg_class c ON c.oid = r.relid
 UNION
 SELECT 'w', a.adrelid
   FROM callers x JOIN pg_catalog.pg_attrdef a ON a.oid = x.objid
@@ -162,6 +164,10 @@ UNION
 SELECT 'w', k.conrelid
   FROM callers x JOIN pg_catalog.pg_constraint k ON k.oid = x.objid AND k.conrelid <> 0
  WHERE x.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+UNION
+SELECT 'w', c.oid
+  FROM callers x JOIN pg_catalog.pg_class c ON c.oid = x.objid AND c.relkind = 'p'
+ WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
 UNION
 SELECT w.what, i.indrelid
   FROM callers x JOIN pg_catalog.pg_index i ON i.indexrelid = x.objid, (VALUES ('w'), ('m')) w(what)
@@ -178,16 +184,47 @@ inline constexpr const char* foreign_keys = R"sql(
 SELECT conrelid, confrelid, confdeltype, confupdtype
   FROM pg_catalog.pg_constraint WHERE contype = 'f')sql";
 
-/// -> function_row: schema, name, fewest, most, user_made, runs_code, is_pure, takes_row. $1: the
-/// code. Of PostgreSQL's own only names: what they do is known.
+/// -> inheritance_row: child, parent.
+inline constexpr const char* inheritance = R"sql(
+SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits)sql";
+
+/// -> rewrite_row: relation, is_query, the tree as text. What a materialized view shows is in it
+/// already; initdb's views are not read from the cache.
+inline constexpr const char* rewrites = R"sql(
+SELECT r.ev_class, r.ev_type = '1', pg_catalog.concat(r.ev_qual, ' ', r.ev_action)
+  FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+ WHERE c.oid >= 16384 AND c.relkind <> 'm' AND r.ev_enabled <> 'D')sql";
+
+/// -> trigger_row, all members in order.
+inline constexpr const char* triggers = R"sql(
+SELECT t.tgrelid, p.oid, n.nspname, p.proname
+  FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D')sql";
+
+/// -> builtin_row, all members in order, of those of the functions $1, an oid[] in text, that are
+/// PostgreSQL's own. The types are time and timetz.
+inline constexpr const char* builtins = R"sql(
+SELECT p.oid, p.proname,
+       EXISTS (SELECT FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) a WHERE a IN (1083, 1266))
+  FROM pg_catalog.pg_proc p
+ WHERE p.oid = ANY ($1::pg_catalog.oid[]) AND p.oid < 16384)sql";
+
+/// -> operator_function_row: users' own operators.
+inline constexpr const char* operator_functions = R"sql(
+SELECT oid, oprcode::pg_catalog.oid FROM pg_catalog.pg_operator WHERE oid >= 16384)sql";
+
+/// -> function_row, all members in order. $1: the code. Of PostgreSQL's own only names: what they
+/// do is known.
 inline constexpr const char* functions = R"sql(
 WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
-SELECT n.nspname, p.proname, 0, 0, false, false, false, false
+SELECT 0, n.nspname, p.proname, 0, 0, false, false, false, false
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.oid < 16384
- GROUP BY 1, 2
+ GROUP BY n.nspname, p.proname
 UNION ALL
-SELECT n.nspname, p.proname, p.pronargs - p.pronargdefaults,
+SELECT p.oid, n.nspname, p.proname, p.pronargs - p.pronargdefaults,
        CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END,
        true,
        p.oid IN (SELECT oid FROM code),

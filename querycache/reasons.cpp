@@ -44,17 +44,12 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(ambiguous_name);
         WEIR_REASON(system_catalog);
         WEIR_REASON(view);
-        WEIR_REASON(materialized_view);
-        WEIR_REASON(partition);
-        WEIR_REASON(inheritance);
+        WEIR_REASON(view_volatile);
         WEIR_REASON(foreign_table);
         WEIR_REASON(sequence);
         WEIR_REASON(temporary_table);
         WEIR_REASON(other_relation);
         WEIR_REASON(row_security);
-        WEIR_REASON(trigger);
-        WEIR_REASON(rewrite_rule);
-        WEIR_REASON(foreign_key_action);
         WEIR_REASON(function_not_allowed);
         WEIR_REASON(user_function);
         WEIR_REASON(user_operator);

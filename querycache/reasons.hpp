@@ -48,18 +48,13 @@ enum class bypass_reason : std::uint8_t {
     unknown_relation,
     ambiguous_name,
     system_catalog,
-    view,
-    materialized_view,
-    partition,
-    inheritance,
+    view,           ///< its query is of a kind that nobody has judged
+    view_volatile,  ///< its query calls what depends on more than its arguments and the key
     foreign_table,
     sequence,
     temporary_table,
     other_relation,
     row_security,
-    trigger,
-    rewrite_rule,
-    foreign_key_action,
     // Functions and what hides them.
     function_not_allowed,
     user_function,

@@ -148,6 +148,12 @@ private:
 
 }  // namespace
 
+sql::relation_name parse_relation_name(std::string_view listed) {
+    const auto dot = listed.find('.');
+    if (dot == std::string_view::npos) return {{}, std::string(listed)};
+    return {std::string(listed.substr(0, dot)), std::string(listed.substr(dot + 1))};
+}
+
 bool is_listed(std::string_view listed, std::string_view schema, std::string_view name) {
     const auto dot = listed.find('.');
     if (dot == std::string_view::npos) return listed == name;

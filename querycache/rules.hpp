@@ -132,6 +132,9 @@ private:
     std::map<std::string, std::shared_ptr<rule_counters>> former_;
 };
 
+/// A configured name, `t` or `s.t`, taken apart.
+[[nodiscard]] sql::relation_name parse_relation_name(std::string_view listed);
+
 /// Whether a configured name, `t` or `s.t`, is the name (schema, name).
 [[nodiscard]] bool is_listed(
     std::string_view listed, std::string_view schema, std::string_view name

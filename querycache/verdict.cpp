@@ -187,7 +187,7 @@ private:
     ) {
         if (const auto* effect = rules_.effect_of(call.schema, call.name)) {
             for (const auto& table : effect->writes)
-                targets.push_back(parse_name(table));
+                targets.push_back(parse_relation_name(table));
             declared_effects_ = true;
             return;
         }
@@ -253,13 +253,12 @@ private:
                 everything(false);
             }
         }
-        return snapshot_->writes(known);
-    }
-
-    static sql::relation_name parse_name(const std::string& table) {
-        const auto dot = table.find('.');
-        if (dot == std::string::npos) return {{}, table};
-        return {table.substr(0, dot), table.substr(dot + 1)};
+        const auto declared = [this](std::string_view schema, std::string_view name) {
+            const auto* const effect = rules_.effect_of(schema, name);
+            return effect == nullptr ? nullptr : &effect->writes;
+        };
+        const auto keys = facts_.truncates_cascading ? cascade::by_every_key : cascade::by_actions;
+        return snapshot_->writes(known, declared, keys);
     }
 
     // --- whether it may be read ---------------------------------------------------------------
@@ -289,12 +288,24 @@ private:
         for (const auto reason : unresolved_)
             refuse(reason);
         for (const auto* relation : relations_) {
-            if (relation == nullptr) continue;
-            if (const auto why = snapshot_->why_not_readable(*relation)) refuse(*why);
-            out_.reads.push_back(database_.versions().slot(relation->id));
+            if (relation != nullptr) bind_source(*relation);
         }
         judge_calls();
         judge_moments();
+    }
+
+    void bind_source(const relation_row& relation) {
+        const auto closure = snapshot_->reads(relation);
+        for (const auto reason : closure.reasons)
+            refuse(reason);
+        for (const auto& call : closure.calls) {
+            if (!is_vouched_for(call)) refuse(bypass_reason::view_volatile);
+        }
+        auto& all = out_.reads;
+        for (const auto id : closure.relations) {
+            auto* const slot = database_.versions().slot(id);
+            if (std::find(all.begin(), all.end(), slot) == all.end()) all.push_back(slot);
+        }
     }
 
     /// Casts and conversions that may read the clock without saying so.

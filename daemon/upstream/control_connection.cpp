@@ -3,6 +3,7 @@
 #include "daemon/insight/log.hpp"
 #include "querycache/catalog_queries.hpp"
 
+#include <fmt/format.h>
 #include <pqxx/except>
 #include <pqxx/nontransaction>
 #include <pqxx/result>
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <libpq-fe.h>
 #include <new>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -128,12 +130,24 @@ querycache::relation_row relation_of(const pqxx::row& row) {
     relation.kind = letter_of(row[3]);
     relation.persistence = letter_of(row[4]);
     relation.row_security = flag_of(row[5]);
-    relation.is_partition = flag_of(row[6]);
-    relation.has_parents = flag_of(row[7]);
-    relation.has_children = flag_of(row[8]);
-    relation.has_triggers = flag_of(row[9]);
-    relation.has_rules = flag_of(row[10]);
+    relation.has_triggers = flag_of(row[6]);
+    relation.has_rules = flag_of(row[7]);
     return relation;
+}
+
+querycache::rewrite_row rewrite_of(const pqxx::row& row) {
+    return {
+        oid_of(row[0]),
+        flag_of(row[1]),
+        querycache::read_node_tree({row[2].c_str(), row[2].size()})};
+}
+
+// The functions that the stored queries call, as an oid[] in text.
+std::string called_functions(const querycache::catalog_rows& rows) {
+    std::set<querycache::oid> called;
+    for (const auto& r : rows.rewrites)
+        called.insert(r.tree.functions.begin(), r.tree.functions.end());
+    return fmt::format("{{{}}}", fmt::join(called, ","));
 }
 
 querycache::code_row code_of(const pqxx::row& row) {
@@ -142,14 +156,15 @@ querycache::code_row code_of(const pqxx::row& row) {
 
 querycache::function_row function_of(const pqxx::row& row) {
     querycache::function_row function;
-    function.schema = text_of(row[0]);
-    function.name = text_of(row[1]);
-    function.fewest = number<std::uint16_t>(row[2]);
-    function.most = number<std::uint16_t>(row[3]);
-    function.user_made = flag_of(row[4]);
-    function.runs_code = flag_of(row[5]);
-    function.is_pure = flag_of(row[6]);
-    function.takes_row = flag_of(row[7]);
+    function.id = oid_of(row[0]);
+    function.schema = text_of(row[1]);
+    function.name = text_of(row[2]);
+    function.fewest = number<std::uint16_t>(row[3]);
+    function.most = number<std::uint16_t>(row[4]);
+    function.user_made = flag_of(row[5]);
+    function.runs_code = flag_of(row[6]);
+    function.is_pure = flag_of(row[7]);
+    function.takes_row = flag_of(row[8]);
     return function;
 }
 
@@ -275,6 +290,17 @@ querycache::catalog_rows control_connection::read_catalog() {
             {oid_of(row[0]), oid_of(row[1]), letter_of(row[2]), letter_of(row[3])}
         );
     }
+    for (const auto& row : work.exec(queries::inheritance))
+        rows.inheritance.push_back({oid_of(row[0]), oid_of(row[1])});
+    for (const auto& row : work.exec(queries::rewrites))
+        rows.rewrites.push_back(rewrite_of(row));
+    for (const auto& row : work.exec(queries::triggers)) {
+        rows.triggers.push_back({oid_of(row[0]), oid_of(row[1]), text_of(row[2]), text_of(row[3])});
+    }
+    for (const auto& row : work.exec_params(queries::builtins, called_functions(rows)))
+        rows.builtins.push_back({oid_of(row[0]), text_of(row[1]), flag_of(row[2])});
+    for (const auto& row : work.exec(queries::operator_functions))
+        rows.operator_functions.push_back({oid_of(row[0]), oid_of(row[1])});
     const auto code = text_of(work.exec1(queries::code)[0]);
     for (const auto& row : work.exec_params(queries::functions, code))
         rows.functions.push_back(function_of(row));

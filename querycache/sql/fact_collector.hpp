@@ -35,6 +35,7 @@ public:
     void shared_objects() { facts_.shared_objects = true; }
     void copy_from_client() { facts_.copy_from_client = true; }
     void maintains() { facts_.maintains = true; }
+    void truncates_cascading() { facts_.truncates_cascading = true; }
     /// What the session alone sees.
     void temporary() { effect(session_effect::temp_object); }
 

@@ -203,6 +203,7 @@ struct statement {
     /// Likely to move a sequence of its session: INSERT, MERGE and COPY FROM, which take columns'
     /// defaults, nextval(), and what calls code that is not PostgreSQL's own. By the lexer.
     bool takes_values = false;
+    bool truncates_cascading = false;  ///< TRUNCATE ... CASCADE: also what refers to its tables
     /// Runs what hangs on tables or on the catalog: event triggers, expressions of indexes.
     bool maintains = false;
     std::uint16_t statements = 0;  ///< how many statements the text holds

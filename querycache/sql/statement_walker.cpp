@@ -212,7 +212,7 @@ statement_class statement_walker::walk_truncate(const message_view& node) {
         walker.walk_target(relation);
     });
     if (node.scalar(tree::truncate_stmt::behavior) == tree::value::drop_cascade)
-        facts_.writes_unknown();
+        facts_.truncates_cascading();
     return statement_class::write;
 }
 

@@ -193,8 +193,9 @@ TEST(Cache, ExplainsAWriteWithItsClosure) {
 
 TEST(Cache, ExplainsARefusal) {
     world w;
-    const auto e = w.face.explain(reading({"tr", "c"}), w.database, {"shop", "app", "", ""});
-    EXPECT_EQ(e.reasons, (std::vector<std::string>{"trigger", "foreign_key_action"}));
+    const auto e =
+        w.face.explain(reading({"guarded", "twice"}), w.database, {"shop", "app", "", ""});
+    EXPECT_EQ(e.reasons, (std::vector<std::string>{"ambiguous_name", "row_security"}));
 }
 
 TEST(Cache, KeepsShardsLargeEnoughForTheLargestReply) {

@@ -29,7 +29,7 @@ TEST(RuleCounters, AddUpOverThreads) {
 
 TEST(ReasonCounters, ShowTheMostFrequentFirstWithTheNewestText) {
     reason_counters reasons;
-    reasons.count(bypass_reason::trigger, "select 1", time_point(1s));
+    reasons.count(bypass_reason::row_security, "select 1", time_point(1s));
     reasons.count(bypass_reason::no_rule, "select 2", time_point(2s));
     reasons.count(bypass_reason::no_rule, "", time_point(4s));
     std::thread([&] { reasons.count(bypass_reason::no_rule, "select 3", time_point(3s)); }).join();

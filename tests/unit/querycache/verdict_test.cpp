@@ -83,19 +83,20 @@ TEST_F(verdict_on_statement, RefusesWhatWasOnlyLexed) {
 }
 
 TEST_F(verdict_on_statement, RefusesTablesThatTheCatalogDoesNotClear) {
-    EXPECT_EQ(reason(reading({"tr"})), "trigger");
-    EXPECT_EQ(reason(reading({"c"})), "foreign_key_action");
+    EXPECT_EQ(reason(reading({"guarded"})), "row_security");
     EXPECT_EQ(reason(reading({"twice"})), "ambiguous_name");
     EXPECT_EQ(reason(reading({"nothing"})), "unknown_relation");
     EXPECT_EQ(reason(reading({"pg_class"})), "system_catalog");
-    EXPECT_EQ(reason(reading({"t", "tr"})), "trigger");
+    EXPECT_EQ(reason(reading({"t", "guarded"})), "row_security");
+    EXPECT_EQ(reason(reading({"tr"})), "") << "its trigger concerns writers";
+    EXPECT_EQ(reason(reading({"c"})), "");
 }
 
 TEST_F(verdict_on_statement, ListsAllReasons) {
-    auto facts = reading({"tr", "nothing"});
+    auto facts = reading({"guarded", "nothing"});
     facts.reasons = sql::reason_bit(sql::text_reason::locking);
     const std::vector<bypass_reason> all{
-        bypass_reason::locking, bypass_reason::unknown_relation, bypass_reason::trigger};
+        bypass_reason::locking, bypass_reason::unknown_relation, bypass_reason::row_security};
     EXPECT_EQ(judge(facts).reasons, all);
 }
 
@@ -336,9 +337,9 @@ TEST_F(verdict_on_statement, IsRememberedUntilTheCatalogOrTheRulesChange) {
     database.versions().catalog()->bump(bump_cause::ddl);
     EXPECT_EQ(of().reason, bypass_reason::catalog_refreshing);
     auto rows = some_rows();
-    rows.relations[0].has_triggers = true;
+    rows.relations[0].row_security = true;
     load(std::move(rows));
-    EXPECT_EQ(of().reason, bypass_reason::trigger);
+    EXPECT_EQ(of().reason, bypass_reason::row_security);
     load(some_rows());
     EXPECT_FALSE(of().reason) << "changed by someone else, found by a poll";
     rules = rule_set::none();

@@ -46,8 +46,8 @@ inline function_row pure_function(std::string name, std::uint16_t arguments = 1)
     return row;
 }
 
-/// t, u, hot: ordinary. tr: has a trigger. p <- c: foreign key with CASCADE. q <- r: without
-/// action.
+/// t, u, hot: ordinary. tr: has a trigger that may do anything. p <- c: foreign key with CASCADE.
+/// q <- r: without action. guarded: has row security.
 inline catalog_rows some_rows() {
     catalog_rows rows;
     rows.relations = {
@@ -61,8 +61,11 @@ inline catalog_rows some_rows() {
         table(20008, "r"),
         table(20009, "twice"),
         table(20010, "twice", "other"),
-        table(1259, "pg_class", "pg_catalog")};
+        table(1259, "pg_class", "pg_catalog"),
+        table(20011, "guarded")};
     rows.relations[3].has_triggers = true;
+    rows.relations[11].row_security = true;
+    rows.triggers = {{20004, 30001, "public", "note"}};
     rows.foreign_keys = {{20006, 20005, 'c', 'a'}, {20008, 20007, 'a', 'a'}};
     rows.functions = {
         {.schema = "pg_catalog", .name = "lower"},

@@ -33,7 +33,7 @@ TEST(StatementVerdict, OfEachKindOfStatement) {
         {"COPY (SELECT 1) TO STDOUT", kind::noop},
         {"COPY (DELETE FROM t RETURNING a) TO STDOUT", kind::write},
         {"TRUNCATE t", kind::write},
-        {"TRUNCATE t CASCADE", kind::write, true},
+        {"TRUNCATE t CASCADE", kind::write},
         {"REFRESH MATERIALIZED VIEW v", kind::write},
         {"CALL p()", kind::unknown, true},
         {"DO $$ BEGIN END $$", kind::unknown, true},
