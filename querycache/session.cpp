@@ -236,7 +236,12 @@ std::unique_ptr<capture> cache_session::plan_capture(
         return nullptr;
     }
     const auto& rule = rule_set_->at(*verdict.rule);
-    const auto& scope = rule.source.share == sharing::database ? database_scope_ : user_scope_;
+    const bool shared = rule.source.share == sharing::database;
+    if (shared && reads_own_schema(*context.facts)) {
+        reason = bypass_reason::ambiguous_name;
+        return nullptr;
+    }
+    const auto& scope = shared ? database_scope_ : user_scope_;
     request keyed = r;
     keyed.text = without_outer_comments(r.text);
     const key_view key{&scope, keyed};
@@ -256,6 +261,14 @@ std::unique_ptr<capture> cache_session::plan_capture(
     plan.rule_epoch = rule.counters->epoch();
     plan.facts = context.facts;
     return std::make_unique<capture>(std::move(plan), cache_.budget());
+}
+
+bool cache_session::reads_own_schema(const sql::statement& facts) const {
+    const auto snapshot = database_->snapshot();
+    return std::any_of(facts.reads.begin(), facts.reads.end(), [&](const sql::relation_name& name) {
+        const auto* found = name.schema.empty() ? snapshot->resolve(name).relation : nullptr;
+        return found != nullptr && found->schema == user_;
+    });
 }
 
 void cache_session::end_of_cycle() {
