@@ -1,5 +1,7 @@
 #include "tests/support/traffic_gate.hpp"
 
+#include "tests/support/wait_until.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,16 +37,15 @@ bool send_all(int fd, char const* bytes, std::size_t size) {
     return true;
 }
 
-// Moves what has come; false when the connection is over.
-template<class Listen>
-bool forward(int from, int to, Listen listen) {
+// What has come; false when the connection is over.
+bool take(int from, std::string& into) {
     char buffer[65536];
     auto const got = ::recv(from, buffer, sizeof buffer, MSG_DONTWAIT);
     if (got <= 0) {
         return false;
     }
-    listen(std::string_view(buffer, static_cast<std::size_t>(got)));
-    return send_all(to, buffer, static_cast<std::size_t>(got));
+    into.append(buffer, static_cast<std::size_t>(got));
+    return true;
 }
 
 constexpr std::size_t longest_heard = 4096;
@@ -58,6 +59,10 @@ struct traffic_gate::pair {
     int client;
     int target;
     std::size_t number;  // in heard_
+    bool is_over = false;
+    bool is_held = false;
+    std::string asked;   // the end of what the client has sent, for a text that comes in pieces
+    std::string answer;  // kept back
 
     pair(int client_socket, int target_socket, std::size_t index)
         : client(client_socket), target(target_socket), number(index) {}
@@ -110,8 +115,67 @@ std::vector<std::string> traffic_gate::heard() const {
     return heard_;
 }
 
+void traffic_gate::hold_answers_to(std::string const& text) {
+    std::lock_guard const guard(lock_);
+    held_text_ = text;
+}
+
+std::string traffic_gate::text_to_hold() const {
+    std::lock_guard const guard(lock_);
+    return held_text_;
+}
+
+void traffic_gate::let_go() {
+    hold_answers_to("");
+    wait_until([this] { return held_answers_ == 0; }, "the gate to let go");
+}
+
+void traffic_gate::lose_answers() {
+    losing_ = true;
+    wait_until([this] { return !losing_; }, "the gate to close");
+}
+
+void traffic_gate::move_bytes(
+    pair& both, bool from_client, bool from_target, std::string const& held_text
+) {
+    if (from_client) {
+        std::string bytes;
+        if (!take(both.client, bytes)) {
+            both.is_over = true;
+            return;
+        }
+        {
+            std::lock_guard const guard(lock_);
+            auto& all = heard_[both.number];
+            all += bytes.substr(0, longest_heard - all.size());
+        }
+        both.asked += bytes;
+        if (!held_text.empty() && both.asked.find(held_text) != std::string::npos) {
+            both.is_held = true;
+            both.asked.clear();
+        }
+        both.asked.erase(0, both.asked.size() - std::min(both.asked.size(), held_text.size()));
+        both.is_over = !send_all(both.target, bytes.data(), bytes.size());
+    }
+    if (from_target && !both.is_over) {
+        both.is_over = !take(both.target, both.answer);
+    }
+    if (held_text.empty()) {
+        both.is_held = false;
+    }
+    if (!both.is_held && !both.answer.empty()) {
+        both.is_over |= !send_all(both.client, both.answer.data(), both.answer.size());
+        both.answer.clear();
+    }
+}
+
 void traffic_gate::run() {
     while (!ending_) {
+        if (losing_) {
+            hold_answers_to("");
+            std::erase_if(pairs_, [](auto const& both) { return both->is_held; });
+            losing_ = false;
+        }
         if (cutting_.exchange(false)) {
             pairs_.clear();
         }
@@ -122,21 +186,20 @@ void traffic_gate::run() {
             wanted.push_back({both->target, events, 0});
         }
         ::poll(wanted.data(), wanted.size(), poll_ms);
+        // After the wait: what is moved now came after the text was known.
+        auto const held_text = text_to_hold();
+        int held_answers = 0;
         for (std::size_t i = 0; i < pairs_.size() && !paused_; ++i) {
             auto& both = pairs_[i];
-            auto const hear = [&](std::string_view bytes) {
-                std::lock_guard const guard(lock_);
-                auto& all = heard_[both->number];
-                all += bytes.substr(0, longest_heard - all.size());
-            };
-            auto const ignore = [](std::string_view) {};
-            bool const alive =
-                (wanted[1 + 2 * i].revents == 0 || forward(both->client, both->target, hear)) &&
-                (wanted[2 + 2 * i].revents == 0 || forward(both->target, both->client, ignore));
-            if (!alive) {
+            move_bytes(
+                *both, wanted[1 + 2 * i].revents != 0, wanted[2 + 2 * i].revents != 0, held_text
+            );
+            held_answers += both->is_held && !both->answer.empty() ? 1 : 0;
+            if (both->is_over) {
                 both.reset();
             }
         }
+        held_answers_ = held_answers;
         std::erase(pairs_, nullptr);
         if (wanted[0].revents != 0) {
             take_in();

@@ -33,11 +33,23 @@ public:
     /// connect here.
     [[nodiscard]] std::vector<std::string> heard() const;
 
+    /// From now on a connection that has sent this text gets no more answers; the others go on.
+    /// What comes for it is kept until let_go().
+    void hold_answers_to(std::string const& text);
+    /// An answer has come and is kept: what was asked is done.
+    [[nodiscard]] bool has_held_answer() const { return held_answers_ > 0; }
+    /// Ends hold_answers_to(); what was kept goes on its way.
+    void let_go();
+    /// Closes the connections whose answers are kept: they are lost. Ends hold_answers_to().
+    void lose_answers();
+
 private:
     struct pair;
 
     void run();
     void take_in();
+    [[nodiscard]] std::string text_to_hold() const;
+    void move_bytes(pair& both, bool from_client, bool from_target, std::string const& held_text);
 
     port_lock port_;
     int const target_port_;
@@ -46,10 +58,13 @@ private:
     std::atomic<bool> refusing_ = false;
     std::atomic<bool> cutting_ = false;
     std::atomic<bool> ending_ = false;
+    std::atomic<bool> losing_ = false;
     std::atomic<int> connections_ = 0;
+    std::atomic<int> held_answers_ = 0;         // connections that have one
     std::vector<std::unique_ptr<pair>> pairs_;  // of the thread alone
     mutable std::mutex lock_;
     std::vector<std::string> heard_;  // guarded by lock_
+    std::string held_text_;           // guarded by lock_; empty: nothing is held
     std::thread thread_;
 };
 
