@@ -11,6 +11,7 @@
 #include "daemon/http/endpoints.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/stats_json.hpp"
+#include "daemon/invalidation.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/version.hpp"
 
@@ -585,15 +586,47 @@ void running_daemon::start_http() {
     sources.version = version;
     sources.token = [this] { return configuration()->http.token; };
     sources.reload = [this] { return reload_and_wait(); };
-    sources.invalidate = [this](const std::string& table) -> http::invalidation {
-        log_info("http command: invalidate table=\"{}\"", table);
-        const auto done = console::invalidate_table(cache_, table);
-        return {done.is_known, done.entries};
+    sources.invalidate = [this](const http::invalidation_request& asked) {
+        return invalidate_over_http(asked);
     };
     http_ = std::make_unique<http::server>(http::make_routes(std::move(sources)));
     if (const auto problem = http_->start(config_->http.host, config_->http.port)) {
         throw std::runtime_error(*problem);
     }
+}
+
+http::invalidation running_daemon::invalidate_over_http(const http::invalidation_request& asked) {
+    using scope = http::invalidation_scope;
+    invalidation_target target;
+    target.name = asked.name;
+    const char* word = "all";
+    switch (asked.scope) {
+        case scope::table:
+            target.kind = invalidation_kind::table;
+            word = "table";
+            break;
+        case scope::rule:
+            target.kind = invalidation_kind::rule;
+            word = "rule";
+            break;
+        case scope::event:
+            target.kind = invalidation_kind::event;
+            word = "event";
+            break;
+        case scope::database:
+            target.kind = invalidation_kind::database;
+            word = "database";
+            break;
+        case scope::all:
+            break;
+    }
+    log_info("http command: invalidate {}=\"{}\"", word, asked.name);
+    auto done = invalidate(cache_, target, *configuration());
+    return {
+        done.entries,
+        std::move(done.problem),
+        std::move(done.hint),
+        std::move(done.unknown_tables)};
 }
 
 http::reload_outcome running_daemon::reload_and_wait() {

@@ -90,6 +90,7 @@ private:
     void start_http_again();
     void begin_succession();
     void suspend_cache();
+    http::invalidation invalidate_over_http(const http::invalidation_request& asked);
     http::reload_outcome reload_and_wait();
     void await_signal();
     void on_signal(int number);

@@ -125,11 +125,11 @@ bool cache::knows_rule(std::string_view rule) const {
     });
 }
 
-std::size_t cache::drop_dependants(version_slot* slot) {
+std::size_t cache::drop_dependants(version_slot* slot, bump_cause cause) {
     // The bump is what invalidates; the walk only counts and frees. It tells those that were still
     // valid from those that were dead already by the version that the bump ended.
     const auto last_valid = slot->version();
-    slot->bump(bump_cause::admin);
+    slot->bump(cause);
     std::size_t valid = 0;
     const auto depends = [&](const entry& e) {
         bool found = false;
@@ -145,10 +145,12 @@ std::size_t cache::drop_dependants(version_slot* slot) {
     return valid;
 }
 
-std::size_t cache::invalidate_table(std::string_view table, database_state* database) {
+std::size_t cache::invalidate_table(
+    std::string_view table, database_state* database, bump_cause cause
+) {
     std::size_t valid = 0;
     for (auto* slot : slots_of(table, database))
-        valid += drop_dependants(slot);
+        valid += drop_dependants(slot, cause);
     return valid;
 }
 

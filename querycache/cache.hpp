@@ -122,7 +122,11 @@ public:
 
     /// Entries that went, out-of-date ones not counted. In force at the return. `table` is `t` or
     /// `s.t`; `database` null: in all. A table that no catalog knows: no entry can depend on it, 0.
-    std::size_t invalidate_table(std::string_view table, database_state* database = nullptr);
+    std::size_t invalidate_table(
+        std::string_view table,
+        database_state* database = nullptr,
+        bump_cause cause = bump_cause::admin
+    );
     std::size_t invalidate_rule(std::string_view rule);
     /// Whether a catalog knows the table, so that a typing error can be told from 0 entries.
     [[nodiscard]] bool knows_table(std::string_view table, database_state* database = nullptr)
@@ -158,7 +162,7 @@ private:
         std::optional<time_point> until;  ///< set by the first sweep
     };
 
-    std::size_t drop_dependants(version_slot* slot);
+    std::size_t drop_dependants(version_slot* slot, bump_cause cause = bump_cause::admin);
     [[nodiscard]] std::vector<version_slot*> slots_of(
         std::string_view table, database_state* database
     ) const;

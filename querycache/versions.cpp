@@ -19,6 +19,8 @@ const char* to_string(bump_cause cause) {
             return "lost_server";
         case bump_cause::admin:
             return "admin";
+        case bump_cause::event:
+            return "event";
         case bump_cause::other:
             return "other";
     }

@@ -33,8 +33,17 @@ using oid = std::uint32_t;
 enum class consistency : std::uint8_t { after_commit, linearizable };
 
 /// Why a slot was bumped last; for SHOW CACHE TABLES.
-enum class bump_cause : std::uint8_t { none, write, unknown_write, ddl, lost_server, admin, other };
-inline constexpr std::size_t bump_causes = 7;
+enum class bump_cause : std::uint8_t {
+    none,
+    write,
+    unknown_write,
+    ddl,
+    lost_server,
+    admin,
+    event,  ///< one of cache.events
+    other
+};
+inline constexpr std::size_t bump_causes = 8;
 
 /// The word SHOW CACHE TABLES prints; "" for none.
 const char* to_string(bump_cause cause);

@@ -377,6 +377,13 @@ private:
         get(out_.cache.redis, "cache.redis");
         for (const instance& each : instances("cache.rules"))
             rule(each);
+        for (const instance& each : instances("cache.events")) {
+            const std::string key = "cache.events." + key_step(each.name);
+            cache_event result;
+            get(result.tables, key + ".tables", "cache.events.*.tables");
+            get(result.rules, key + ".rules", "cache.events.*.rules");
+            out_.cache.events.emplace(each.name, std::move(result));
+        }
     }
 
     void rule(const instance& each) {

@@ -297,6 +297,15 @@ struct cache_rule {
     friend bool operator==(const cache_rule&, const cache_rule&) = default;
 };
 
+/// One of cache.events: what goes when it is told. The loader lets none pass that does nothing, and
+/// none with a rule that is not there.
+struct cache_event {
+    std::vector<std::string> tables;  // `t` or `s.t`
+    std::vector<std::string> rules;   // names
+
+    friend bool operator==(const cache_event&, const cache_event&) = default;
+};
+
 struct cache_options {
     std::size_t memory_bytes = 256U << 20U;
     std::size_t max_result_bytes = 4U << 20U;
@@ -304,6 +313,7 @@ struct cache_options {
     external_writers_source external_writers = external_writers_source::none;
     std::string redis;
     std::vector<cache_rule> rules;
+    std::map<std::string, cache_event, std::less<>> events;
 
     friend bool operator==(const cache_options&, const cache_options&) = default;
 };

@@ -69,8 +69,7 @@ void value_keeper::keep(
     const option& row, const std::string& key, const std::string& label, given_value given
 ) {
     // Under a section that is refused as a whole the refusal was told there.
-    const bool told_above =
-        row.path.starts_with("cache.functions.") || row.path.starts_with("cache.events.");
+    const bool told_above = row.path.starts_with("cache.functions.");
     if (!row.not_yet.empty() && !told_above) {
         const std::string text = canonical(row, given.held);
         const bool is_default = given.held == default_value(row);

@@ -195,6 +195,14 @@ std::vector<command_entry> make_table() {
          "name",
          "drops the entries of the rule",
          {}},
+        {invalidate_event,
+         "INVALIDATE EVENT",
+         admins,
+         1,
+         1,
+         "name",
+         "drops what the event of cache.events names",
+         {}},
         {invalidate_database,
          "INVALIDATE DATABASE",
          admins,
@@ -282,7 +290,6 @@ std::vector<command_entry> make_unsupported() {
         entry("SHOW QUERIES", "The slow log (slow_log.threshold) and /metrics tell of queries."),
         entry("SHOW SLOW", "Slow statements are in the slow log: slow_log.file."),
         entry("WARM", "Entries come with the first query that a rule admits."),
-        entry("INVALIDATE EVENT", "INVALIDATE TABLE, RULE, DATABASE or ALL."),
         entry(
             "SHOW FDS",
             "No process takes over the sockets of another: SHUTDOWN WAIT_FOR_CLIENTS with socket "

@@ -48,6 +48,7 @@ enum class command_id : std::uint8_t {
     explain_cache,
     invalidate_table,
     invalidate_rule,
+    invalidate_event,
     invalidate_database,
     invalidate_all,
     reload,

@@ -231,6 +231,7 @@ std::optional<result> console_phase::run(const command& what) {
             return explain(what);
         case command_id::invalidate_table:
         case command_id::invalidate_rule:
+        case command_id::invalidate_event:
         case command_id::invalidate_database:
         case command_id::invalidate_all:
             run_blocking([&cache, what, configuration] {

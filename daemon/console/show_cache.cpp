@@ -1,6 +1,7 @@
 #include "daemon/console/show_cache.hpp"
 
 #include "daemon/config/nearest.hpp"
+#include "daemon/invalidation.hpp"
 #include "protocol/sqlstate.hpp"
 
 #include <algorithm>
@@ -39,43 +40,6 @@ std::string hexadecimal(std::uint64_t v) {
     return shown;
 }
 
-result count_of(std::size_t entries) {
-    result r;
-    r.tag = "INVALIDATE " + std::to_string(entries);
-    return r;
-}
-
-result answer_invalidate_table(querycache::cache& cache, const std::string& table) {
-    const auto done = invalidate_table(cache, table);
-    result r = count_of(done.entries);
-    if (!done.is_known) {
-        // Not an error: a script must not fail because the catalog is not loaded yet.
-        r.notices.push_back(
-            {"WARNING",
-             "no database known to the cache has a table \"" + table + "\"",
-             "No entry can depend on it.",
-             "Tables are named t or schema.t, in lower case unless quoted; SHOW CACHE TABLES lists "
-             "them."}
-        );
-    }
-    return r;
-}
-
-result invalidate_rule(querycache::cache& cache, const std::string& rule) {
-    if (cache.knows_rule(rule)) return count_of(cache.invalidate_rule(rule));
-    const auto rules = cache.rules();
-    std::vector<std::string_view> known;
-    for (const auto& one : rules->rules())
-        known.push_back(one.source.name);
-    std::string hint = "SHOW CACHE lists the rules.";
-    if (const auto near = config::nearest(rule, known); !near.empty()) {
-        hint.insert(0, did_you_mean(near));
-    }
-    return result::of_error(
-        make_error(sqlstate::undefined_object, "no cache rule \"" + rule + "\"", std::move(hint))
-    );
-}
-
 client_error unknown_database(const std::string& name, const config::config& configuration) {
     std::vector<std::string_view> known;
     for (const auto& [one, entry] : configuration.databases)
@@ -91,30 +55,20 @@ client_error unknown_database(const std::string& name, const config::config& con
     );
 }
 
-result invalidate_database(
-    querycache::cache& cache, const std::string& name, const config::config& configuration
-) {
-    const auto* const entry = configuration.find_database(name);
-    if (entry == nullptr) return result::of_error(unknown_database(name, configuration));
-    // Two clusters may have databases of one name: dropping too much does no harm.
-    const auto server_name = entry->server_dbname(name);
-    std::size_t entries = 0;
-    bool is_known = false;
-    for (auto* const one : cache.databases()) {
-        if (one->name() != server_name) continue;
-        is_known = true;
-        entries += cache.invalidate_database(*one);
+invalidation_target target_of(const command& what) {
+    // Only tables have names as SQL folds them.
+    switch (what.entry->id) {
+        case command_id::invalidate_table:
+            return {invalidation_kind::table, what.arguments[0].folded};
+        case command_id::invalidate_rule:
+            return {invalidation_kind::rule, what.arguments[0].text};
+        case command_id::invalidate_event:
+            return {invalidation_kind::event, what.arguments[0].text};
+        case command_id::invalidate_database:
+            return {invalidation_kind::database, what.arguments[0].text};
+        default:
+            return {};
     }
-    result r = count_of(entries);
-    if (!is_known) {
-        r.notices.push_back(
-            {"NOTICE",
-             "nothing of database \"" + name + "\" has been cached since the start",
-             "",
-             ""}
-        );
-    }
-    return r;
 }
 
 std::vector<std::string> words_of(sql::reason_set reasons) {
@@ -204,22 +158,40 @@ std::vector<notice> cache_problem_notices(const std::vector<std::string>& proble
     return notices;
 }
 
-table_invalidation invalidate_table(querycache::cache& cache, const std::string& table) {
-    const bool is_known = cache.knows_table(table);
-    return {cache.invalidate_table(table), is_known};
-}
-
 result invalidate(
     querycache::cache& cache, const command& what, const config::config& configuration
 ) {
-    if (what.entry->id == command_id::invalidate_all) return count_of(cache.invalidate_all());
-    if (what.entry->id == command_id::invalidate_table) {
-        return answer_invalidate_table(cache, what.arguments[0].folded);
+    const auto target = target_of(what);
+    auto done = daemon::invalidate(cache, target, configuration);
+    if (!done.problem.empty()) {
+        const bool is_database = target.kind == invalidation_kind::database;
+        return result::of_error(make_error(
+            is_database ? sqlstate::invalid_catalog_name : sqlstate::undefined_object,
+            std::move(done.problem),
+            std::move(done.hint)
+        ));
     }
-    if (what.entry->id == command_id::invalidate_rule) {
-        return invalidate_rule(cache, what.arguments[0].text);
+    result r;
+    r.tag = "INVALIDATE " + std::to_string(done.entries);
+    for (const auto& table : done.unknown_tables) {
+        // Not an error: a script must not fail because the catalog is not loaded yet.
+        r.notices.push_back(
+            {"WARNING",
+             "no database known to the cache has a table \"" + table + "\"",
+             "No entry can depend on it.",
+             "Tables are named t or schema.t, in lower case unless quoted; SHOW CACHE TABLES lists "
+             "them."}
+        );
     }
-    return invalidate_database(cache, what.arguments[0].text, configuration);
+    if (done.is_unused) {
+        r.notices.push_back(
+            {"NOTICE",
+             "nothing of database \"" + target.name + "\" has been cached since the start",
+             "",
+             ""}
+        );
+    }
+    return r;
 }
 
 std::variant<explain_request, client_error> parse_explain(

@@ -21,15 +21,6 @@ namespace weir::daemon::console {
 /// A WARNING a line of cache_databases::problems().
 [[nodiscard]] std::vector<notice> cache_problem_notices(const std::vector<std::string>& problems);
 
-/// INVALIDATE TABLE, for the console and for HTTP. Done when it returns.
-struct table_invalidation {
-    std::size_t entries = 0;
-    bool is_known = false;  ///< some database that the cache knows has the table
-};
-[[nodiscard]] table_invalidation invalidate_table(
-    querycache::cache& cache, const std::string& table
-);
-
 /// INVALIDATE in all its forms; the tag tells the entries. Done when it returns.
 [[nodiscard]] result invalidate(
     querycache::cache& cache, const command& what, const config::config& configuration

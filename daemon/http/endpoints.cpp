@@ -8,7 +8,9 @@
 
 #include <boost/json.hpp>
 
+#include <array>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -129,44 +131,74 @@ route post_with_token(std::string hint, std::function<std::string()> token, post
     return out;
 }
 
-/// The body {"table": "NAME"}; nothing when it is anything else.
-std::optional<std::string> table_of(std::string_view body) {
+constexpr std::string_view invalidate_form =
+    "{\"table\": \"NAME\"}, {\"rule\": \"NAME\"}, {\"event\": \"NAME\"}, {\"database\": \"NAME\"} "
+    "or "
+    "{\"all\": true}";
+
+constexpr std::array<std::pair<std::string_view, invalidation_scope>, 4> named_scopes{{
+    {"table", invalidation_scope::table},
+    {"rule", invalidation_scope::rule},
+    {"event", invalidation_scope::event},
+    {"database", invalidation_scope::database},
+}};
+
+/// A body of one of the forms above; nothing when it is anything else.
+std::optional<invalidation_request> parse_invalidate(std::string_view body) {
     boost::system::error_code error;
     const auto parsed = boost::json::parse({body.data(), body.size()}, error);
     if (error || !parsed.is_object() || parsed.get_object().size() != 1) return std::nullopt;
-    const auto* const table = parsed.get_object().if_contains("table");
-    if (table == nullptr || !table->is_string() || table->get_string().empty()) {
-        return std::nullopt;
+    const auto& [key, value] = *parsed.get_object().begin();
+    if (key == "all") {
+        if (!value.is_bool() || !value.get_bool()) return std::nullopt;
+        return invalidation_request{};
     }
-    return std::string(table->get_string());
+    for (const auto& [word, scope] : named_scopes) {
+        if (std::string_view(key.data(), key.size()) != word) continue;
+        if (!value.is_string() || value.get_string().empty()) return std::nullopt;
+        const auto& name = value.get_string();
+        return invalidation_request{scope, std::string(name.data(), name.size())};
+    }
+    return std::nullopt;
 }
 
 response invalidate_response(
     const post_request& request,
-    const std::function<invalidation(const std::string& table)>& invalidate
+    const std::function<invalidation(const invalidation_request&)>& invalidate
 ) {
-    const auto table = table_of(request.body);
-    if (!table) {
+    const auto wanted = parse_invalidate(request.body);
+    if (!wanted) {
         return failed(
             400,
-            "the body is not {\"table\": \"NAME\"}",
-            "NAME is t or schema.t as in PostgreSQL's catalog; INVALIDATE RULE, DATABASE and ALL "
-            "are "
-            "commands of the admin console"
+            "the body is not JSON of the right form",
+            "send " + std::string(invalidate_form) +
+                "; a table is t or schema.t as in PostgreSQL's catalog"
         );
     }
-    const auto done = invalidate(*table);
-    if (!done.is_known) {
+    const auto done = invalidate(*wanted);
+    if (!done.problem.empty()) return failed(404, done.problem, done.hint);
+    if (wanted->scope == invalidation_scope::table && !done.unknown_tables.empty()) {
         return failed(
             404,
-            "no database known to the cache has a table \"" + *table + "\"",
+            "no database known to the cache has a table \"" + wanted->name + "\"",
             "no entry depends on it; SHOW CACHE TABLES in the admin console lists the tables, "
-            "names "
-            "are in lower case unless they were quoted"
+            "names are in lower case unless they were quoted"
         );
     }
     insight::json_writer json;
-    json.begin_object().key("table").text(*table).key("entries").number(done.entries).end_object();
+    json.begin_object();
+    for (const auto& [word, scope] : named_scopes) {
+        if (scope == wanted->scope) json.key(word).text(wanted->name);
+    }
+    if (wanted->scope == invalidation_scope::all) json.key("all").boolean(true);
+    json.key("entries").number(done.entries);
+    if (!done.unknown_tables.empty()) {
+        json.key("unknown_tables").begin_array();
+        for (const auto& table : done.unknown_tables)
+            json.text(table);
+        json.end_array();
+    }
+    json.end_object();
     return json_response(200, json.take());
 }
 
@@ -207,7 +239,7 @@ route_table make_routes(endpoint_sources sources) {
         return json_response(200, breakers());
     });
     routes["/invalidate"] = post_with_token(
-        "POST {\"table\": \"NAME\"} with the bearer token of http.token",
+        "POST " + std::string(invalidate_form) + " with the bearer token of http.token",
         sources.token,
         [invalidate = std::move(sources.invalidate)](const post_request& request) {
             return invalidate_response(request, invalidate);

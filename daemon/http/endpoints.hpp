@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace weir::daemon::http {
 
@@ -23,9 +24,18 @@ struct reload_outcome {
     std::string problems = {};  ///< one a line
 };
 
+/// What POST /invalidate asks for; the fields' own words.
+enum class invalidation_scope : std::uint8_t { table, rule, event, database, all };
+struct invalidation_request {
+    invalidation_scope scope = invalidation_scope::all;
+    std::string name = {};  ///< of all: empty
+};
+
 struct invalidation {
-    bool is_known = false;  ///< some database has the table
-    std::size_t entries = 0;
+    std::size_t entries = 0;   ///< that went
+    std::string problem = {};  ///< the name leads nowhere and nothing was done; empty = done
+    std::string hint = {};     ///< what to do about it
+    std::vector<std::string> unknown_tables = {};  ///< done, but no database has them
 };
 
 /// All must be set.
@@ -39,7 +49,7 @@ struct endpoint_sources {
     std::string version;
     std::function<std::string()> token;  ///< of POST; empty = POST is refused
     std::function<reload_outcome()> reload;
-    std::function<invalidation(const std::string& table)> invalidate;
+    std::function<invalidation(const invalidation_request&)> invalidate;
 };
 
 /// /metrics /health /ready /stats.json /cache/stats /slow /circuit-breakers and the page at /, and

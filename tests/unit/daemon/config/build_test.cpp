@@ -114,6 +114,11 @@ std::string file_with(const option& row, const std::string& value) {
         for (const auto& [key, held] : rule)
             text += key + ": " + held + ", ";
         text += "}]}\n";
+    } else if (path.starts_with("cache.events.*.")) {
+        path.erase(0, std::string("cache.events.*.").size());
+        const std::string other = path == "tables" ? "rules: shop" : "tables: x";
+        text = "cache: {rules: [{name: shop, tables: [x]}], events: {a.b: {" + other + ", " + path +
+               ": " + value + "}}}\n";
     } else {
         std::string closing;
         std::string rest = path;

@@ -86,6 +86,21 @@ TEST(Relations, AreToldAtTheValueToChange) {
         {"cache: {rules: [{name: a, pattern: '(?<=x)y'}]}",
          "t.yaml:1:36: cache.rules[0].pattern: bad regular expression: invalid perl operator: "
          "(?<; the syntax is RE2's: no look-around, no back-references"},
+        {"cache: {events: {a.b: {}}}",
+         "t.yaml:1:18: cache.events.\"a.b\": does nothing; give at least one of tables, rules"},
+        {"cache: {events: {a: {tables: [], rules: []}}}",
+         "t.yaml:1:18: cache.events.a: does nothing; give at least one of tables, rules"},
+        {"cache: {events: {a: {tables: [x, shop.public.y]}}}",
+         "t.yaml:1:34: cache.events.a.tables: not a name: \"shop.public.y\"; write name or "
+         "schema.name"},
+        {"cache: {events: {a: {tables: .y}}}",
+         "t.yaml:1:30: cache.events.a.tables: not a name: \".y\"; write name or schema.name"},
+        {"cache: {rules: [{name: dashboards, tables: [x]}], events: {a: {rules: [dashboard]}}}",
+         "t.yaml:1:72: cache.events.a.rules: \"dashboard\" is no rule of cache.rules; did you mean "
+         "\"dashboards\"?"},
+        {"cache: {events: {a: {tables: [x], rules: [none]}}}",
+         "t.yaml:1:43: cache.events.a.rules: \"none\" is no rule of cache.rules; add the rule, or "
+         "take the name out of the event"},
         {"slow_log: {file: /nowhere/x/slow.json}",
          "t.yaml:1:18: slow_log.file: the folder /nowhere/x does not exist"},
         {"log: {file: /nowhere/x/log}",

@@ -152,8 +152,6 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
         {"cache: {functions: {f: {writes: [a]}}}",
          "1:21: cache.functions.f: " + tail + "remove it"},
         {"cache: {functions: {f: {}}}", "1:21: cache.functions.f: " + tail + "remove it"},
-        {"cache: {events: {a.b: {tables: [a]}}}",
-         "1:18: cache.events.\"a.b\": " + tail + "remove it and use INVALIDATE TABLE"},
         {"cache: {rules: [{name: a, tables: [x], in_transaction: until_write}]}",
          "1:56: cache.rules[0].in_transaction: \"until_write\" " + tail + "use never"},
         {"cache: {rules: [{name: a, tables: [x], stale_while_revalidate: 1s}]}",

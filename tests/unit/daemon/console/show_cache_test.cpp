@@ -71,6 +71,35 @@ TEST(Invalidate, RefusesAnUnknownRuleAndNamesTheNearest) {
     EXPECT_NE(r.error->hint.find("goods"), std::string::npos);
 }
 
+TEST(Invalidate, RefusesAnUnknownEventAndListsTheKnown) {
+    querycache::cache cache{{}};
+    config::config configuration;
+    const auto none = invalidate(cache, parse("INVALIDATE EVENT e"), configuration);
+    ASSERT_TRUE(none.error);
+    EXPECT_NE(none.error->hint.find("cache.events"), std::string::npos) << none.error->hint;
+    configuration.cache.events["order.created"].tables = {"orders"};
+    configuration.cache.events["stock"].tables = {"goods"};
+    const auto r = invalidate(cache, parse("INVALIDATE EVENT order.create"), configuration);
+    ASSERT_TRUE(r.error);
+    EXPECT_EQ(r.error->sqlstate, "42704");
+    EXPECT_EQ(
+        r.error->hint,
+        "Did you mean order.created? The events of cache.events are: order.created, stock."
+    );
+}
+
+TEST(Invalidate, CarriesOutAnEventAndWarnsOfATableThatNobodyKnows) {
+    querycache::cache cache{{}};
+    cache.set_rules(one_rule());
+    config::config configuration;
+    configuration.cache.events["order.created"] = {{"orders"}, {"goods"}};
+    const auto r = invalidate(cache, parse("INVALIDATE EVENT order.created"), configuration);
+    ASSERT_FALSE(r.error);
+    EXPECT_EQ(r.tag, "INVALIDATE 0");
+    ASSERT_EQ(r.notices.size(), 1U);
+    EXPECT_NE(r.notices[0].message.find("\"orders\""), std::string::npos);
+}
+
 TEST(Invalidate, RefusesADatabaseThatIsNotConfigured) {
     querycache::cache cache{{}};
     const auto configuration = configuration_of({"shop"});

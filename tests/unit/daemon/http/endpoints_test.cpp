@@ -13,6 +13,9 @@ struct endpoint_routes : testing::Test {
     reload_outcome reloaded;
     int reloads = 0;
     std::string invalidated;
+    invalidation_scope scope = invalidation_scope::all;
+    int invalidations = 0;
+    invalidation invalidation_answer{3};
     route_table routes = make_routes({
         [] { return std::string{"metrics\n"}; },
         [this] { return found; },
@@ -26,9 +29,11 @@ struct endpoint_routes : testing::Test {
             ++reloads;
             return reloaded;
         },
-        [this](const std::string& table) {
-            invalidated = table;
-            return invalidation{table != "no_such", 3};
+        [this](const invalidation_request& asked) {
+            invalidated = asked.name;
+            scope = asked.scope;
+            ++invalidations;
+            return invalidation_answer;
         },
     });
 
@@ -118,9 +123,43 @@ TEST_F(endpoint_routes, InvalidateTellsTheEntries) {
     EXPECT_EQ(given.status, 200U);
     EXPECT_EQ(given.body, "{\"table\":\"public.orders\",\"entries\":3}\n");
     EXPECT_EQ(invalidated, "public.orders");
+    EXPECT_EQ(scope, invalidation_scope::table);
+    invalidation_answer = {0, {}, {}, {"no_such"}};
     const auto unknown = post("/invalidate", "Bearer s3cret", R"({"table": "no_such"})");
     EXPECT_EQ(unknown.status, 404U);
     EXPECT_NE(unknown.body.find("no_such"), std::string::npos);
+}
+
+TEST_F(endpoint_routes, InvalidateKnowsAllThatTheConsoleKnows) {
+    const std::vector<std::pair<std::string, invalidation_scope>> scopes = {
+        {"table", invalidation_scope::table},
+        {"rule", invalidation_scope::rule},
+        {"event", invalidation_scope::event},
+        {"database", invalidation_scope::database}};
+    for (const auto& [word, wanted] : scopes) {
+        invalidation_answer = invalidation{3};
+        const auto body = "{\"" + word + "\":\"a.b\"}";
+        const auto given = post("/invalidate", "Bearer s3cret", body);
+        EXPECT_EQ(given.status, 200U) << word;
+        EXPECT_EQ(given.body, "{\"" + word + "\":\"a.b\",\"entries\":3}\n");
+        EXPECT_EQ(invalidated, "a.b");
+        EXPECT_EQ(scope, wanted) << word;
+        invalidation_answer = {0, "no such thing", "Did you mean a.c?"};
+        const auto unknown = post("/invalidate", "Bearer s3cret", body);
+        EXPECT_EQ(unknown.status, 404U) << word;
+        EXPECT_EQ(unknown.body, "{\"error\":\"no such thing\",\"hint\":\"Did you mean a.c?\"}\n");
+    }
+    invalidation_answer = {7, {}, {}, {"t"}};
+    EXPECT_EQ(
+        post("/invalidate", "Bearer s3cret", R"({"event": "e"})").body,
+        "{\"event\":\"e\",\"entries\":7,\"unknown_tables\":[\"t\"]}\n"
+    );
+    invalidation_answer = invalidation{7};
+    EXPECT_EQ(
+        post("/invalidate", "Bearer s3cret", R"({"all": true})").body,
+        "{\"all\":true,\"entries\":7}\n"
+    );
+    EXPECT_EQ(scope, invalidation_scope::all);
 }
 
 TEST_F(endpoint_routes, InvalidateTakesNoOtherBody) {
@@ -137,12 +176,18 @@ TEST_F(endpoint_routes, InvalidateTakesNoOtherBody) {
           R"({"table": null})",
           R"({"tabel": "orders"})",
           R"({"table": "orders", "rule": "r"})",
+          R"({"all": false})",
+          R"({"all": "true"})",
+          R"({"all": true, "table": "t"})",
+          R"({"event": ["a"]})",
+          R"({"rule": ""})",
           R"({"table": "orders"} x)"}) {
         const auto given = post("/invalidate", "Bearer s3cret", body);
         EXPECT_EQ(given.status, 400U) << body;
         EXPECT_NE(given.body.find("table"), std::string::npos) << body;
     }
     EXPECT_EQ(post("/invalidate", "Bearer s3cret", std::string(60'000, '[')).status, 400U);
+    EXPECT_EQ(invalidations, 0);
     EXPECT_EQ(invalidated, "");
 }
 
