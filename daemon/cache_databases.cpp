@@ -34,9 +34,11 @@ void put_out_of_date(const catalog_loader& loader) {
 }  // namespace
 
 cache_databases::cache_databases(
-    querycache::cache& cache, std::function<void(const std::string& database)> announce
+    querycache::cache& cache,
+    std::function<void(const std::string& database)> announce,
+    std::function<void(querycache::database_state& database, const std::string& event)> told
 )
-    : cache_{cache}, announce_{std::move(announce)} {}
+    : cache_{cache}, announce_{std::move(announce)}, told_{std::move(told)} {}
 
 cache_databases::~cache_databases() {
     stop();
@@ -105,6 +107,7 @@ void cache_databases::start_loader(
         [this] { announce_(""); },
         [this, dbname] { return unsettled(dbname); },
         [this, dbname] { refresh_group(dbname); },
+        told_,
         poll_interval};
     group.push_back(std::make_unique<catalog_loader>(std::move(around), target));
     follow(database, *group.back());

@@ -33,8 +33,12 @@ class cache_databases {
 public:
     /// `announce` makes all workers adopt a database by its name, with "" every session whatever
     /// its database, and returns when they have; the workers must run until stop() has returned.
+    /// `told`: some session of the database has said NOTIFY pgweir, 'EVENT'; called on the thread
+    /// of its control connection.
     cache_databases(
-        querycache::cache& cache, std::function<void(const std::string& database)> announce
+        querycache::cache& cache,
+        std::function<void(const std::string& database)> announce,
+        std::function<void(querycache::database_state& database, const std::string& event)> told
     );
     ~cache_databases();
 
@@ -88,6 +92,7 @@ private:
 
     querycache::cache& cache_;
     const std::function<void(const std::string&)> announce_;
+    const std::function<void(querycache::database_state&, const std::string&)> told_;
     std::mutex lock_;
     bool stopped_ = false;  // guarded by lock_
     /// By PostgreSQL's name of the database; in a group one for each list of addresses. Guarded by

@@ -147,15 +147,20 @@ running_daemon::running_daemon(config::config_ptr configuration)
     : config_{std::move(configuration)},
       slow_{make_slow_options(*config_)},
       cache_{make_cache_limits(*config_, thread_count(*config_))},
+      events_{cache_, [this] { return this->configuration(); }},
       parsers_{1},
       blocking_{2},
       signals_{main_},
       sweeper_{main_},
       drain_timer_{main_},
       http_timer_{main_} {
-    cached_ = std::make_unique<cache_databases>(cache_, [this](const std::string& database) {
-        announce(database);
-    });
+    cached_ = std::make_unique<cache_databases>(
+        cache_,
+        [this](const std::string& database) { announce(database); },
+        [this](querycache::database_state& database, const std::string& event) {
+            events_.carry_out(database, event);
+        }
+    );
     // The loops must exist before the directory, the directory before the workers that use it: so
     // the services come first, with references to what is filled in next.
     std::vector<pool::event_loop*> loops;

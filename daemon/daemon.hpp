@@ -23,6 +23,7 @@
 #include "daemon/net/listener.hpp"
 #include "daemon/net/succession.hpp"
 #include "daemon/net/worker.hpp"
+#include "daemon/notified_events.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/removed_databases.hpp"
 #include "daemon/services.hpp"
@@ -120,6 +121,7 @@ private:
     insight::slow_log slow_;
     console::stats_periods stats_{std::chrono::steady_clock::now()};
     querycache::cache cache_;
+    notified_events events_;
     querycache::sql::parser_pool parsers_;
     pool::cancel_registry cancels_;
     pool::statement_registry statements_;

@@ -153,6 +153,9 @@ bool catalog_loader::follow(control_connection& connection) {
         if (!placed_.exchange(true)) around_.placed();
         return false;
     }
+    // Before place(), which drops everything: what was told before is contained in that, what is
+    // told after comes in.
+    listen(connection);
     place(facts.identity, facts.name);
     bool is_current = load(connection);
     while (await_load(connection, is_current))
@@ -222,7 +225,33 @@ bool catalog_loader::load(control_connection& connection) {
     return is_current;
 }
 
+void catalog_loader::listen(control_connection& connection) {
+    try {
+        connection.listen();
+    } catch (const pqxx::sql_error& error) {
+        // The cache's promise does not hang on it.
+        if (std::exchange(is_deaf_, true)) return;
+        std::string why = error.what();
+        std::replace(why.begin(), why.end(), '\n', ' ');
+        log_warning(
+            "cache of {}: events that are told with NOTIFY are not heard, INVALIDATE EVENT at the "
+            "console works: {}",
+            database_,
+            why
+        );
+    }
+}
+
+bool catalog_loader::hear(control_connection& connection) {
+    std::vector<std::string> events;
+    const bool is_alive = connection.take_in(events);
+    for (const auto& event : events)
+        around_.told(*state_.load(), event);
+    return is_alive;
+}
+
 bool catalog_loader::await_load(control_connection& connection, bool is_current) {
+    if (!hear(connection)) return false;
     const auto poll_due = clock::now() + around_.poll_interval;
     while (!wakeup_.is_ending()) {
         auto due = poll_due;
@@ -236,7 +265,7 @@ bool catalog_loader::await_load(control_connection& connection, bool is_current)
         }
         due = std::max(due, loaded_at_ + 2 * load_took_);
         if (clock::now() >= due) return true;
-        if (wakeup_.wait(connection.sock(), POLLIN, due) && !connection.is_alive()) return false;
+        if (wakeup_.wait(connection.sock(), POLLIN, due) && !hear(connection)) return false;
     }
     return false;
 }

@@ -47,6 +47,8 @@ public:
         std::function<std::string()> missing;
         /// is_placed() has changed to true.
         std::function<void()> placed;
+        /// Some session of the database has said NOTIFY pgweir, 'EVENT'.
+        std::function<void(querycache::database_state& database, const std::string& event)> told;
         std::chrono::milliseconds poll_interval;
     };
 
@@ -92,6 +94,10 @@ private:
     void place(const querycache::database_identity& identity, const std::string& name);
     /// Whether the snapshot is current now.
     bool load(control_connection& connection);
+    /// Hears what sessions of the database tell with NOTIFY from here on.
+    void listen(control_connection& connection);
+    /// Does what was told. False: the connection is lost.
+    bool hear(control_connection& connection);
     /// Sleeps until a load is due. False: the connection is lost, or the thread is to end.
     bool await_load(control_connection& connection, bool is_current);
     void back_off(std::chrono::milliseconds duration);
@@ -116,6 +122,7 @@ private:
 
     // The thread's own.
     bool is_working_ = false;  // a load has succeeded since the last problem
+    bool is_deaf_ = false;     // a server has refused LISTEN, which was told
     clock::time_point loaded_at_{};
     clock::duration load_took_{};
 

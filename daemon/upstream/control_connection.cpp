@@ -11,11 +11,13 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <libpq-fe.h>
+#include <memory>
 #include <new>
 #include <set>
 #include <string_view>
@@ -231,6 +233,7 @@ interruptible_connect::handle interruptible_connect::do_startconnect(handle exis
             give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
         }
     }
+    made_ = connection;
     return connection;
 }
 
@@ -325,14 +328,25 @@ querycache::catalog_rows control_connection::read_catalog() {
     return rows;
 }
 
-bool control_connection::is_alive() {
+void control_connection::listen() {
     const notices_to_log quiet(*this);
-    try {
-        get_notifs();
-    } catch (const pqxx::broken_connection&) {
-        return false;
+    pqxx::nontransaction work(*this);
+    work.exec("LISTEN pgweir");
+}
+
+bool control_connection::take_in(std::vector<std::string>& events) {
+    // libpq's own calls: a receiver of libpqxx asks the server once more, at its end, too.
+    const notices_to_log quiet(*this);
+    if (!is_open()) return false;
+    PGconn* const connection = policy_.made();
+    const bool is_alive = PQconsumeInput(connection) == 1 && is_open();
+    while (PGnotify* const told = PQnotifies(connection)) {
+        const std::unique_ptr<PGnotify, void (*)(void*)> held(told, &PQfreemem);
+        if (std::string_view(told->relname) != "pgweir") continue;
+        if (std::find(events.begin(), events.end(), told->extra) == events.end())
+            events.emplace_back(told->extra);
     }
-    return is_open();
+    return is_alive;
 }
 
 }  // namespace weir::daemon

@@ -12,6 +12,7 @@
 #include <pqxx/connectionpolicy>
 
 #include <string>
+#include <vector>
 
 namespace weir::daemon {
 
@@ -38,9 +39,12 @@ public:
     /// Throws pqxx::broken_connection with libpq's reason. A connection that was lost is not made
     /// again silently: what is behind it may have changed.
     handle do_startconnect(handle existing) override;
+    /// What do_startconnect() made, which libpqxx owns; null before.
+    [[nodiscard]] handle made() const { return made_; }
 
 private:
     loader_wakeup& wakeup_;
+    handle made_ = nullptr;
     bool is_used_ = false;
 };
 
@@ -57,8 +61,12 @@ public:
     /// All of these throw pqxx::failure when the server refuses or is gone.
     [[nodiscard]] server_facts ask_facts();
     [[nodiscard]] querycache::catalog_rows read_catalog();
-    /// Takes in what the server has sent by itself. False: the connection is lost.
-    [[nodiscard]] bool is_alive();
+    /// From the commit of this on notifications of the channel pgweir come in.
+    void listen();
+    /// Takes in what the server has sent by itself, and appends what it was told of the channel
+    /// pgweir, each text once. Also needed after questions, with whose answers notifications come
+    /// in: the socket does not tell of those any more. False: the connection is lost.
+    [[nodiscard]] bool take_in(std::vector<std::string>& events);
 
     [[nodiscard]] const std::string& address() const { return address_; }
 

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace weir::daemon {
 namespace {
 
@@ -47,6 +51,57 @@ TEST(CacheDatabases, NamesOverTheSameAddressShareOneConnection) {
     state.versions().catalog()->bump(querycache::bump_cause::ddl);
     world.databases.refresh("alias", true);
     test::wait_until([&] { return state.snapshot_serial() > before; }, "a load for the alias");
+}
+
+TEST(CacheDatabases, HearsWhatADatabaseNotifies) {
+    make_database("shop");
+    make_database("other");
+    loader_world world;
+    world.loaded("shop");
+    world.loaded("other");
+    postgres().execute("NOTIFY elsewhere, 'not.for.us'", "shop");
+    postgres().execute("NOTIFY pgweir, 'order.created'", "shop");
+    postgres().execute("SELECT pg_notify('pgweir', 'it''s')", "other");
+    postgres().execute("NOTIFY pgweir", "other");
+    test::wait_until([&] { return world.events_so_far().size() >= 3; }, "the events");
+    auto events = world.events_so_far();
+    std::sort(events.begin(), events.end());
+    EXPECT_EQ(events, (std::vector<std::string>{"other ", "other it's", "shop order.created"}));
+}
+
+TEST(CacheDatabases, HearsWhatComesInWithTheCatalog) {
+    // What is sent while the loader asks comes in with the answers: poll() says nothing of it then.
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    for (int n = 0; n < 20; ++n) {
+        state.versions().catalog()->bump(querycache::bump_cause::ddl);
+        world.databases.refresh("shop", true);
+        postgres().execute("NOTIFY pgweir, 'e" + std::to_string(n) + "'", "shop");
+    }
+    test::wait_until(
+        [&] { return world.events_so_far().size() == 20; },
+        [&] { return "20 events, not " + std::to_string(world.events_so_far().size()); }
+    );
+}
+
+TEST(CacheDatabases, HearsAgainAfterTheConnectionWasLost) {
+    make_database("shop");
+    loader_world world;
+    auto& state = world.loaded("shop");
+    const auto before = state.versions().everything()->version();
+    postgres().execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+        "'pgweir-control' AND datname = 'shop'"
+    );
+    // What is notified from here on is contained in this, or heard.
+    test::wait_until(
+        [&] { return state.versions().everything()->version() > before; },
+        "everything to be dropped"
+    );
+    postgres().execute("NOTIFY pgweir, 'again'", "shop");
+    test::wait_until([&] { return world.events_so_far().size() == 1; }, "the event");
+    EXPECT_EQ(world.events_so_far(), std::vector<std::string>{"shop again"});
 }
 
 TEST(CacheDatabases, WithoutRulesNothingIsAsked) {

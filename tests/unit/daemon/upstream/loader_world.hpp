@@ -16,10 +16,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 namespace weir::daemon {
 
@@ -103,11 +105,23 @@ struct loader_world {
     querycache::cache cache{querycache::cache_limits{}};
     std::atomic<int> announcements{0};
     std::function<void()> on_announce = [] {};
-    cache_databases databases{cache, [this](const std::string&) {
-                                  std::thread worker([this] { on_announce(); });
-                                  worker.join();
-                                  ++announcements;
-                              }};
+    std::mutex lock;
+    std::vector<std::string> events;  // guarded by lock; "DATABASE EVENT" as they were told
+    cache_databases databases{
+        cache,
+        [this](const std::string&) {
+            std::thread worker([this] { on_announce(); });
+            worker.join();
+            ++announcements;
+        },
+        [this](querycache::database_state& database, const std::string& event) {
+            const std::lock_guard guard(lock);
+            events.push_back(database.name() + " " + event);
+        }};
+    std::vector<std::string> events_so_far() {
+        const std::lock_guard guard(lock);
+        return events;
+    }
 };
 
 /// How long stop() takes.
