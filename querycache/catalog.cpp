@@ -58,6 +58,8 @@ void catalog::index_links() {
 void catalog::index_functions() {
     for (const auto& b : rows_.builtins)
         builtins_by_oid_.emplace(b.id, &b);
+    for (const auto& k : rows_.known_writes)
+        known_writes_.emplace(k.function, &k);
     for (const auto& f : rows_.functions) {
         if (f.user_made) {
             functions_by_oid_.emplace(f.id, &f);
@@ -137,8 +139,16 @@ user_functions catalog::find_functions(
         if (!schema.empty() && f->schema != schema) continue;
         if (arguments < f->fewest || arguments > f->most) continue;
         result.any = true;
-        result.runs_code |= f->runs_code;
         result.impure |= !f->is_pure;
+        if (!f->runs_code) continue;
+        const auto known = known_writes_.find(f->id);
+        if (known == known_writes_.end()) {
+            result.runs_code = true;
+        } else {
+            result.writes_known = true;
+            const auto& writes = known->second->writes;
+            result.writes.insert(result.writes.end(), writes.begin(), writes.end());
+        }
     }
     return result;
 }

@@ -30,8 +30,10 @@ struct resolution {
 /// What user-made functions of one name and number of arguments there are.
 struct user_functions {
     bool any = false;
-    bool runs_code = false;  ///< one of them
-    bool impure = false;     ///< one of them
+    bool runs_code = false;     ///< one of them does, and it is not known what it writes
+    bool impure = false;        ///< one of them
+    bool writes_known = false;  ///< one of them runs code that is known
+    std::vector<sql::relation_name> writes;  ///< of all of those
 };
 
 /// What a read of a relation stands on.
@@ -147,6 +149,8 @@ private:
     [[nodiscard]] const relation_links& links(oid relation) const;
     /// Whether the builtin or user-made function may write, or is not known.
     [[nodiscard]] bool may_write(oid function) const;
+    /// Whether a stored expression is understood and calls nothing that may write.
+    [[nodiscard]] bool is_harmless(const node_tree& tree) const;
     void index_links();
     void index_functions();
     void index_operators();
@@ -159,6 +163,7 @@ private:
     std::unordered_map<oid, relation_links> links_;
     std::unordered_map<oid, const function_row*> functions_by_oid_;
     std::unordered_map<oid, const builtin_row*> builtins_by_oid_;
+    std::unordered_map<oid, const known_writes_row*> known_writes_;
     std::unordered_map<oid, oid> operator_functions_;
     std::unordered_map<std::string_view, std::vector<const function_row*>> user_functions_;
     std::unordered_set<std::string_view> builtin_functions_;

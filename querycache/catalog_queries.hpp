@@ -14,7 +14,7 @@ SELECT s.system_identifier::pg_catalog.text, d.oid, d.datname
  WHERE d.datname = pg_catalog.current_database())sql";
 
 /// -> the code: functions that may write tables or change the session, as one oid[] in text, which
-/// is $1 of the queries below.
+/// is $1 of the queries below. (Once the sources are read, without those that are harmless.)
 ///
 /// Of what came after initdb that is every function but those of extensions that are trusted:
 ///  * C code that is declared immutable. An extension that writes in it breaks PostgreSQL too.
@@ -195,9 +195,9 @@ SELECT r.ev_class, r.ev_type = '1', pg_catalog.concat(r.ev_qual, ' ', r.ev_actio
   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
  WHERE c.oid >= 16384 AND c.relkind <> 'm' AND r.ev_enabled <> 'D')sql";
 
-/// -> trigger_row, all members in order.
+/// -> trigger_row, all members in order; the condition as the text of a tree.
 inline constexpr const char* triggers = R"sql(
-SELECT t.tgrelid, p.oid, n.nspname, p.proname
+SELECT t.tgrelid, p.oid, n.nspname, p.proname, t.tgqual
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -214,6 +214,32 @@ SELECT p.oid, p.proname,
 /// -> operator_function_row: users' own operators.
 inline constexpr const char* operator_functions = R"sql(
 SELECT oid, oprcode::pg_catalog.oid FROM pg_catalog.pg_operator WHERE oid >= 16384)sql";
+
+/// -> source_row, all members in order, of the functions of the code $1 whose language is read.
+/// (Of a function with a body in standard SQL there is no source.)
+inline constexpr const char* sources = R"sql(
+SELECT p.oid, l.lanname = 'sql', p.prosrc, p.proargdefaults
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+ WHERE p.oid = ANY ($1::pg_catalog.oid[]) AND p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql')
+   AND p.prokind IN ('f', 'p') AND pg_catalog.length(p.prosrc) < 65536)sql";
+
+/// -> functions of the code $1 that run without being called: behind casts, operators, the support
+/// of types, and domains.
+inline constexpr const char* invisible = R"sql(
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.castfunc IN (SELECT oid FROM code)
+UNION
+SELECT a.amproc FROM pg_catalog.pg_amproc a WHERE a.amproc IN (SELECT oid FROM code)
+UNION
+SELECT o.oprcode FROM pg_catalog.pg_operator o WHERE o.oprcode IN (SELECT oid FROM code)
+UNION
+SELECT d.refobjid
+  FROM pg_catalog.pg_depend d
+  LEFT JOIN pg_catalog.pg_constraint k
+       ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+ WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+   AND d.refobjid IN (SELECT oid FROM code)
+   AND (k.contypid <> 0 OR d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass))sql";
 
 /// -> function_row, all members in order. $1: the code. Of PostgreSQL's own only names: what they
 /// do is known.
@@ -242,12 +268,14 @@ SELECT p.oid, n.nspname, p.proname, p.pronargs - p.pronargdefaults,
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.oid >= 16384)sql";
 
-/// -> operator_row: name, runs_code; one a name, of those that are not pure. $1: the code.
+/// -> operator_row: name, runs_code; one a name, of those that are not pure. $1: the code;
+/// $2: the code before anything was known of it, since what writes nothing may still read a table.
 inline constexpr const char* operators = R"sql(
-WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid),
+     unread AS (SELECT pg_catalog.unnest($2::pg_catalog.oid[]) AS oid)
 SELECT o.oprname, pg_catalog.bool_or(p.oid IN (SELECT oid FROM code))
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
- WHERE o.oid >= 16384 AND (p.provolatile <> 'i' OR p.oid IN (SELECT oid FROM code))
+ WHERE o.oid >= 16384 AND (p.provolatile <> 'i' OR p.oid IN (SELECT oid FROM unread))
  GROUP BY 1)sql";
 
 /// -> type_row: schema, name, kind. Row types of tables are left out, and arrays.
@@ -258,19 +286,24 @@ SELECT n.nspname, t.typname, t.typtype
    AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c
                                    WHERE c.oid = t.typrelid AND c.relkind = 'c')))sql";
 
-/// -> hidden_code, all members in order: one row. $1: the code.
+/// -> hidden_code, all members in order: one row. $1 and $2 as above.
 /// A function changes the catalog by a statement that stands in its source, by EXECUTE of a text,
 /// or by a function that does: when no source holds such a word, and no function is in a language
 /// that cannot be judged so, none can. Words in comments and strings count as well. (No backslash
 /// in the patterns: what it means depends on a setting.)
 inline constexpr const char* hidden_code = R"sql(
-WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid)
+WITH code AS (SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid),
+     unread AS (SELECT pg_catalog.unnest($2::pg_catalog.oid[]) AS oid)
 SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castfunc IN (SELECT oid FROM code))
        OR EXISTS (SELECT FROM pg_catalog.pg_amproc WHERE amproc IN (SELECT oid FROM code))
        OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr
                    WHERE o.oprcode IN (SELECT oid FROM code)),
        EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
-                WHERE c.oid >= 16384 AND p.provolatile <> 'i'),
+                WHERE c.oid >= 16384 AND p.provolatile <> 'i')
+       OR EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castfunc IN (SELECT oid FROM unread))
+       OR EXISTS (SELECT FROM pg_catalog.pg_amproc WHERE amproc IN (SELECT oid FROM unread))
+       OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr
+                   WHERE o.oprcode IN (SELECT oid FROM unread)),
        EXISTS (SELECT FROM pg_catalog.pg_event_trigger
                 WHERE evtenabled <> 'D' AND evtfoid IN (SELECT oid FROM code)),
        EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang

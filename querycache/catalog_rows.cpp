@@ -4,6 +4,8 @@
 
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 namespace weir::querycache {
 
@@ -71,7 +73,15 @@ std::uint64_t catalog_rows::digest() const {
                    .number(t.function)
                    .text(t.schema)
                    .text(t.name)
+                   .number(t.condition.digest)
                    .value();
+    }
+    for (const auto& k : known_writes) {
+        row_digest digest;
+        digest.text("k").number(k.function);
+        for (const auto& target : k.writes)
+            digest.text(target.schema).text(target.name);
+        sum += digest.value();
     }
     for (const auto& o : operator_functions)
         sum += row_digest{}.text("p").number(o.id).number(o.function).value();
@@ -132,6 +142,20 @@ void catalog_rows::note(const std::vector<code_row>& behind) {
                 has_unsafe_domains = true;
                 break;
         }
+    }
+}
+
+void catalog_rows::note(std::vector<known_writes_row> known) {
+    std::unordered_set<oid> harmless;
+    for (auto& k : known) {
+        if (k.writes.empty()) {
+            harmless.insert(k.function);
+        } else {
+            known_writes.push_back(std::move(k));
+        }
+    }
+    for (auto& f : functions) {
+        if (f.user_made && harmless.count(f.id) != 0) f.runs_code = false;
     }
 }
 

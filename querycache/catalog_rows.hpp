@@ -3,6 +3,7 @@
 #pragma once
 
 #include "querycache/node_tree.hpp"
+#include "querycache/sql/statement.hpp"
 #include "querycache/versions.hpp"
 
 #include <cstdint>
@@ -63,6 +64,13 @@ struct trigger_row {
     oid function = 0;
     std::string schema;  ///< of the function
     std::string name;
+    node_tree condition{};  ///< WHEN; understood and empty without one
+};
+
+/// What a user's function writes, as its source tells (function_sources.hpp).
+struct known_writes_row {
+    oid function = 0;
+    std::vector<sql::relation_name> writes;
 };
 
 /// A row of catalog_queries::builtins: a function of PostgreSQL that a stored query calls.
@@ -107,7 +115,7 @@ struct type_row {
 /// What of a database runs code without being named. The row of catalog_queries::hidden_code.
 struct hidden_code_row {
     bool casts = false;         ///< a cast, or what the text's sorting and grouping stand on
-    bool impure_casts = false;  ///< a cast depends on more than the value
+    bool impure_casts = false;  ///< a cast, or the like, depends on more than the value
     bool event_triggers = false;
     bool may_change_catalog = false;  ///< whatever code runs
 };
@@ -120,6 +128,7 @@ struct catalog_rows {
     std::vector<rewrite_row> rewrites;
     std::vector<trigger_row> triggers;
     std::vector<function_row> functions;
+    std::vector<known_writes_row> known_writes;
     std::vector<builtin_row> builtins;
     std::vector<operator_function_row> operator_functions;
     std::vector<operator_row> operators;  ///< user-made ones that are not pure
@@ -137,6 +146,9 @@ struct catalog_rows {
 
     /// Notes on what code hangs. To be called after `relations` is filled.
     void note(const std::vector<code_row>& behind);
+
+    /// Notes what know_functions() has found: those that write nothing run no code any more.
+    void note(std::vector<known_writes_row> known);
 
     /// Equal content gives an equal digest, whatever the order of the rows.
     [[nodiscard]] std::uint64_t digest() const;

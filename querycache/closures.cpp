@@ -66,6 +66,17 @@ bool catalog::may_write(oid function) const {
            !sql::is_non_writing_builtin("pg_catalog", found->second->name);
 }
 
+bool catalog::is_harmless(const node_tree& tree) const {
+    const auto harmless = [this](oid function) { return !may_write(function); };
+    const auto is_harmless_operator = [&](oid id) {
+        const auto found = operator_functions_.find(id);
+        return found != operator_functions_.end() && harmless(found->second);
+    };
+    return tree.is_understood &&
+           std::all_of(tree.functions.begin(), tree.functions.end(), harmless) &&
+           std::all_of(tree.operators.begin(), tree.operators.end(), is_harmless_operator);
+}
+
 class catalog::read_walk {
 public:
     explicit read_walk(const catalog& of) : of_(of) {}
@@ -257,16 +268,27 @@ private:
     void follow_triggers(const relation_links& links) {
         for (const auto* trigger : links.triggers) {
             out_.plain = false;
-            if (is_harmless_trigger(*trigger)) continue;
-            const auto* const writes =
-                declared_ ? declared_(trigger->schema, trigger->name) : nullptr;
-            if (writes != nullptr) {
-                for (const auto& table : *writes)
-                    name(parse_relation_name(table));
-            } else if (of_.may_write(trigger->function)) {
-                out_.everything = true;
-            }
+            if (!of_.is_harmless(trigger->condition)) out_.everything = true;
+            if (!is_harmless_trigger(*trigger)) follow(*trigger);
         }
+    }
+
+    /// What somebody has declared counts before what the source tells.
+    void follow(const trigger_row& trigger) {
+        const auto* const declared = declared_ ? declared_(trigger.schema, trigger.name) : nullptr;
+        if (declared != nullptr) {
+            for (const auto& table : *declared)
+                name(parse_relation_name(table));
+            return;
+        }
+        if (!of_.may_write(trigger.function)) return;
+        const auto known = of_.known_writes_.find(trigger.function);
+        if (known == of_.known_writes_.end()) {
+            out_.everything = true;
+            return;
+        }
+        for (const auto& target : known->second->writes)
+            name(target);
     }
 
     /// The tables that it writes are among those that it names.

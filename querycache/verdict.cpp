@@ -191,7 +191,7 @@ private:
             declared_effects_ = true;
             return;
         }
-        if (is_harmless(call)) {
+        if (is_harmless(call, targets)) {
             // Under an old snapshot another may have got the name. It is not taken for DDL: every
             // read would then make the next snapshot old as well.
             if (!fresh_) everything(false);
@@ -208,10 +208,15 @@ private:
         }
     }
 
-    [[nodiscard]] bool is_harmless(const sql::function_call& call) const {
+    /// Whether all that it does is known; what its source tells that it writes is added.
+    [[nodiscard]] bool is_harmless(
+        const sql::function_call& call, std::vector<sql::relation_name>& targets
+    ) {
         if (snapshot_ == nullptr) return false;
         const auto users = snapshot_->find_functions(call.schema, call.name, call.arguments);
         if (users.runs_code) return false;
+        targets.insert(targets.end(), users.writes.begin(), users.writes.end());
+        declared_effects_ |= users.writes_known;
         if (sql::is_non_writing_builtin(call.schema, call.name)) {
             // What fills rows of a type checks its domains.
             const bool fills = call.name.find("_populate_record") != std::string::npos ||

@@ -1,9 +1,10 @@
 #include "daemon/upstream/control_connection.hpp"
 
 #include "daemon/insight/log.hpp"
+#include "daemon/upstream/catalog_reader.hpp"
+#include "daemon/upstream/field_values.hpp"
 #include "querycache/catalog_queries.hpp"
 
-#include <fmt/format.h>
 #include <pqxx/except>
 #include <pqxx/nontransaction>
 #include <pqxx/result>
@@ -13,15 +14,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <libpq-fe.h>
 #include <memory>
 #include <new>
-#include <set>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -99,82 +97,6 @@ std::string conninfo(const pool::connect_target& target, const pool::upstream_ad
     if (!address.name.empty()) text += " hostaddr=" + quoted(address.host);
     text += std::string{" channel_binding="} + libpq_word(target.binding);
     return text + tls_words(target.tls);
-}
-
-template<class Number>
-Number number(const pqxx::field& field) {
-    Number value{};
-    const char* const begin = field.c_str();
-    const auto end = begin + field.size();
-    const auto [rest, error] = std::from_chars(begin, end, value);
-    if (error != std::errc{} || rest != end)
-        throw pqxx::failure("the catalog holds no number where one belongs");
-    return value;
-}
-querycache::oid oid_of(const pqxx::field& field) {
-    return number<querycache::oid>(field);
-}
-std::string text_of(const pqxx::field& field) {
-    return {field.c_str(), field.size()};
-}
-bool flag_of(const pqxx::field& field) {
-    return field.c_str()[0] == 't';
-}
-char letter_of(const pqxx::field& field) {
-    return field.c_str()[0];
-}
-
-querycache::relation_row relation_of(const pqxx::row& row) {
-    querycache::relation_row relation;
-    relation.id = oid_of(row[0]);
-    relation.schema = text_of(row[1]);
-    relation.name = text_of(row[2]);
-    relation.kind = letter_of(row[3]);
-    relation.persistence = letter_of(row[4]);
-    relation.row_security = flag_of(row[5]);
-    relation.has_triggers = flag_of(row[6]);
-    relation.has_rules = flag_of(row[7]);
-    return relation;
-}
-
-querycache::rewrite_row rewrite_of(const pqxx::row& row) {
-    return {
-        oid_of(row[0]),
-        flag_of(row[1]),
-        querycache::read_node_tree({row[2].c_str(), row[2].size()})};
-}
-
-// The functions that the stored queries call, as an oid[] in text.
-std::string called_functions(const querycache::catalog_rows& rows) {
-    std::set<querycache::oid> called;
-    for (const auto& r : rows.rewrites)
-        called.insert(r.tree.functions.begin(), r.tree.functions.end());
-    return fmt::format("{{{}}}", fmt::join(called, ","));
-}
-
-querycache::code_row code_of(const pqxx::row& row) {
-    return {static_cast<querycache::code_row::place>(letter_of(row[0])), oid_of(row[1])};
-}
-
-querycache::function_row function_of(const pqxx::row& row) {
-    querycache::function_row function;
-    function.id = oid_of(row[0]);
-    function.schema = text_of(row[1]);
-    function.name = text_of(row[2]);
-    function.fewest = number<std::uint16_t>(row[3]);
-    function.most = number<std::uint16_t>(row[4]);
-    function.user_made = flag_of(row[5]);
-    function.runs_code = flag_of(row[6]);
-    function.is_pure = flag_of(row[7]);
-    function.takes_row = flag_of(row[8]);
-    return function;
-}
-
-// A temporary relation is its session's own; but where its name hides another's, what it runs
-// counts.
-bool is_harmless_temporary(const querycache::relation_row& r) {
-    return r.persistence == 't' && !r.has_triggers && !r.has_rules && !r.runs_functions &&
-           !r.read_runs_code;
 }
 
 /// What the server says belongs into the daemon's log or nowhere, not on its stderr.
@@ -285,45 +207,7 @@ server_facts control_connection::ask_facts() {
 querycache::catalog_rows control_connection::read_catalog() {
     const notices_to_log quiet(*this);
     pqxx::transaction<pqxx::repeatable_read, pqxx::read_only> work(*this);
-    querycache::catalog_rows rows;
-    for (const auto& row : work.exec(queries::relations))
-        rows.relations.push_back(relation_of(row));
-    for (const auto& row : work.exec(queries::foreign_keys)) {
-        rows.foreign_keys.push_back(
-            {oid_of(row[0]), oid_of(row[1]), letter_of(row[2]), letter_of(row[3])}
-        );
-    }
-    for (const auto& row : work.exec(queries::inheritance))
-        rows.inheritance.push_back({oid_of(row[0]), oid_of(row[1])});
-    for (const auto& row : work.exec(queries::rewrites))
-        rows.rewrites.push_back(rewrite_of(row));
-    for (const auto& row : work.exec(queries::triggers)) {
-        rows.triggers.push_back({oid_of(row[0]), oid_of(row[1]), text_of(row[2]), text_of(row[3])});
-    }
-    for (const auto& row : work.exec_params(queries::builtins, called_functions(rows)))
-        rows.builtins.push_back({oid_of(row[0]), text_of(row[1]), flag_of(row[2])});
-    for (const auto& row : work.exec(queries::operator_functions))
-        rows.operator_functions.push_back({oid_of(row[0]), oid_of(row[1])});
-    const auto code = text_of(work.exec1(queries::code)[0]);
-    for (const auto& row : work.exec_params(queries::functions, code))
-        rows.functions.push_back(function_of(row));
-    for (const auto& row : work.exec_params(queries::operators, code))
-        rows.operators.push_back({text_of(row[0]), flag_of(row[1])});
-    std::vector<querycache::code_row> behind;
-    for (const auto& row : work.exec_params(queries::code_behind, code))
-        behind.push_back(code_of(row));
-    rows.note(behind);
-    std::erase_if(rows.relations, is_harmless_temporary);
-    for (const auto& row : work.exec(queries::types)) {
-        rows.types.push_back({text_of(row[0]), text_of(row[1]), letter_of(row[2])});
-    }
-    const auto hidden = work.exec_params1(queries::hidden_code, code);
-    rows.hidden = {flag_of(hidden[0]), flag_of(hidden[1]), flag_of(hidden[2]), flag_of(hidden[3])};
-    for (const auto& row : work.exec(queries::moment_columns))
-        rows.moment_columns.push_back(text_of(row[0]));
-    for (const auto& row : work.exec(queries::times_of_day))
-        rows.times_of_day.push_back(oid_of(row[0]));
-    rows.looks = text_of(work.exec1(queries::looks)[0]);
+    auto rows = daemon::read_catalog(work);
     work.commit();
     return rows;
 }

@@ -38,7 +38,13 @@ struct token {
 /// needs no checks.
 class token_list {
 public:
-    explicit token_list(std::string_view skeleton) { lexer_.run(skeleton, tokens_); }
+    explicit token_list(std::string_view skeleton) {
+        const lexed& found = lexer_.run(skeleton, tokens_);
+        is_sound_ = !found.malformed && !found.invalid_utf8 && !found.too_complex;
+    }
+
+    /// Whether the text is well-formed and within complexity_limits.
+    bool is_sound() const { return is_sound_; }
 
     std::size_t size() const { return tokens_.size(); }
     token_kind kind(std::size_t at) const {
@@ -67,6 +73,7 @@ public:
 private:
     lexer lexer_;
     std::vector<token> tokens_;
+    bool is_sound_ = false;
 };
 
 /// The content of a string literal of any kind; the text itself if it is none. Escapes of E'' other

@@ -249,18 +249,33 @@ TEST_F(closures, WriteThatFiresATriggerReachesWhatIsDeclaredForIt) {
 }
 
 TEST_F(closures, TriggersThatWriteNothingCostNothing) {
-    rows.triggers[0] = {20004, 2800, "pg_catalog", "tsvector_update_trigger"};
+    rows.triggers[0] = {20004, 2800, "pg_catalog", "tsvector_update_trigger", {}};
     EXPECT_EQ(written("tr"), std::vector<oid>{20004});
-    rows.triggers[0] = {20004, 30002, "public", "moddatetime"};
+    rows.triggers[0] = {20004, 30002, "public", "moddatetime", {}};
     rows.functions.push_back(test::pure_function("moddatetime"));
     rows.functions.back().id = 30002;
     EXPECT_EQ(written("tr"), std::vector<oid>{20004});
     rows.functions.back().runs_code = true;
     EXPECT_TRUE(writes("tr").everything);
+    rows.known_writes = {{30002, {{"", "hot"}, {"", "p"}}}};
+    EXPECT_EQ(written("tr"), (std::vector<oid>{test::hot_oid, 20004, 20005, 20006}));
+    rows.known_writes = {{30002, {{"", "nothing"}}}};
+    EXPECT_TRUE(writes("tr").everything) << "a temporary table, for what is known";
+}
+
+TEST_F(closures, ConditionsOfTriggersRunCodeToo) {
+    rows.triggers[0] = {20004, 2800, "pg_catalog", "tsvector_update_trigger", {}};
+    rows.triggers[0].condition.functions = {lower_oid};
+    EXPECT_FALSE(writes("tr").everything);
+    rows.triggers[0].condition.functions = {30001};
+    EXPECT_TRUE(writes("tr").everything);
+    rows.triggers[0].condition = {};
+    rows.triggers[0].condition.is_understood = false;
+    EXPECT_TRUE(writes("tr").everything);
 }
 
 TEST_F(closures, TriggerOfAWholeOrAPartCounts) {
-    rows.triggers.push_back({parent, 30001, "public", "note"});
+    rows.triggers.push_back({parent, 30001, "public", "note", {}});
     for (const char* name : {"parent", "child", "grandchild"})
         EXPECT_TRUE(writes(name).everything) << name;
     rows.triggers.back().relation = grandchild;

@@ -65,7 +65,7 @@ inline catalog_rows some_rows() {
         table(20011, "guarded")};
     rows.relations[3].has_triggers = true;
     rows.relations[11].row_security = true;
-    rows.triggers = {{20004, 30001, "public", "note"}};
+    rows.triggers = {{20004, 30001, "public", "note", {}}};
     rows.foreign_keys = {{20006, 20005, 'c', 'a'}, {20008, 20007, 'a', 'a'}};
     rows.functions = {
         {.schema = "pg_catalog", .name = "lower"},

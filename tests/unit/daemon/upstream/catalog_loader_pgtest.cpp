@@ -23,6 +23,22 @@ CREATE TABLE part2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
 CREATE TABLE logbook(n int);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
     $$BEGIN INSERT INTO logbook VALUES (1); RETURN NULL; END$$;
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN NEW.at = now(); RETURN NEW; END$$;
+CREATE FUNCTION anything() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN EXECUTE 'UPDATE plain SET v = 1'; RETURN NULL; END$$;
+CREATE TABLE stamped(x int, at timestamptz);
+CREATE TRIGGER s BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TABLE opaque(x int);
+CREATE TRIGGER a AFTER INSERT ON opaque FOR EACH ROW EXECUTE FUNCTION anything();
+CREATE FUNCTION doubtful(int) RETURNS bool LANGUAGE plpgsql AS
+    $$BEGIN EXECUTE 'SELECT 1'; RETURN true; END$$;
+CREATE TABLE conditional(x int);
+CREATE TRIGGER c AFTER INSERT ON conditional FOR EACH ROW WHEN (doubtful(new.x))
+    EXECUTE FUNCTION note();
+CREATE TABLE conditional2(x int);
+CREATE TRIGGER c AFTER INSERT ON conditional2 FOR EACH ROW WHEN (abs(new.x) > 1)
+    EXECUTE FUNCTION note();
 CREATE TABLE watched(x int);
 CREATE TRIGGER w AFTER INSERT ON watched FOR EACH STATEMENT EXECUTE FUNCTION note();
 CREATE TABLE p(id int PRIMARY KEY);
@@ -30,7 +46,9 @@ CREATE TABLE c(id int PRIMARY KEY, pid int REFERENCES p ON DELETE CASCADE);
 CREATE TABLE guarded(x int);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE TYPE mood AS ENUM ('good', 'bad');
-CREATE FUNCTION counted() RETURNS int LANGUAGE plpgsql AS $$BEGIN RETURN 1; END$$;
+CREATE FUNCTION counted() RETURNS int LANGUAGE plpgsql AS $$BEGIN EXECUTE 'SELECT 1'; RETURN 1; END$$;
+CREATE FUNCTION plain_number() RETURNS int LANGUAGE sql AS 'SELECT 7';
+CREATE TABLE numbered(x int DEFAULT plain_number());
 CREATE TABLE running(x int DEFAULT counted());
 CREATE VIEW seen2 AS SELECT * FROM seen;
 CREATE VIEW seen3 AS SELECT s.v, (SELECT max(n) FROM logbook) FROM seen2 s JOIN p ON p.id = s.id;
@@ -60,7 +78,8 @@ CREATE MATERIALIZED VIEW mv_code AS SELECT counted() AS n;
 CREATE VIEW over_mv_code AS SELECT * FROM mv_code;
 CREATE TABLE ruled(x int);
 CREATE RULE also AS ON INSERT TO ruled DO ALSO INSERT INTO logbook VALUES (new.x);
-CREATE FUNCTION half(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RETURN n / 2; END$$;
+CREATE FUNCTION half(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+    $$BEGIN EXECUTE 'SELECT 1'; RETURN n / 2; END$$;
 CREATE TABLE by_code(n int) PARTITION BY RANGE (half(n));
 CREATE TABLE by_code1 PARTITION OF by_code FOR VALUES FROM (0) TO (10);
 )sql";
@@ -130,7 +149,8 @@ TEST_F(loaded_shop, KnowsWhatRunsCode) {
     EXPECT_TRUE(relation("watched")->has_triggers);
     EXPECT_TRUE(relation("running")->runs_functions);
     EXPECT_FALSE(relation("plain")->runs_functions);
-    EXPECT_EQ(written("watched"), "(all)");
+    EXPECT_EQ(written("opaque"), "(all)");
+    EXPECT_EQ(written("conditional"), "(all)");
     EXPECT_EQ(written("running"), "(all)");
     EXPECT_EQ(written("by_code"), "(all)") << "its partition key calls a function";
     EXPECT_EQ(written("by_code1"), "(all)");
@@ -177,6 +197,14 @@ TEST_F(loaded_shop, WritesFollowPartitionsViewsAndRules) {
     EXPECT_EQ(written("ruled"), "logbook ruled");
 }
 
+TEST_F(loaded_shop, WritesFollowWhatFunctionsSayThatTheyDo) {
+    EXPECT_EQ(written("watched"), "logbook watched");
+    EXPECT_EQ(written("conditional2"), "conditional2 logbook");
+    EXPECT_EQ(written("stamped"), "stamped");
+    EXPECT_EQ(written("numbered"), "numbered");
+    EXPECT_FALSE(snapshot->find_functions("", "plain_number", 0).runs_code);
+}
+
 TEST_F(loaded_shop, NamesOfTwoSchemasLeadNowhere) {
     EXPECT_EQ(snapshot->listed("twin").size(), 2U);
     EXPECT_EQ(snapshot->resolve({.schema = "", .name = "twin"}).relation, nullptr);
@@ -189,7 +217,7 @@ TEST_F(loaded_shop, FunctionsAndTypesAreKnown) {
     EXPECT_TRUE(snapshot->has_builtin_function("lower"));
     EXPECT_TRUE(snapshot->is_enumeration("", "mood"));
     EXPECT_FALSE(snapshot->hidden().casts || snapshot->hidden().impure_casts);
-    EXPECT_FALSE(snapshot->hidden().event_triggers || snapshot->hidden().may_change_catalog);
+    EXPECT_FALSE(snapshot->hidden().event_triggers);
     EXPECT_FALSE(snapshot->has_unsafe_domains());
     EXPECT_FALSE(snapshot->maintenance_runs_code());
 }
@@ -206,12 +234,13 @@ TEST(CatalogLoader, UnsafeOperatorsCastsAndDomainsAreSeen) {
     make_database("unsafe");
     postgres().execute(
         R"sql(
-CREATE FUNCTION odd(int, int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN true; END$$;
+CREATE FUNCTION odd(int, int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN EXECUTE 'SELECT 1'; RETURN true; END$$;
 CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = odd);
-CREATE FUNCTION is_fine(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN true; END$$;
+CREATE FUNCTION is_fine(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN EXECUTE 'SELECT 1'; RETURN true; END$$;
 CREATE DOMAIN fine AS int CHECK (is_fine(VALUE));
 CREATE TYPE pair AS (a int, b int);
-CREATE FUNCTION to_pair(int) RETURNS pair LANGUAGE sql AS 'SELECT $1, $1';
+CREATE FUNCTION to_pair(int) RETURNS pair LANGUAGE sql AS
+    'SET LOCAL a.b = 1; SELECT $1, $1';
 CREATE CAST (int AS pair) WITH FUNCTION to_pair(int);)sql",
         "unsafe"
     );
@@ -231,7 +260,7 @@ TEST(CatalogLoader, SeesCodeBehindWhatIsRead) {
 CREATE EXTENSION file_fdw; CREATE EXTENSION citext;
 CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
 CREATE TABLE t(id int, v numeric, c citext);
-CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SET LOCAL a.b = 1; SELECT 1';
 CREATE VIEW calls AS SELECT f(); CREATE VIEW nested AS SELECT * FROM calls;
 CREATE VIEW sql_of_text AS SELECT query_to_xml('SELECT f()', true, true, '');
 CREATE VIEW sets AS SELECT set_config('a.b', 'c', false);
@@ -245,7 +274,8 @@ CREATE TABLE parent(x int); CREATE FOREIGN TABLE child() INHERITS (parent) SERVE
 CREATE VIEW of_parent AS SELECT * FROM parent;
 CREATE DOMAIN dd AS int DEFAULT f() CHECK (VALUE <> f());
 CREATE VIEW of_domain AS SELECT id::dd FROM t;
-CREATE FUNCTION step(numeric, numeric) RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE FUNCTION step(numeric, numeric) RETURNS numeric LANGUAGE plpgsql AS
+    'BEGIN PERFORM set_config(''a.b'', ''c'', true); RETURN $1; END';
 CREATE AGGREGATE odd(numeric) (SFUNC = step, STYPE = numeric);
 CREATE AGGREGATE product(numeric) (SFUNC = numeric_mul, STYPE = numeric);
 CREATE VIEW of_aggregate AS SELECT odd(v) FROM t;
@@ -305,7 +335,9 @@ TEST(CatalogLoader, KnowsWhichCodeMayBeDdl) {
 TEST(CatalogLoader, LoadsTemporaryRelationsOnlyIfTheyRunCode) {
     make_database("hiding");
     postgres().execute(
-        "CREATE TABLE t(x int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TABLE t(x int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SET LOCAL a.b = "
+        "1; "
+        "SELECT 1'",
         "hiding"
     );
     test::pq_connection session(postgres().dsn("hiding"));
@@ -327,7 +359,7 @@ TEST(CatalogLoader, SeesWhatMaintenanceRuns) {
     make_database("maintained");
     postgres().execute(
         "CREATE TABLE t(x int); CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
-        "'BEGIN RETURN 1; END'; CREATE INDEX ON t (abs(x))",
+        "'BEGIN EXECUTE ''SELECT 1''; RETURN 1; END'; CREATE INDEX ON t (abs(x))",
         "maintained"
     );
     const auto runs = [] {
@@ -341,7 +373,8 @@ TEST(CatalogLoader, SeesWhatMaintenanceRuns) {
     EXPECT_TRUE(runs());
     postgres().execute(
         "DROP STATISTICS s; CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN "
-        "END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION e()",
+        "EXECUTE ''SELECT 1''; END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION "
+        "e()",
         "maintained"
     );
     EXPECT_TRUE(runs());
