@@ -8,8 +8,9 @@ namespace weir::querycache {
 
 namespace {
 
-/// What the allocator keeps in front of a block, and the share of the store's bucket array.
-constexpr std::size_t block_and_bucket = 2 * sizeof(void*);
+/// What the allocator keeps in front of a block, and the shares of the store's bucket array and of
+/// its memory of what left.
+constexpr std::size_t block_bucket_and_ghost = 3 * sizeof(void*);
 
 }  // namespace
 
@@ -68,7 +69,7 @@ bool entry::is_current(consistency mode) const {
 }
 
 std::size_t entry::overhead(std::size_t stamps) {
-    return sizeof(entry) + stamps * sizeof(stamped_slot) + block_and_bucket;
+    return sizeof(entry) + stamps * sizeof(stamped_slot) + block_bucket_and_ghost;
 }
 
 std::size_t entry::charge() const {

@@ -5,9 +5,9 @@
 
 #include "querycache/counters.hpp"
 #include "querycache/key.hpp"
+#include "querycache/s3_fifo.hpp"
 #include "querycache/versions.hpp"
 
-#include <boost/intrusive/list_hook.hpp>
 #include <boost/intrusive/unordered_set_hook.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
@@ -39,7 +39,7 @@ struct entry_parts {
     std::chrono::nanoseconds cost{};  ///< server time that a hit saves
 };
 
-class entry {
+class entry : public fifo_item {
 public:
     static entry_ref make(const entry_parts& parts);
     entry(const entry&) = delete;
@@ -79,11 +79,11 @@ private:
     ~entry();
 
     using hook = boost::intrusive::link_mode<boost::intrusive::normal_link>;
-    mutable boost::intrusive::list_member_hook<hook> order_;
-    mutable boost::intrusive::unordered_set_member_hook<hook> bucket_;
-    mutable std::atomic<std::uint32_t> references_{0};
+    // Small members first: they fit behind fifo_item's.
     std::uint16_t stamps_;
     bool own_ttl_;
+    mutable std::atomic<std::uint32_t> references_{0};
+    mutable boost::intrusive::unordered_set_member_hook<hook> bucket_;
     std::uint32_t key_size_;
     std::uint32_t reply_size_;
     std::uint32_t rows_;

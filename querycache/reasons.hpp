@@ -71,9 +71,10 @@ enum class bypass_reason : std::uint8_t {
     notice,
     unexpected_reply,
     not_fitting,  ///< larger than a shard of the store
+    first_sight,  ///< large, and nobody asked for it lately: it would push out what is in use
 };
 inline constexpr std::size_t bypass_reasons =
-    static_cast<std::size_t>(bypass_reason::not_fitting) + 1;
+    static_cast<std::size_t>(bypass_reason::first_sight) + 1;
 
 /// The word to print, snake_case; a string literal.
 std::string_view to_string(bypass_reason reason);

@@ -490,11 +490,17 @@ void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now
         cache_.reasons().count(bypass_reason::outdated, text, now);
         return;
     }
-    if (!cache_.entries().insert(std::move(made))) {
-        cache_.reasons().count(bypass_reason::not_fitting, text, now);
-        return;
+    switch (cache_.entries().insert(std::move(made))) {
+        case admission::stored:
+            plan.rule->count_store();
+            break;
+        case admission::too_large:
+            cache_.reasons().count(bypass_reason::not_fitting, text, now);
+            break;
+        case admission::first_sight:
+            cache_.reasons().count(bypass_reason::first_sight, text, now);
+            break;
     }
-    plan.rule->count_store();
 }
 
 }  // namespace weir::querycache

@@ -1,7 +1,6 @@
 #include "querycache/store.hpp"
 
 #include <boost/container/small_vector.hpp>
-#include <boost/intrusive/list.hpp>
 #include <boost/intrusive/unordered_set.hpp>
 
 #include <algorithm>
@@ -27,8 +26,6 @@ struct same_place {
 }  // namespace
 
 struct alignas(64) store::shard {
-    using order_list = boost::intrusive::
-        list<entry, boost::intrusive::member_hook<entry, decltype(entry::order_), &entry::order_>>;
     using table_set = boost::intrusive::unordered_set<
         entry,
         boost::intrusive::member_hook<entry, decltype(entry::bucket_), &entry::bucket_>,
@@ -40,40 +37,62 @@ struct alignas(64) store::shard {
     std::mutex mutex;  ///< guards all below
     std::vector<bucket_type> buckets = std::vector<bucket_type>(64);
     table_set table{table_set::bucket_traits(buckets.data(), buckets.size())};
-    order_list order;       ///< used longest ago first
+    s3_fifo<entry> order{0};
     std::size_t swept = 0;  ///< the bucket where the next sweep begins
-    std::size_t bytes = 0;
     std::size_t overhead = 0;
     std::uint64_t gone[4] = {};
 
     ~shard() {
-        while (!order.empty())
-            (void)unlink(order.front(), eviction::admin);
+        (void)take_if([](const entry&) { return true; }, eviction::admin);
     }
 
-    void link(entry_ref item) {
-        auto& e = const_cast<entry&>(*item.detach());
+    /// For the policy: takes what it let go.
+    template<class Victims>
+    [[nodiscard]] auto evict_to(Victims& victims) {
+        return [this, &victims](entry& e) { victims.push_back(forget(e, eviction::space)); };
+    }
+
+    /// What had to leave for it goes to `victims`, to be dropped outside the lock.
+    template<class Victims>
+    admission link(const entry_ref& item, Victims& victims) {
+        auto& e = const_cast<entry&>(*item);
+        const auto admitted = order.insert(e, evict_to(victims));
+        if (admitted != admission::stored) return admitted;
+        intrusive_ptr_add_ref(&e);
         if (table.size() >= buckets.size()) grow();
         table.insert(e);
-        order.push_back(e);
-        bytes += e.charge();
         overhead += entry::overhead(e.stamps_);
         e.rule_->add_entry(static_cast<std::int64_t>(e.charge()));
         for (const auto* s = e.stamps_begin(); s != e.stamps_end(); ++s)
             s->slot->add_dependant();
+        return admitted;
     }
 
     /// Gives the store's reference back, to be dropped outside the lock.
     [[nodiscard]] entry_ref unlink(entry& e, eviction why) {
+        order.erase(e);
+        return forget(e, why);
+    }
+
+    /// All but the policy's part of unlink().
+    [[nodiscard]] entry_ref forget(entry& e, eviction why) {
         table.erase(table.iterator_to(e));
-        order.erase(order.iterator_to(e));
-        bytes -= e.charge();
         overhead -= entry::overhead(e.stamps_);
         ++gone[static_cast<std::size_t>(why)];
         e.rule_->remove_entry(static_cast<std::int64_t>(e.charge()));
         for (const auto* s = e.stamps_begin(); s != e.stamps_end(); ++s)
             s->slot->remove_dependant();
         return {&e, false};
+    }
+
+    template<class Condition>
+    [[nodiscard]] std::vector<entry_ref> take_if(const Condition& condition, eviction why) {
+        std::vector<entry_ref> taken;
+        for (auto at = table.begin(); at != table.end();) {
+            auto& e = *at++;
+            if (condition(e)) taken.push_back(unlink(e, why));
+        }
+        return taken;
     }
 
     void sweep_bucket(std::size_t bucket, time_point now, std::vector<entry_ref>& victims) {
@@ -96,9 +115,11 @@ struct alignas(64) store::shard {
 store::store(std::size_t capacity, std::size_t shards) {
     const auto count = std::bit_ceil(std::max<std::size_t>(shards, 1));
     shards_.reserve(count);
-    for (std::size_t i = 0; i < count; ++i)
-        shards_.push_back(std::make_unique<shard>());
     shard_capacity_ = capacity / count;
+    for (std::size_t i = 0; i < count; ++i) {
+        shards_.push_back(std::make_unique<shard>());
+        shards_.back()->order.set_capacity(capacity / count, [](entry&) {});
+    }
 }
 
 store::~store() = default;
@@ -114,18 +135,14 @@ entry_ref store::find(const hash128& hash, const key_view& key) {
         const std::lock_guard lock(s.mutex);
         const auto at = s.table.find(hash, hash_of{}, same_place{});
         if (at == s.table.end()) return nullptr;
-        // The hooks are only touched by a move that changes something: a hot entry stays put.
-        if (&*at != &s.order.back())
-            s.order.splice(s.order.end(), s.order, s.order.iterator_to(*at));
         found = entry_ref(&*at);
     }
-    return key.equals(found->key()) ? found : nullptr;
+    if (!key.equals(found->key())) return nullptr;
+    found->use();
+    return found;
 }
 
-bool store::insert(entry_ref item) {
-    const std::size_t capacity = shard_capacity_.load(std::memory_order_relaxed);
-    const std::size_t charge = item->charge();
-    if (charge > capacity) return false;
+admission store::insert(entry_ref item) {
     auto& s = shard_of(item->hash());
     boost::container::small_vector<entry_ref, 8> victims;  // freed after the lock
     const std::lock_guard lock(s.mutex);
@@ -133,11 +150,7 @@ bool store::insert(entry_ref item) {
         same != s.table.end()) {
         victims.push_back(s.unlink(*same, eviction::outdated));
     }
-    while (s.bytes > capacity - charge) {
-        victims.push_back(s.unlink(s.order.front(), eviction::space));
-    }
-    s.link(std::move(item));
-    return true;
+    return s.link(item, victims);
 }
 
 bool store::erase(const entry_ref& item, eviction why) {
@@ -153,12 +166,9 @@ bool store::erase(const entry_ref& item, eviction why) {
 std::size_t store::erase_if(const std::function<bool(const entry&)>& gone, eviction why) {
     std::size_t count = 0;
     for (auto& s : shards_) {
-        std::vector<entry_ref> victims;
+        std::vector<entry_ref> victims;  // freed after the lock
         const std::lock_guard lock(s->mutex);
-        for (auto at = s->order.begin(); at != s->order.end();) {
-            auto& e = *at++;
-            if (gone(e)) victims.push_back(s->unlink(e, why));
-        }
+        victims = s->take_if(gone, why);
         count += victims.size();
     }
     return count;
@@ -184,8 +194,7 @@ void store::set_capacity(std::size_t capacity) {
     for (auto& s : shards_) {
         std::vector<entry_ref> victims;
         const std::lock_guard lock(s->mutex);
-        while (s->bytes > each)
-            victims.push_back(s->unlink(s->order.front(), eviction::space));
+        s->order.set_capacity(each, s->evict_to(victims));
     }
 }
 
@@ -199,7 +208,7 @@ store_totals store::totals() const {
     for (const auto& s : shards_) {
         const std::lock_guard lock(s->mutex);
         sum.entries += s->table.size();
-        sum.bytes += s->bytes;
+        sum.bytes += s->order.bytes();
         sum.overhead_bytes += s->overhead;
         sum.evictions_space += s->gone[static_cast<std::size_t>(eviction::space)];
         sum.evictions_expired += s->gone[static_cast<std::size_t>(eviction::expired)];

@@ -1,11 +1,13 @@
-// Where entries are kept: shards by hash, each with its own lock, table and order of use, bounded
-// in bytes. It knows nothing of rules or sessions; whether an entry may be served is asked of the
-// entry by the caller, outside the lock.
-// Thread-safe. No lock is shared by all look-ups, and no entry is freed under one.
+// Where entries are kept: shards by hash, each with its own lock, table and queues (s3_fifo.hpp),
+// bounded in bytes. It knows nothing of rules or sessions; whether an entry may be served is asked
+// of the entry by the caller, outside the lock.
+// Thread-safe. No lock is shared by all look-ups, and no entry is freed under one. A hit changes
+// nothing of its shard: the lock is held for the table's look-up and one reference.
 #pragma once
 
 #include "querycache/entry.hpp"
 #include "querycache/key.hpp"
+#include "querycache/s3_fifo.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -37,12 +39,12 @@ public:
     store(const store&) = delete;
     store& operator=(const store&) = delete;
 
-    /// The entry of that key, valid or not; marks it as used. Allocates nothing.
+    /// The entry of that key, valid or not; counts a use. Allocates nothing.
     [[nodiscard]] entry_ref find(const hash128& hash, const key_view& key);
 
-    /// Puts the entry in, in place of one of the same key, and evicts what was used longest ago
-    /// until the shard fits. Returns false, and keeps nothing, when it is larger than a shard.
-    bool insert(entry_ref item);
+    /// Puts the entry in, in place of one of the same key, and evicts what is worth least until the
+    /// shard fits. When it is not admitted nothing of the key is kept.
+    admission insert(entry_ref item);
 
     /// Takes the entry out if it is still in; returns whether it was.
     bool erase(const entry_ref& item, eviction why);

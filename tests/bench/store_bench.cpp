@@ -1,6 +1,6 @@
-// What a hit costs in the store: the keyed hash, the shard's lock, the table, one reference, and the
-// comparison of the key. With two threads on keys of their own and on one key that both want, which
-// is the most that the shards' locks can hurt.
+// What a hit costs in the store: the keyed hash, the shard's lock, the table, one reference, and
+// the comparison of the key. With two threads on keys of their own and on one key that both want,
+// which is the most that the shards' locks can hurt.
 #include "querycache/store.hpp"
 
 #include <benchmark/benchmark.h>

@@ -18,7 +18,12 @@ protected:
         return {&scope, {reply_shape::simple, text, {}, {}}};
     }
 
-    entry_ref make(std::string_view text, std::size_t size = 100, duration ttl = 60s) {
+    entry_ref make(
+        std::string_view text,
+        std::size_t size = 100,
+        duration ttl = 60s,
+        std::chrono::nanoseconds cost = 1ms
+    ) {
         const auto k = key(text);
         std::string bytes(k.size(), '\0');
         k.write(bytes.data());
@@ -33,6 +38,7 @@ protected:
         parts.stored_at = now;
         parts.ttl = ttl;
         parts.rule = rule;
+        parts.cost = cost;
         return entry::make(parts);
     }
     entry_ref find(store& s, std::string_view text) {
@@ -50,7 +56,7 @@ protected:
 TEST_F(store_of_replies, FindsWhatWasInserted) {
     store s(1 << 20, 4);
     EXPECT_EQ(find(s, "a"), nullptr);
-    EXPECT_TRUE(s.insert(make("a", 10)));
+    EXPECT_EQ(s.insert(make("a", 10)), admission::stored);
     ASSERT_NE(find(s, "a"), nullptr);
     EXPECT_EQ(find(s, "a")->reply(), std::string(10, 'r'));
     EXPECT_EQ(find(s, "b"), nullptr);
@@ -58,7 +64,7 @@ TEST_F(store_of_replies, FindsWhatWasInserted) {
 
 TEST_F(store_of_replies, ComparesTheWholeKeyAfterTheHash) {
     store s(1 << 20, 1);
-    EXPECT_TRUE(s.insert(make("a")));
+    EXPECT_EQ(s.insert(make("a")), admission::stored);
     const auto other = key("b");
     EXPECT_EQ(s.find(key("a").hash(secret), other), nullptr) << "same hash, other text";
 }
@@ -86,20 +92,69 @@ TEST_F(store_of_replies, NeverExceedsItsBytes) {
     EXPECT_EQ(s.totals().entries, slot.dependants());
 }
 
-TEST_F(store_of_replies, EvictsWhatWasUsedLongestAgo) {
+TEST_F(store_of_replies, EvictsWhatNobodyAskedFor) {
     const auto charge = make("a")->charge();
     store s(3 * charge, 1);
     for (const char* text : {"a", "b", "c"})
         s.insert(make(text));
     EXPECT_NE(find(s, "a"), nullptr);
     s.insert(make("d"));
+    s.insert(make("e"));
     EXPECT_NE(find(s, "a"), nullptr);
     EXPECT_EQ(find(s, "b"), nullptr);
+    EXPECT_EQ(find(s, "c"), nullptr);
+    EXPECT_EQ(s.totals().evictions_space, 2U);
+}
+
+TEST_F(store_of_replies, ALookUpOfAnotherTextIsNoUse) {
+    const auto charge = make("a")->charge();
+    store s(3 * charge, 1);
+    for (const char* text : {"a", "b", "c"})
+        s.insert(make(text));
+    const auto other = key("z");
+    EXPECT_EQ(s.find(key("a").hash(secret), other), nullptr);
+    s.insert(make("d"));
+    EXPECT_EQ(find(s, "a"), nullptr);
+}
+
+TEST_F(store_of_replies, ALargeReplyIsKeptOnlyOnceItIsKnownToBeWanted) {
+    const auto charge = make("00")->charge();
+    store s(40 * charge, 1);
+    for (int i = 10; i < 50; ++i) {
+        s.insert(make(std::to_string(i)));
+        EXPECT_NE(find(s, std::to_string(i)), nullptr);
+    }
+    // A round in which what was used moves to the main queue.
+    for (const char* text : {"a", "b", "c", "d"})
+        s.insert(make(text));
+    const auto before = s.totals().entries;
+    EXPECT_EQ(s.insert(make("big", 10 * charge)), admission::first_sight);
+    EXPECT_EQ(s.totals().entries, before) << "nothing had to leave for it";
+    EXPECT_EQ(s.insert(make("big", 10 * charge)), admission::stored);
+    EXPECT_NE(find(s, "big"), nullptr);
+    EXPECT_EQ(s.totals().bytes, static_cast<std::uint64_t>(rule->bytes()));
+}
+
+TEST_F(store_of_replies, ALargeReplyIsKeptAtOnceWhileThereIsRoom) {
+    store s(64 << 10, 1);
+    EXPECT_EQ(s.insert(make("big", 40 << 10)), admission::stored);
+    EXPECT_NE(find(s, "big"), nullptr);
+}
+
+TEST_F(store_of_replies, ReplacingAUsedEntryKeepsItsStanding) {
+    const auto charge = make("a")->charge();
+    store s(20 * charge, 1);
+    s.insert(make("a"));
+    EXPECT_NE(find(s, "a"), nullptr);
+    s.insert(make("a"));  // after a write, say
+    for (int i = 0; i < 100; ++i)
+        s.insert(make("scan " + std::to_string(i)));
+    EXPECT_NE(find(s, "a"), nullptr);
 }
 
 TEST_F(store_of_replies, RefusesWhatIsLargerThanAShard) {
     store s(4096, 4);
-    EXPECT_FALSE(s.insert(make("a", 2000)));
+    EXPECT_EQ(s.insert(make("a", 2000)), admission::too_large);
     EXPECT_EQ(s.totals().entries, 0U);
 }
 
@@ -160,11 +215,14 @@ TEST_F(store_of_replies, AnEntryOutlivesItsEviction) {
 }
 
 TEST_F(store_of_replies, CostsLessThanTwoHundredBytesOverItsContent) {
-    stamp one_table;
+    stamp one_table;  // everything, the catalog and one table
     for (int i = 0; i < 3; ++i)
         one_table.add(&slot, consistency::after_commit);
     EXPECT_LT(entry::overhead(one_table.size()), 200U);
-    RecordProperty("overhead_one_table", static_cast<int>(entry::overhead(3)));
+    store s(1 << 20, 1);
+    s.insert(make("a"));
+    EXPECT_EQ(s.totals().overhead_bytes, entry::overhead(1));
+    EXPECT_EQ(s.totals().bytes, entry::overhead(1) + key("a").size() + 100);
 }
 
 TEST_F(store_of_replies, TakesManyThreads) {
