@@ -44,6 +44,8 @@ public:
     }
     /// What was opened needed no server, and is no query of the statistics.
     void drop() noexcept { is_open_ = in_transaction_ = false; }
+    /// The same inside a transaction of the server, which goes on.
+    void drop_inside() noexcept { is_open_ = false; }
     /// The group that is asked is about this statement. Of several it is the first that is more
     /// than BEGIN and its like.
     void note_statement(const text_facts& facts);

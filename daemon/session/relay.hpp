@@ -14,6 +14,7 @@
 //   cache_settings   the settings under which the cache knows the session
 //   sequence_watch   what currval() may tell the client
 //   schema_watch     which copies of its statements may have another result by now
+//   last_cache       what became of the last statement with the cache
 //   request_batch    what the front of the input asks for
 //   time_limits      which of its times is up
 // The relay's own functions are in
@@ -22,6 +23,7 @@
 //   relay_limits.cpp     what is looked at from time to time: long waits, limits of time
 //   relay_units.cpp      a client without a server begins something; facts
 //   relay_cache.cpp      what memory answers, and what it is told
+//   relay_last_cache.cpp SHOW LAST CACHE
 //   relay_requests.cpp   client -> server
 //   relay_extended.cpp   the same: Parse, Bind, Describe, Execute, Close
 //   relay_statements.cpp names of statements
@@ -37,6 +39,7 @@
 #include "daemon/session/cache_settings.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
+#include "daemon/session/last_cache.hpp"
 #include "daemon/session/open_portals.hpp"
 #include "daemon/session/parser_question.hpp"
 #include "daemon/session/query_account.hpp"
@@ -240,6 +243,13 @@ private:
         std::optional<querycache::bypass_reason> refused
     );
     static querycache::request unknown_extended();
+
+    // --- relay_last_cache.cpp ---
+    std::optional<step> answer_last_cache(std::string_view text, std::size_t size);
+    std::optional<step> answer_last_cache(const request_batch& whole);
+    bool may_ask_last_cache(const protocol::frame_header& header) const;
+    std::optional<step> begin_own_answer();
+    void end_own_answer(std::size_t size);
 
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_sql_names.cpp ---
     void count_sent();
@@ -453,6 +463,7 @@ private:
     cache_settings cached_;                              // those that cache_ was told
     std::unique_ptr<querycache::cache_session> cache_;   // null: no rule concerns the client
     std::unique_ptr<querycache::capture> capture_;
+    last_cache last_;
 };
 
 }  // namespace weir::daemon

@@ -192,6 +192,7 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
     if (!session_->flush_soon()) return;
     const auto now = steady_clock::now();
     hit.rule().count_hit_time(now - account_.started());
+    last_.note_hit(*hit.reply, now);
     const auto who = [&] {
         note_text(text);
         account_.note_rule(hit.rule().name());
@@ -253,11 +254,16 @@ void relay::begin_known(
     bool& is_tainted = server_->session().ran_unknown_code;
     if (!cache_) {
         if (awaits_catalog_) count_unwatched(facts);
+        last_.note_unwatched(
+            awaits_catalog_ ? bypass_reason::catalog_missing : bypass_reason::no_rule,
+            facts.statement
+        );
         // Without a catalog the text alone has to tell that it calls nothing.
         is_tainted = is_tainted || !facts.statement || facts.statement->writes_unknown;
         return;
     }
     auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
+    last_.note_decision(decision, facts.statement);
     capture_ = std::move(decision.fill);
     // A server is wiped when somebody wants to keep what is read there, not before: who calls
     // functions all the time pays nothing. In session mode the server stays as it is.

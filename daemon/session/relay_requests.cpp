@@ -140,6 +140,11 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
             if (may_answer_linked()) {
                 if (const auto answered = answer_linked_batch()) return *answered;
             }
+            if (may_ask_last_cache(header)) {
+                request_batch whole;
+                if (!read_batch(whole)) return step::more;
+                if (const auto answered = answer_last_cache(whole)) return *answered;
+            }
             return header.type == 'P' ? forward_parse(header) : forward_bind(header);
         case 'D':
             return forward_describe(header);
@@ -238,6 +243,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
             names_.end_segment();
             return step::done;
         }
+        if (const auto answered = answer_last_cache(query.text, header.size())) return *answered;
         if (!find_facts(query.text, facts)) return step::blocked;
         if (opens_block(facts)) {
             account_.note_statement(facts);

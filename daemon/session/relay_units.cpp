@@ -102,6 +102,7 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
             names_.end_segment();
             return step::done;
         }
+        if (const auto answered = answer_last_cache(query.text, header.size())) return *answered;
         // The parser is asked before a server is taken: nobody holds a server while he waits for
         // something else.
         text_facts facts;
@@ -144,6 +145,7 @@ relay::step relay::begin_batch() {
     if (whole.is_short()) {
         if (answer_locally(whole)) return step::done;
         if (serve_batch_from_cache(whole)) return session_ == nullptr ? step::ended : step::done;
+        if (const auto answered = answer_last_cache(whole)) return *answered;
     }
     if (cache_ && whole.first() == 'P') {
         protocol::parse_message parse;
