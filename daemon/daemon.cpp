@@ -585,7 +585,9 @@ void running_daemon::start_http() {
     sources.metrics = [this] { return insight::metrics_text(metrics_input()); };
     sources.ready = [this] { return readiness(); };
     sources.stats = [this] { return insight::stats_json(metrics_input()); };
-    sources.cache_stats = [this] { return insight::cache_stats_json(gauges().cache); };
+    sources.cache_stats = [this] {
+        return insight::cache_stats_json(gauges().cache, cache_details());
+    };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
     sources.breakers = [this] { return insight::breakers_json(breaker_gauges()); };
     sources.version = version;

@@ -20,6 +20,7 @@
 #include "daemon/insight/gauges.hpp"
 #include "daemon/insight/metrics.hpp"
 #include "daemon/insight/slow_log.hpp"
+#include "daemon/insight/stats_json.hpp"
 #include "daemon/net/listener.hpp"
 #include "daemon/net/succession.hpp"
 #include "daemon/net/worker.hpp"
@@ -108,6 +109,7 @@ private:
     void tell_status();
     void sweep();
     insight::gauge_snapshot gauges() const;
+    insight::cache_details cache_details() const;
     insight::metrics_input metrics_input() const;
     insight::breaker_gauges breaker_gauges() const;
     http::readiness readiness() const;

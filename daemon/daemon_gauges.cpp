@@ -120,6 +120,43 @@ insight::gauge_snapshot running_daemon::gauges() const {
     return snapshot;
 }
 
+insight::cache_details running_daemon::cache_details() const {
+    insight::cache_details details;
+    for (const auto& row : cache_.show_cache()) {
+        const auto& totals = row.totals;
+        details.rules.push_back(
+            {row.rule,
+             static_cast<std::uint64_t>(std::max<std::int64_t>(row.entries, 0)),
+             static_cast<std::uint64_t>(std::max<std::int64_t>(row.bytes, 0)),
+             totals.hits,
+             totals.misses,
+             totals.bypasses,
+             totals.stores,
+             totals.invalidations,
+             row.avg_hit_us(),
+             row.avg_miss_us(),
+             row.saved_ms()}
+        );
+    }
+    for (auto& row : cache_.show_tables()) {
+        details.tables.push_back(
+            {std::move(row.database),
+             std::move(row.table),
+             row.version,
+             row.pending,
+             row.dependants,
+             row.invalidations,
+             std::move(row.last_cause)}
+        );
+    }
+    for (auto& row : cache_.show_reasons()) {
+        details.reasons.push_back(
+            {std::string{querycache::to_string(row.reason)}, row.count, std::move(row.last_query)}
+        );
+    }
+    return details;
+}
+
 insight::metrics_input running_daemon::metrics_input() const {
     insight::metrics_input input;
     input.counters = counters_.totals();

@@ -85,6 +85,14 @@ void write_databases(json_writer& json, const counter_totals& counters) {
     json.end_array();
 }
 
+void write_or_null(json_writer& json, std::string_view text) {
+    if (text.empty()) {
+        json.raw("null");
+    } else {
+        json.text(text);
+    }
+}
+
 void write_named(json_writer& json, std::string_view key, const std::vector<named_count>& counts) {
     json.key(key).begin_object();
     for (const auto& each : counts)
@@ -92,7 +100,8 @@ void write_named(json_writer& json, std::string_view key, const std::vector<name
     json.end_object();
 }
 
-void write_cache(json_writer& json, const cache_gauges& cache) {
+/// Without an end, for more of it to follow.
+void begin_cache(json_writer& json, const cache_gauges& cache) {
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     for (const auto& rule : cache.rules) {
@@ -112,6 +121,10 @@ void write_cache(json_writer& json, const cache_gauges& cache) {
     write_named(json, "bypasses", cache.bypasses);
     write_named(json, "evictions", cache.evictions);
     write_named(json, "invalidations", cache.invalidations);
+}
+
+void write_cache(json_writer& json, const cache_gauges& cache) {
+    begin_cache(json, cache);
     json.key("rules").begin_array();
     for (const auto& rule : cache.rules) {
         json.begin_object();
@@ -157,9 +170,47 @@ std::string stats_json(const metrics_input& input) {
     return json.take();
 }
 
-std::string cache_stats_json(const cache_gauges& cache) {
+std::string cache_stats_json(const cache_gauges& cache, const cache_details& details) {
     json_writer json;
-    write_cache(json, cache);
+    begin_cache(json, cache);
+    json.key("rules").begin_array();
+    for (const auto& rule : details.rules) {
+        json.begin_object();
+        json.key("rule").text(rule.name);
+        json.key("entries").number(rule.entries);
+        json.key("bytes").number(rule.bytes);
+        json.key("hits").number(rule.hits);
+        json.key("misses").number(rule.misses);
+        json.key("bypasses").number(rule.bypasses);
+        json.key("stores").number(rule.stores);
+        json.key("invalidations").number(rule.invalidations);
+        json.key("hit_ratio").decimal(ratio(rule.hits, rule.hits + rule.misses), 4);
+        json.key("avg_hit_us").decimal(rule.avg_hit_us, 3);
+        json.key("avg_miss_us").decimal(rule.avg_miss_us, 3);
+        json.key("saved_ms").decimal(rule.saved_ms, 3);
+        json.end_object();
+    }
+    json.end_array().key("tables").begin_array();
+    for (const auto& table : details.tables) {
+        json.begin_object();
+        json.key("database").text(table.database);
+        json.key("table").text(table.name);
+        json.key("version").number(table.version);
+        json.key("pending").number(table.pending);
+        json.key("dependants").number(table.dependants);
+        json.key("invalidations").number(table.invalidations);
+        write_or_null(json.key("last_cause"), table.last_cause);
+        json.end_object();
+    }
+    json.end_array().key("reasons").begin_array();
+    for (const auto& reason : details.reasons) {
+        json.begin_object();
+        json.key("reason").text(reason.name);
+        json.key("count").number(reason.count);
+        write_or_null(json.key("last_query"), reason.last_query);
+        json.end_object();
+    }
+    json.end_array().end_object();
     return json.take();
 }
 
@@ -182,12 +233,7 @@ std::string breakers_json(const breaker_gauges& breakers) {
         seconds(host.since);
         json.key("next_try_s");
         seconds(host.next_try);
-        json.key("last_error");
-        if (host.last_error.empty()) {
-            json.raw("null");
-        } else {
-            json.text(host.last_error);
-        }
+        write_or_null(json.key("last_error"), host.last_error);
         json.end_object();
     }
     json.end_array().key("transitions").number(breakers.transitions).end_object();

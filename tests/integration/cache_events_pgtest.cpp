@@ -51,10 +51,40 @@ TEST_F(cache_events, AtTheConsoleDropWhatTheyNameAndNothingElse) {
         EXPECT_TRUE(ask(daemon, reader, words).from_memory) << event;
     }
     EXPECT_EQ(daemon.metric("pgweir_cache_invalidations_total", {"cause=\"event\""}), 1);
+    auto const shown = daemon.get("/cache/stats").body;
+    EXPECT_NE(shown.find("\"last_cause\":\"event\""), std::string::npos) << shown;
     auto const unknown = console.execute("INVALIDATE EVENT item.change");
     EXPECT_FALSE(unknown.ok());
     EXPECT_EQ(unknown.sqlstate(), "42704");
     EXPECT_EQ(console.must("INVALIDATE EVENT odd").command_tag(), "INVALIDATE 0");
+}
+
+TEST_F(cache_events, AndAllElseOfTheConsoleAreDroppedOverHttp) {
+    auto text = with_events();
+    text.insert(text.find("\"127.0.0.1:{http}\"") + 18, ", token: s3cret");
+    daemon_process const daemon(text);
+    pq_connection reader(daemon.dsn("shop"));
+    int value = 100;
+    for (std::string const body :
+         {R"({"event": "item.changed"})",
+          R"({"event": "values.gone"})",
+          R"({"rule": "values"})",
+          R"({"database": "shop"})",
+          R"({"all": true})"}) {
+        ++value;
+        cached(daemon, reader, value_of_one);
+        write_around("UPDATE items SET value = " + std::to_string(value) + " WHERE id = 1");
+        ASSERT_NE(reader.scalar(value_of_one), std::to_string(value)) << "not from memory";
+        EXPECT_EQ(daemon.post("/invalidate", "wrong", body).status, 401);
+        EXPECT_TRUE(ask(daemon, reader, value_of_one).from_memory) << body;
+        auto const done = daemon.post("/invalidate", "s3cret", body);
+        EXPECT_EQ(done.status, 200) << done.body;
+        EXPECT_NE(done.body.find("\"entries\":1"), std::string::npos) << done.body;
+        EXPECT_EQ(reader.scalar(value_of_one), std::to_string(value)) << body;
+    }
+    auto const unknown = daemon.post("/invalidate", "s3cret", R"({"event": "item.change"})");
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_NE(unknown.body.find("Did you mean item.changed?"), std::string::npos) << unknown.body;
 }
 
 TEST_F(cache_events, AreTakenFromNotifyBesideTheDaemon) {

@@ -58,15 +58,35 @@ TEST(StatsJson, OfNothingIsValid) {
     EXPECT_TRUE(parsed.at("pools").as_array().empty());
 }
 
-TEST(CacheStatsJson, HasARowARule) {
+TEST(CacheStatsJson, TellsWhatTheConsoleTells) {
     cache_gauges cache;
-    cache.rules = {{"a", 3, 1, 0}, {"b", 0, 0, 5}};
+    cache.rules = {{"a", 3, 1, 0}, {"gone", 0, 0, 5}};
     cache.bypasses = {{"locking", 5}};
-    const auto parsed = boost::json::parse(cache_stats_json(cache));
+    cache_details details;
+    details.rules.resize(2);
+    details.rules[0] = {"a", 2, 300, 3, 1, 0, 1, 0, 1.5, 250.25, 7};
+    details.rules[1].name = "b";
+    details.tables = {
+        {"shop", "public.\"t\"", 4, 1, 2, 3, "event"}, {"shop", "(all)", 0, 0, 0, 0, ""}};
+    details.reasons = {{"locking", 5, "select $1 for update"}, {"no_rule", 1, ""}};
+    const auto parsed = boost::json::parse(cache_stats_json(cache, details));
     EXPECT_DOUBLE_EQ(parsed.at("hit_ratio").as_double(), 0.75);
-    EXPECT_EQ(parsed.at("rules").at(1).at("rule").as_string(), "b");
-    EXPECT_DOUBLE_EQ(parsed.at("rules").at(1).at("hit_ratio").as_double(), 0.0);
     EXPECT_EQ(parsed.at("bypasses").at("locking").as_int64(), 5);
+    const auto& rules = parsed.at("rules").as_array();
+    ASSERT_EQ(rules.size(), 2U);
+    EXPECT_EQ(rules.at(0).at("entries").as_int64(), 2);
+    EXPECT_DOUBLE_EQ(rules.at(0).at("hit_ratio").as_double(), 0.75);
+    EXPECT_DOUBLE_EQ(rules.at(0).at("avg_miss_us").as_double(), 250.25);
+    EXPECT_EQ(rules.at(1).at("rule").as_string(), "b");
+    EXPECT_DOUBLE_EQ(rules.at(1).at("hit_ratio").as_double(), 0.0);
+    const auto& tables = parsed.at("tables").as_array();
+    EXPECT_EQ(tables.at(0).at("table").as_string(), "public.\"t\"");
+    EXPECT_EQ(tables.at(0).at("dependants").as_int64(), 2);
+    EXPECT_EQ(tables.at(0).at("last_cause").as_string(), "event");
+    EXPECT_TRUE(tables.at(1).at("last_cause").is_null());
+    const auto& reasons = parsed.at("reasons").as_array();
+    EXPECT_EQ(reasons.at(0).at("last_query").as_string(), "select $1 for update");
+    EXPECT_TRUE(reasons.at(1).at("last_query").is_null());
 }
 
 TEST(SlowJson, HoldsTheLinesAndCounts) {
