@@ -110,6 +110,8 @@ insight::gauge_snapshot running_daemon::gauges() const {
     snapshot.cache.entries = totals.entries;
     snapshot.cache.bytes = totals.bytes;
     snapshot.cache.capacity_bytes = totals.capacity;
+    snapshot.cache.flights = {
+        {"led", cache_.flights().led()}, {"waited", cache_.flights().waited()}};
     snapshot.cache.evictions = {
         {"space", totals.evictions_space},
         {"expired", totals.evictions_expired},

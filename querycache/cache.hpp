@@ -6,6 +6,7 @@
 #include "querycache/capture.hpp"
 #include "querycache/counters.hpp"
 #include "querycache/database.hpp"
+#include "querycache/flights.hpp"
 #include "querycache/key.hpp"
 #include "querycache/rules.hpp"
 #include "querycache/store.hpp"
@@ -118,6 +119,8 @@ public:
     [[nodiscard]] store& entries() { return store_; }
     [[nodiscard]] const hash_secret& secret() const { return secret_; }
     [[nodiscard]] capture_budget& budget() { return budget_; }
+    [[nodiscard]] querycache::flights& flights() { return flights_; }
+    [[nodiscard]] const querycache::flights& flights() const { return flights_; }
     [[nodiscard]] reason_counters& reasons() { return reasons_; }
 
     /// Entries that went, out-of-date ones not counted. In force at the return. `table` is `t` or
@@ -169,6 +172,7 @@ private:
 
     hash_secret secret_;
     capture_budget budget_;
+    querycache::flights flights_;
     reason_counters reasons_;
     std::atomic<std::size_t> max_result_;
     std::atomic<consistency> mode_;

@@ -52,6 +52,8 @@ void capture::abandon(bypass_reason reason) {
     std::string().swap(reply_);
     if (taken_ != 0) budget_.give_back(taken_);
     taken_ = 0;
+    // An error is this session's own; what does not fit today does not fit the next one either.
+    lead_.land(reason == bypass_reason::error_reply ? landing::look_again : landing::go_alone);
 }
 
 std::optional<capture::step> capture::after(char type) const {
@@ -152,7 +154,7 @@ void capture::check_end_of_message() {
             }
             break;
         case 'Z':
-            if (body != "I") abandon(bypass_reason::in_transaction);
+            if (body != std::string_view(&plan_.status, 1)) abandon(bypass_reason::in_transaction);
             break;
         default:
             break;
@@ -164,6 +166,7 @@ entry_ref capture::finish(time_point now) {
         abandon(bypass_reason::unexpected_reply);
         return nullptr;
     }
+    reply_.back() = 'I';  // who is in a transaction when it is served is told so
     entry_parts parts;
     parts.key = plan_.key;
     parts.hash = plan_.hash;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "querycache/entry.hpp"
+#include "querycache/flights.hpp"
 #include "querycache/key.hpp"
 #include "querycache/reasons.hpp"
 
@@ -42,6 +43,7 @@ struct capture_plan {
     duration ttl{};
     bool own_ttl = false;  ///< entry::has_own_ttl
     std::size_t max_result = 0;
+    char status = 'I';  ///< T: sent in a transaction
     std::uint64_t lineage = 0;
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;
@@ -61,7 +63,8 @@ public:
     /// The next piece of the message that feed() began.
     void feed_more(std::string_view piece);
 
-    /// After ReadyForQuery: the entry, or null when the capture was given up (see failure()).
+    /// After ReadyForQuery, whose status is taken for I: the entry, or null when the capture was
+    /// given up (see failure()).
     [[nodiscard]] entry_ref finish(time_point now);
     [[nodiscard]] bool is_complete() const { return step_ == step::complete; }
     /// Why it was given up; nothing while it was not.
@@ -69,6 +72,9 @@ public:
     /// Gives it up: nothing more is kept, and finish() gives null.
     void abandon(bypass_reason reason);
     [[nodiscard]] const capture_plan& plan() const { return plan_; }
+
+    /// Others wait for the reply: they are told when this ends, or as soon as it is given up.
+    void carry(flights::lead lead) { lead_ = std::move(lead); }
 
 private:
     enum class step : std::uint8_t {
@@ -97,6 +103,7 @@ private:
     std::uint32_t rows_ = 0;
     step step_;
     std::optional<bypass_reason> failure_;
+    flights::lead lead_;
 };
 
 }  // namespace weir::querycache

@@ -51,6 +51,8 @@ void catalog::index_links() {
             of.rules.push_back(&r);
         }
     }
+    for (const auto& p : rows_.policies)
+        links_[p.relation].policies.push_back(&p);
     for (const auto& t : rows_.triggers)
         links_[t.relation].triggers.push_back(&t);
 }

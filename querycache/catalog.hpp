@@ -40,6 +40,9 @@ struct user_functions {
 struct read_closure {
     std::vector<oid> relations;  ///< whose rows it shows: behind a view those of its query
     std::vector<sql::function_call> calls;  ///< of views: that are not known to be safe
+    /// Row security stands before some of it: the answer is the user's own, and depends on what its
+    /// policies ask of the session.
+    bool row_security = false;
     std::vector<bypass_reason> reasons;  ///< why its answer may not be kept, in order of discovery
 };
 
@@ -123,6 +126,8 @@ public:
     [[nodiscard]] bool maintenance_runs_code() const {
         return rows_.maintenance_runs_code || rows_.hidden.event_triggers;
     }
+    /// Whether sessions begin with READ COMMITTED, whatever the role.
+    [[nodiscard]] bool reads_committed() const { return rows_.reads_committed; }
     /// Whether every column of that name holds dates or times, and there is one.
     [[nodiscard]] bool holds_moments(std::string_view column) const {
         return moment_columns_.count(column) != 0;
@@ -141,6 +146,7 @@ private:
         std::vector<oid> children;
         std::vector<const rewrite_row*> rules;  ///< other than a view's own
         std::vector<const trigger_row*> triggers;
+        std::vector<const policy_row*> policies;
         const rewrite_row* query = nullptr;  ///< of a view
     };
     class read_walk;

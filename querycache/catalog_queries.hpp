@@ -203,6 +203,11 @@ SELECT t.tgrelid, p.oid, n.nspname, p.proname, t.tgqual
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE NOT t.tgisinternal AND t.tgenabled <> 'D')sql";
 
+/// -> policy_row, all members in order, the condition as the text of a tree.
+inline constexpr const char* policies = R"sql(
+SELECT polrelid, pg_catalog.concat(polqual)
+  FROM pg_catalog.pg_policy WHERE polcmd IN ('r', '*') AND polqual IS NOT NULL)sql";
+
 /// -> builtin_row, all members in order, of those of the functions $1, an oid[] in text, that are
 /// PostgreSQL's own. The types are time and timetz.
 inline constexpr const char* builtins = R"sql(
@@ -311,6 +316,13 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castfunc IN (SELECT oid FROM
                   AND (l.lanname NOT IN ('sql', 'plpgsql')
                        OR p.prosrc ~* '[[:<:]](alter|create|drop|execute|grant|import|language|reassign|revoke)[[:>:]]'
                        OR l.lanname = 'sql' AND p.prosrc ~* '[[:<:]]select[[:>:]].*[[:<:]]into[[:>:]]')))sql";
+
+/// -> reads_committed: one row. The server's default for this session, and what roles and databases
+/// have of their own.
+inline constexpr const char* reads_committed = R"sql(
+SELECT pg_catalog.current_setting('default_transaction_isolation') = 'read committed'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting r, pg_catalog.unnest(r.setconfig) c
+                        WHERE c ~ '^(default_)?transaction_isolation='))sql";
 
 /// -> moment_columns: name. The types are date, time, timestamp, timestamptz, interval and timetz.
 inline constexpr const char* moment_columns = R"sql(

@@ -66,6 +66,8 @@ std::uint64_t catalog_rows::digest() const {
                    .number(r.tree.digest)
                    .value();
     }
+    for (const auto& p : policies)
+        sum += row_digest{}.text("y").number(p.relation).number(p.condition.digest).value();
     for (const auto& t : triggers) {
         sum += row_digest{}
                    .text("g")
@@ -117,7 +119,7 @@ std::uint64_t catalog_rows::digest() const {
     return sum + static_cast<std::uint64_t>(
                      h.casts | h.impure_casts << 1 | h.event_triggers << 2 |
                      h.may_change_catalog << 3 | has_unsafe_domains << 4 |
-                     maintenance_runs_code << 5
+                     maintenance_runs_code << 5 | reads_committed << 6
                  );
 }
 

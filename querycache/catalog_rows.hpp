@@ -58,6 +58,12 @@ struct rewrite_row {
     node_tree tree;
 };
 
+/// A row of catalog_queries::policies: of row security, for SELECT.
+struct policy_row {
+    oid relation = 0;
+    node_tree condition;
+};
+
 /// A row of catalog_queries::triggers: one that is enabled and not internal.
 struct trigger_row {
     oid relation = 0;
@@ -126,6 +132,7 @@ struct catalog_rows {
     std::vector<foreign_key_row> foreign_keys;
     std::vector<inheritance_row> inheritance;
     std::vector<rewrite_row> rewrites;
+    std::vector<policy_row> policies;
     std::vector<trigger_row> triggers;
     std::vector<function_row> functions;
     std::vector<known_writes_row> known_writes;
@@ -136,6 +143,8 @@ struct catalog_rows {
     hidden_code_row hidden;
     bool has_unsafe_domains = false;     ///< a domain's default or check calls code
     bool maintenance_runs_code = false;  ///< the expression of an index or of statistics does
+    /// Whatever the role, sessions begin with READ COMMITTED.
+    bool reads_committed = false;
     /// A digest of the server's defaults that change how values look: two loads under other
     /// defaults have another digest.
     std::string looks;

@@ -104,7 +104,7 @@ private:
         if (relation.persistence != 'p' && relation.persistence != 'u') {
             return refuse(bypass_reason::temporary_table);
         }
-        if (relation.row_security) return refuse(bypass_reason::row_security);
+        if (relation.row_security) visit_policies(relation.id);
         switch (relation.kind) {
             case 'r':
             case 'p':
@@ -139,19 +139,36 @@ private:
         const auto* const query = of_.links(view.id).query;
         if (query == nullptr || !query->tree.is_understood) return refuse(bypass_reason::view);
         if (query->tree.locks) return refuse(bypass_reason::locking);
-        if (query->tree.reads_moment) return refuse(bypass_reason::clock_or_identity);
-        for (const auto function : query->tree.functions)
-            judge(function);
-        for (const auto id : query->tree.operators) {
+        if (query->tree.reads_identity) return refuse(bypass_reason::clock_or_identity);
+        visit_tree(query->tree, asker::unknown);
+    }
+
+    /// Who reads, and what it has set, is in the key of those rules that vouch for policies.
+    void visit_policies(oid relation) {
+        out_.row_security = true;
+        for (const auto* policy : of_.links(relation).policies) {
+            if (!policy->condition.is_understood) return refuse(bypass_reason::row_security);
+            visit_tree(policy->condition, asker::keyed);
+        }
+    }
+
+    /// Whether the key tells who asks.
+    enum class asker : std::uint8_t { unknown, keyed };
+
+    void visit_tree(const node_tree& tree, asker who) {
+        if (tree.reads_moment) return refuse(bypass_reason::clock_or_identity);
+        for (const auto function : tree.functions)
+            judge(function, who);
+        for (const auto id : tree.operators) {
             const auto found = of_.operator_functions_.find(id);
             if (found == of_.operator_functions_.end()) return refuse(bypass_reason::user_operator);
-            judge(found->second);
+            judge(found->second, who);
         }
-        for (const auto source : query->tree.relations)
+        for (const auto source : tree.relations)
             to_visit_.add(source);
     }
 
-    void judge(oid function) {
+    void judge(oid function, asker who) {
         if (const auto own = of_.functions_by_oid_.find(function);
             own != of_.functions_by_oid_.end()) {
             if (!own->second->is_pure) call(own->second->schema, own->second->name);
@@ -162,7 +179,10 @@ private:
         const auto& name = found->second->name;
         // The offset of a time's zone is today's.
         const bool reads_day = found->second->takes_time_of_day && name == "timezone";
-        const bool is_safe = sql::is_cacheable_builtin("pg_catalog", name) ||
+        const bool asks_session =
+            name == "current_setting" || name == "current_user" || name == "session_user";
+        const bool is_safe = (who == asker::keyed && asks_session) ||
+                             sql::is_cacheable_builtin("pg_catalog", name) ||
                              sql::is_keyed_builtin("pg_catalog", name);
         if (!is_safe || reads_day) call("pg_catalog", name);
     }

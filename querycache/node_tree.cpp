@@ -162,7 +162,6 @@ private:
     void enter(std::string_view node) {
         open_nodes_.push_back(node);
         if (!is_one_of(known_nodes, node)) tree_.is_understood = false;
-        if (node == "SQLVALUEFUNCTION") tree_.reads_moment = true;
         if (node == "ROWMARKCLAUSE") tree_.locks = true;
     }
 
@@ -182,6 +181,7 @@ private:
             return take(tree_.operators, first_normal);
         }
         if (field == "varattno") return take_attribute();
+        if (field == "op" && is_in("SQLVALUEFUNCTION")) return take_value_function();
         if (field == "resulttype" || field == "consttype" || field == "funcresulttype") {
             take_type(field);
         }
@@ -216,6 +216,19 @@ private:
         if (!value || *value < 0) tree_.is_understood = false;
     }
 
+    [[nodiscard]] bool is_in(std::string_view node) const {
+        return !open_nodes_.empty() && open_nodes_.back() == node;
+    }
+
+    // From CURRENT_ROLE to SESSION_USER; before them are the clock's, behind them the catalog and
+    // the schema.
+    void take_value_function() {
+        constexpr std::int64_t current_role = 9, session_user = 12;
+        const auto value = number_in(tokens_.peek());
+        const bool is_identity = value && *value >= current_role && *value <= session_user;
+        (is_identity ? tree_.reads_identity : tree_.reads_moment) = true;
+    }
+
     void take_type(std::string_view field) {
         const auto value = number_in(tokens_.peek());
         if (!value || *value < 0) {
@@ -223,8 +236,7 @@ private:
             return;
         }
         const auto type = static_cast<oid>(*value);
-        const bool is_cast_by_text =
-            field == "resulttype" && !open_nodes_.empty() && open_nodes_.back() == "COERCEVIAIO";
+        const bool is_cast_by_text = field == "resulttype" && is_in("COERCEVIAIO");
         if (is_one_of(catalog_types, type) || (is_cast_by_text && !is_one_of(plain_types, type))) {
             tree_.is_understood = false;
         }

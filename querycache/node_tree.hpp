@@ -15,12 +15,13 @@ namespace weir::querycache {
 struct node_tree {
     /// False: it holds a kind of node, or a cast, that nobody has judged; then nothing follows.
     bool is_understood = true;
-    bool locks = false;          ///< FOR UPDATE / SHARE
-    bool reads_moment = false;   ///< CURRENT_DATE, CURRENT_USER, ...
-    std::vector<oid> relations;  ///< sorted, as the two below
-    std::vector<oid> functions;  ///< aggregates and window functions among them
-    std::vector<oid> operators;  ///< users' own; those of PostgreSQL are safe to read with
-    std::uint64_t digest = 0;    ///< of all of it, constants included
+    bool locks = false;           ///< FOR UPDATE / SHARE
+    bool reads_moment = false;    ///< CURRENT_DATE and its like
+    bool reads_identity = false;  ///< CURRENT_USER and its like
+    std::vector<oid> relations;   ///< sorted, as the two below
+    std::vector<oid> functions;   ///< aggregates and window functions among them
+    std::vector<oid> operators;   ///< users' own; those of PostgreSQL are safe to read with
+    std::uint64_t digest = 0;     ///< of all of it, constants included
 };
 
 /// Reads the text of one tree. Bytes that are no tree are not understood.

@@ -45,6 +45,7 @@ std::uint64_t content_of(const rule& r) {
     add_list(bytes, r.tables);
     add_text(bytes, r.pattern);
     add_list(bytes, r.fingerprint);
+    add_list(bytes, r.settings);
     add_list(bytes, r.functions);
     bytes.push_back(static_cast<char>(r.share));
     return XXH3_64bits(bytes.data(), bytes.size());

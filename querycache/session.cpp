@@ -74,9 +74,12 @@ void cache_session::set_application(std::string_view application) {
     rules_serial_ = 0;
 }
 
-void cache_session::set_settings(std::string_view signature, bool cacheable) {
+void cache_session::set_settings(
+    std::string_view signature, bool cacheable, bool default_isolation
+) {
     settings_ = signature;
     settings_cacheable_ = cacheable;
+    default_isolation_ = default_isolation;
     if (database_ != nullptr) build_scopes();
 }
 
@@ -103,8 +106,9 @@ const session_rules& cache_session::rules() {
 }
 
 bool cache_session::may_hit() const {
-    return database_ != nullptr && settings_cacheable_ && status_ == 'I' && dirty_.empty() &&
-           open_statements_ == 0 && cycles_sent_ == cycles_done_;
+    return database_ != nullptr && settings_cacheable_ &&
+           (status_ == 'I' || is_plain_transaction()) && dirty_.empty() && open_statements_ == 0 &&
+           cycles_sent_ == cycles_done_;
 }
 
 hit cache_session::quick_hit(const request& asked, time_point now) {
@@ -126,6 +130,7 @@ hit cache_session::look_up(const key_scope& scope, const request& r, time_point 
     // Stored under a rule that this session would not meet now: another session may yet use it.
     const auto* rule = session_rules_->find(found->lineage());
     if (rule == nullptr) return {};
+    if (status_ != 'I' && !rule_set_->at(*rule).source.in_transaction) return {};
     const duration limit = rule_set_->at(*rule).source.ttl;
     const bool expired =
         found->is_expired(now) || (!found->has_own_ttl() && now - found->stored_at() >= limit);
@@ -145,7 +150,28 @@ hit cache_session::look_up(const key_scope& scope, const request& r, time_point 
     return {std::move(found)};
 }
 
-std::optional<bypass_reason> cache_session::session_reason(const statement_context& context) const {
+std::optional<hash128> cache_session::fill_key(
+    const request& asked, const statement_context& context
+) {
+    if (!may_hit() || !context.facts || is_oversized(asked)) return std::nullopt;
+    refresh_rules();
+    if (session_rules_->rules.empty()) return std::nullopt;
+    const auto& v = memo_.find(context.facts, *database_, rule_set_, session_rules_);
+    if (v.reason) return std::nullopt;
+    const auto& rule = rule_set_->at(*v.rule);
+    if (session_reason(context, rule.source)) return std::nullopt;
+    request keyed = asked;
+    keyed.text = without_outer_comments(asked.text);
+    return key_view{&scope_of(rule), keyed}.hash(cache_.secret());
+}
+
+const key_scope& cache_session::scope_of(const compiled_rule& rule) const {
+    return rule.source.share == sharing::database ? database_scope_ : user_scope_;
+}
+
+std::optional<bypass_reason> cache_session::session_reason(
+    const statement_context& context, const rule& rule
+) const {
     if (context.refused) return context.refused;
     if (context.nocache) return bypass_reason::hint_nocache;
     if (context.clock_word) return bypass_reason::clock_word;
@@ -154,7 +180,9 @@ std::optional<bypass_reason> cache_session::session_reason(const statement_conte
         if ((context.call_reasons & sql::reason_bit(reason)) != 0) return from_text(reason);
     }
     if (!settings_cacheable_) return bypass_reason::session_settings;
-    if (status_ != 'I') return bypass_reason::in_transaction;
+    if (status_ != 'I' && (!rule.in_transaction || !only_reads_ || status_ != 'T')) {
+        return bypass_reason::in_transaction;
+    }
     if (open_statements_ != 0 || cycles_sent_ != cycles_done_) return bypass_reason::pipelined;
     if (!dirty_.empty()) return bypass_reason::own_writes;
     return std::nullopt;
@@ -177,11 +205,12 @@ decision cache_session::begin_statement(
         d.runs_unknown_code = v.writes.runs_unknown_code();
         if (v.rule != nullptr) d.rule = rule_set_->at(*v.rule).source.name;
         d.reason = v.reason;
-        if (!d.reason) d.reason = session_reason(context);
+        if (!d.reason) d.reason = session_reason(context, rule_set_->at(*v.rule).source);
         if (!d.reason) d.fill = plan_capture(r, context, v, now, d.reason);
         const bool alone = simple && open_statements_ == 0 && context.facts != nullptr &&
                            context.facts->statements == 1;
         mark(v.writes, v.generation, alone);
+        follow_transaction(context.facts.get(), v);
         if (d.reason) {
             count_bypass(*d.reason, v, context.facts.get(), now);
         } else {
@@ -192,6 +221,55 @@ decision cache_session::begin_statement(
     if (++open_statements_ > 1) crowded_cycle_ = cycles_sent_ + 1;
     if (simple) end_of_cycle();
     return d;
+}
+
+// Whatever is not known to be harmless ends it: a lock, which orders this transaction behind others
+// by other means than the cache's, SET, a function. Writes are marked besides.
+void cache_session::follow_transaction(const sql::statement* facts, const verdict& verdict) {
+    using enum sql::transaction_control;
+    if (facts == nullptr) {
+        only_reads_ = false;
+        return;
+    }
+    switch (facts->transaction) {
+        case begin:
+            only_reads_ = begins_read_committed(*facts);
+            return;
+        case savepoint:
+        case release:
+        case rollback_to:
+        case commit_and_chain:  // the next one is of the same kind
+        case rollback_and_chain:
+            return;
+        case none: {
+            const auto& why = verdict.reasons;
+            const bool is_plain = facts->kind == sql::statement_class::read &&
+                                  std::all_of(why.begin(), why.end(), [](bypass_reason reason) {
+                                      return reason == bypass_reason::no_rule;
+                                  });
+            if (!is_plain) only_reads_ = false;
+            return;
+        }
+        case commit:
+        case rollback:
+        case prepare_transaction:
+        case commit_prepared:
+        case rollback_prepared:
+        case several:
+            only_reads_ = false;
+    }
+}
+
+bool cache_session::begins_read_committed(const sql::statement& facts) const {
+    using enum sql::isolation_level;
+    // A BEGIN in a transaction begins none.
+    const bool is_first = status_ == 'I' && cycles_sent_ == cycles_done_ && open_statements_ == 0;
+    if (!is_first || facts.statements != 1) return false;
+    // PostgreSQL's READ UNCOMMITTED is the same.
+    if (facts.isolation == read_committed || facts.isolation == read_uncommitted) return true;
+    if (facts.isolation != unspecified || !default_isolation_) return false;
+    const auto snapshot = database_->snapshot();
+    return snapshot && snapshot->reads_committed();
 }
 
 void cache_session::count_bypass(
@@ -241,10 +319,11 @@ std::unique_ptr<capture> cache_session::plan_capture(
         reason = bypass_reason::ambiguous_name;
         return nullptr;
     }
-    const auto& scope = shared ? database_scope_ : user_scope_;
+    const auto& scope = scope_of(rule);
     request keyed = r;
     keyed.text = without_outer_comments(r.text);
     const key_view key{&scope, keyed};
+    plan.status = status_;
     plan.shape = r.shape;
     plan.key.resize(key.size());
     key.write(plan.key.data());
@@ -467,6 +546,7 @@ settlement cache_session::on_server_lost() {
         }
     }
     status_ = 'I';
+    only_reads_ = false;
     cycles_done_ = cycles_sent_;
     open_statements_ = 0;
     tags_ = 0;

@@ -90,15 +90,23 @@ public:
     /// At login and whenever a setting changed. `signature` are canonical bytes of all settings
     /// that may differ between sessions (sorted name=value), part of every key. `cacheable` false:
     /// the settings are not understood, and nothing is served or stored (session_settings).
-    void set_settings(std::string_view signature, bool cacheable);
+    /// `default_isolation`: the session has set none of its own.
+    void set_settings(std::string_view signature, bool cacheable, bool default_isolation = true);
 
     /// Whether the session is in a state to be answered from memory at all: identity set, settings
-    /// understood, no transaction, nothing outstanding, nothing written and unsettled.
+    /// understood, no transaction or one that has done nothing but read, nothing outstanding,
+    /// nothing written and unsettled.
     [[nodiscard]] bool may_hit() const;
 
     /// The valid entry for the request, counted as a hit, or nothing. Looks at no SQL: the whole
     /// key matches or it does not. Nothing when !may_hit().
     [[nodiscard]] hit quick_hit(const request& asked, time_point now);
+
+    /// The hash of the key under which the reply would be kept if the statement were sent now;
+    /// nothing when it would not be.
+    [[nodiscard]] std::optional<hash128> fill_key(
+        const request& asked, const statement_context& context
+    );
 
     /// A statement is about to be sent: marks what it may write, decides whether its reply is to be
     /// captured, counts. For the extended protocol call it at Bind with the portal's whole unit
@@ -146,10 +154,17 @@ private:
         bool cluster;
     };
 
+    /// What may become of the transaction by the statement, which is about to be sent.
+    void follow_transaction(const sql::statement* facts, const verdict& verdict);
+    [[nodiscard]] bool begins_read_committed(const sql::statement& facts) const;
+    [[nodiscard]] bool is_plain_transaction() const { return status_ == 'T' && only_reads_; }
+    [[nodiscard]] const key_scope& scope_of(const compiled_rule& rule) const;
     void refresh_rules();
     void build_scopes();
     [[nodiscard]] hit look_up(const key_scope& scope, const request& r, time_point now);
-    [[nodiscard]] std::optional<bypass_reason> session_reason(const statement_context& context
+    /// Why the session is in no state to have an answer kept, as `rule` would have it.
+    [[nodiscard]] std::optional<bypass_reason> session_reason(
+        const statement_context& context, const rule& rule
     ) const;
     [[nodiscard]] std::unique_ptr<capture> plan_capture(
         const request& r,
@@ -185,6 +200,7 @@ private:
     std::string application_;
     std::string settings_;
     bool settings_cacheable_ = true;
+    bool default_isolation_ = true;
 
     std::uint64_t rules_serial_ = 0;
     std::shared_ptr<const rule_set> rule_set_;
@@ -193,6 +209,8 @@ private:
     key_scope database_scope_;
 
     char status_ = 'I';
+    /// The transaction, once it is open, is READ COMMITTED and has done nothing but plain reads.
+    bool only_reads_ = false;
     std::uint64_t cycles_sent_ = 0;  ///< cycles closed by Query or Sync; also the open one's index
     std::uint64_t cycles_done_ = 0;  ///< ReadyForQuery received
     std::uint32_t open_statements_ = 0;  ///< begun in the open cycle

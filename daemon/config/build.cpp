@@ -377,6 +377,13 @@ private:
         get(out_.cache.redis, "cache.redis");
         for (const instance& each : instances("cache.rules"))
             rule(each);
+        for (const instance& each : instances("cache.functions")) {
+            cache_function result;
+            get(result.writes,
+                "cache.functions." + key_step(each.name) + ".writes",
+                "cache.functions.*.writes");
+            out_.cache.functions.emplace(each.name, std::move(result));
+        }
         for (const instance& each : instances("cache.events")) {
             const std::string key = "cache.events." + key_step(each.name);
             cache_event result;

@@ -26,10 +26,15 @@ std::shared_ptr<const querycache::rule_set> make_rules(
         to.max_result = from.max_result_bytes;
         to.share = from.share == config::rule_share::database ? querycache::sharing::database
                                                               : querycache::sharing::user;
+        to.in_transaction = from.in_transaction == config::rule_in_transaction::until_write;
+        to.settings = from.settings;
         to.functions = from.functions;
         rules.push_back(std::move(to));
     }
-    auto compiled = querycache::rule_set::compile(std::move(rules), {}, before);
+    std::vector<querycache::function_effect> effects;
+    for (const auto& [name, function] : configuration.cache.functions)
+        effects.push_back({name, function.writes});
+    auto compiled = querycache::rule_set::compile(std::move(rules), std::move(effects), before);
     if (auto* const found = std::get_if<1>(&compiled)) {
         errors = std::move(*found);
         return querycache::rule_set::none();

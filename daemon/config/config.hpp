@@ -306,6 +306,13 @@ struct cache_event {
     friend bool operator==(const cache_event&, const cache_event&) = default;
 };
 
+/// One of cache.functions.
+struct cache_function {
+    std::vector<std::string> writes;  // `t` or `s.t`; empty: none
+
+    friend bool operator==(const cache_function&, const cache_function&) = default;
+};
+
 struct cache_options {
     std::size_t memory_bytes = 256U << 20U;
     std::size_t max_result_bytes = 4U << 20U;
@@ -313,6 +320,7 @@ struct cache_options {
     external_writers_source external_writers = external_writers_source::none;
     std::string redis;
     std::vector<cache_rule> rules;
+    std::map<std::string, cache_function, std::less<>> functions;  // `f` or `s.f`
     std::map<std::string, cache_event, std::less<>> events;
 
     friend bool operator==(const cache_options&, const cache_options&) = default;

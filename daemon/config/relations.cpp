@@ -3,7 +3,7 @@
 #include "daemon/auth/hba_rules.hpp"
 #include "daemon/auth/ident_maps.hpp"
 #include "daemon/config/address.hpp"
-#include "daemon/config/cache_events.hpp"
+#include "daemon/config/cache_names.hpp"
 #include "daemon/config/cache_rules.hpp"
 #include "daemon/config/nearest.hpp"
 
@@ -555,6 +555,7 @@ void check_relations(const config& built, const document& from, report& to) {
     check_rules(built, from, to);
     check_compiled_rules(built, from, to);
     check_events(built, from, to);
+    check_functions(built, from, to);
     if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
         to.error(from.place_of("cache.max_result"), "cache.max_result: is more than cache.memory");
     }

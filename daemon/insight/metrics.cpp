@@ -176,6 +176,10 @@ void add_cache(metric_families& out, const cache_gauges& cache) {
     out.add({}, cache.capacity_bytes);
     out.counter("pgweir_cache_stores_total", "Replies that were stored.");
     out.add({}, cache.stores);
+    out.counter(
+        "pgweir_cache_flights_total", "Misses that went to a server or waited for one that did."
+    );
+    add_named("result", cache.flights);
     out.counter("pgweir_cache_stale_served_total", "Answers from entries past their time.");
     out.add({}, cache.stale_served);
     out.counter("pgweir_cache_saved_seconds_total", "Server time that hits did not need.");

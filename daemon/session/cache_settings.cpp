@@ -13,11 +13,18 @@ bool is_keyed(const pool::setting& one) {
            one.name != "row_security" && one.name != "transform_null_equals";
 }
 
+bool is_isolation(const pool::setting& one) {
+    return one.name == "default_transaction_isolation" || one.name == "transaction_isolation";
+}
+
 }  // namespace
 
 cache_settings::key_part cache_settings::key() const {
     const auto& all = current_.all();
-    key_part made{looks_, !is_uncertain_ && std::all_of(all.begin(), all.end(), is_keyed)};
+    key_part made{
+        looks_,
+        !is_uncertain_ && std::all_of(all.begin(), all.end(), is_keyed),
+        std::none_of(all.begin(), all.end(), is_isolation)};
     auto others = current_;
     for (const auto name : pool::look_names)
         others.erase(name);

@@ -15,7 +15,8 @@ public:
     /// For cache_session::set_settings().
     struct key_part {
         std::string signature;
-        bool is_understood = false;  ///< as whom a statement runs is not keyed, for one
+        bool is_understood = false;          ///< as whom a statement runs is not keyed, for one
+        bool has_default_isolation = false;  ///< the session has set none of its own
     };
 
     /// The settings are these now. `look_of(name, buffer)` gives the value of each of look_names as

@@ -126,7 +126,7 @@ public:
         event.bytes = reply_bytes;
         tell(observer, counters, event, who);
         if (group_.statement) group_ = {};
-        counters.transaction_finished(event.total);
+        if (!in_transaction_) counters.transaction_finished(event.total);
         drop();
         rows_ = reply_bytes_ = 0;
     }

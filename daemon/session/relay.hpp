@@ -229,6 +229,9 @@ private:
     bool serve_batch_from_cache(const request_batch& whole);
     bool leaves_traces() const;
     bool may_answer_linked() const;
+    bool awaits_flight(const querycache::request& request, const text_facts& facts);
+    bool awaits_flight_of(const request_batch& whole);
+    void on_landing(std::uint64_t ticket, querycache::landing how);
     void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);
     std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(
@@ -464,6 +467,12 @@ private:
     std::unique_ptr<querycache::cache_session> cache_;   // null: no rule concerns the client
     std::unique_ptr<querycache::capture> capture_;
     last_cache last_;
+    // One miss at a time.
+    querycache::flights::lead lead_;    // until the statement is sent
+    std::uint64_t awaited_flight_ = 0;  // 0 = none
+    std::uint64_t flight_ = 0;          // the last ticket
+    unsigned waits_ = 0;                // of this request
+    bool is_sent_alone_ = false;        // the next miss waits for nobody
 };
 
 }  // namespace weir::daemon

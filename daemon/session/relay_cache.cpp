@@ -83,7 +83,7 @@ void relay::refresh_cache_settings() {
         cached_.adopt(effects_.settings(), [this](std::string_view name, std::string& buffer) {
             return look_of(name, buffer);
         });
-    cache_->set_settings(key.signature, key.is_understood);
+    cache_->set_settings(key.signature, key.is_understood, key.has_default_isolation);
 }
 
 // Before a reply is kept: the server must have written it as the key says. It may have another
@@ -178,16 +178,87 @@ bool relay::leaves_traces() const {
            (!is_transaction_mode() && effects_.is_dirty());
 }
 
-// In session mode a client keeps its server; memory answers all the same while nothing is under way
-// there.
+// In session mode, and in a transaction, a client keeps its server; memory answers all the same
+// while nothing is under way there.
 bool relay::may_answer_linked() const {
-    return !is_transaction_mode() && cache_ && cache_->may_hit() && !leaves_traces() &&
-           server_->pipeline().is_idle();
+    if (!cache_ || !cache_->may_hit() || leaves_traces()) return false;
+    const bool is_open = cache_->transaction_status() == 'T';
+    return is_open ? server_->pipeline().is_quiet()
+                   : !is_transaction_mode() && server_->pipeline().is_idle();
+}
+
+// One miss at a time: true when somebody fetches the same, and the request is to be looked at again
+// when that has ended. Nobody holds a server while he waits. `facts` are of the request's text.
+bool relay::awaits_flight(const querycache::request& request, const text_facts& facts) {
+    if (!cache_ || server_ || std::exchange(is_sent_alone_, false)) return false;
+    const auto key = cache_->fill_key(request, facts.context(std::nullopt));
+    if (!key) return false;
+    const auto ticket = ++flight_;
+    lead_ = home().shared().cache.flights().lead_or_wait(
+        *key,
+        [where = &home(), id = session_->id(), ticket](querycache::landing how) {
+            where->with_session(id, [ticket, how](client_session& session) {
+                auto* const phase = dynamic_cast<relay*>(session.phase());
+                if (phase != nullptr) phase->on_landing(ticket, how);
+            });
+        }
+    );
+    if (lead_) {
+        waits_ = 0;
+        return false;
+    }
+    awaited_flight_ = ticket;
+    return true;
+}
+
+bool relay::awaits_flight_of(const request_batch& whole) {
+    if (!cache_ || server_ || !unit_shape_) return false;
+    const bool parses = whole.first() == 'P';
+    protocol::parse_message parse;
+    protocol::bind_message bind;
+    querycache::request request;
+    text_facts facts;
+    if (protocol::decode(whole.body(parses ? 1 : 0), bind)) return false;
+    request.shape = *unit_shape_;
+    request.bind_tail = bind.tail;
+    if (parses) {
+        if (protocol::decode(whole.body(0), parse) || !find_facts(parse.text, facts)) return false;
+        request.text = parse.text;
+        request.parameter_types = parse.parameter_types;
+    } else {
+        const auto* const known = names_.find(bind.statement);
+        if (known == nullptr || !known->facts || known->statement->settings != settings_now()) {
+            return false;
+        }
+        facts = *std::static_pointer_cast<const text_facts>(known->facts);
+        request.text = known->statement->text;
+        request.parameter_types = known->statement->parameter_types;
+    }
+    return awaits_flight(request, facts);
+}
+
+// It looks again. Who has waited some times and still finds nothing goes to a server: what changes
+// faster than it is read is not worth more.
+void relay::on_landing(std::uint64_t ticket, querycache::landing how) {
+    constexpr unsigned most_waits = 3;
+    if (session_ == nullptr || ticket != awaited_flight_) return;
+    awaited_flight_ = 0;
+    is_sent_alone_ = how == querycache::landing::go_alone || ++waits_ >= most_waits;
+    if (is_sent_alone_) waits_ = 0;
+    process();
+    if (session_ != nullptr) session_->resume_reading();
 }
 
 void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before) {
     session_->output().add_copy(before);
-    session_->output().add_view(hit.reply->reply());
+    std::string_view reply = hit.reply->reply();
+    // An entry ends as outside of a transaction: the last byte is ReadyForQuery's status.
+    const bool is_open = cache_->transaction_status() == 'T';
+    if (is_open) reply.remove_suffix(1);
+    session_->output().add_view(reply);
+    if (is_open) session_->output().add_copy("T");
+    is_sent_alone_ = false;
+    waits_ = 0;
     // Now, while the entry is held: what does not go at once is copied.
     if (!session_->flush_soon()) return;
     const auto now = steady_clock::now();
@@ -253,6 +324,7 @@ void relay::begin_known(
 ) {
     bool& is_tainted = server_->session().ran_unknown_code;
     if (!cache_) {
+        lead_ = {};
         if (awaits_catalog_) count_unwatched(facts);
         last_.note_unwatched(
             awaits_catalog_ ? bypass_reason::catalog_missing : bypass_reason::no_rule,
@@ -265,6 +337,8 @@ void relay::begin_known(
     auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
     last_.note_decision(decision, facts.statement);
     capture_ = std::move(decision.fill);
+    if (capture_) capture_->carry(std::move(lead_));
+    lead_.land(querycache::landing::go_alone);
     // A server is wiped when somebody wants to keep what is read there, not before: who calls
     // functions all the time pays nothing. In session mode the server stays as it is.
     if (is_tainted && !decision.rule.empty()) effects_.leave_unknown();

@@ -429,6 +429,8 @@ void relay::on_lease_failed(const pool::lease_error& error) {
 
 // The unit that waits in the input is refused; the session lives on.
 void relay::fail_statement(const client_error& error) {
+    lead_.land(querycache::landing::go_alone
+    );  // nobody is to wait for a server one after the other
     fail_query_under_way(error.sqlstate);
     state_ = state::idle;
     home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);

@@ -108,6 +108,9 @@ relay::step relay::begin_query(const protocol::frame_header& header) {
         text_facts facts;
         if ((cache_ || is_statement_mode()) && !find_facts(query.text, facts)) return step::blocked;
         if (opens_block(facts)) return refuse_block(header, facts);
+        querycache::request request;
+        request.text = query.text;
+        if (awaits_flight(request, facts)) return step::blocked;
     }
     return acquire();
 }
@@ -154,6 +157,7 @@ relay::step relay::begin_batch() {
             return step::blocked;
         }
     }
+    if (whole.is_short() && awaits_flight_of(whole)) return step::blocked;
     return acquire();
 }
 

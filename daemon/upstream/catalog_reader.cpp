@@ -47,6 +47,10 @@ querycache::trigger_row trigger_of(const pqxx::row& row) {
     return trigger;
 }
 
+querycache::policy_row policy_of(const pqxx::row& row) {
+    return {oid_of(row[0]), querycache::read_node_tree({row[1].c_str(), row[1].size()})};
+}
+
 querycache::source_row source_of(const pqxx::row& row) {
     const auto language =
         flag_of(row[1]) ? querycache::source_language::sql : querycache::source_language::plpgsql;
@@ -62,6 +66,8 @@ std::string called_functions(const querycache::catalog_rows& rows) {
     std::set<querycache::oid> called;
     for (const auto& r : rows.rewrites)
         called.insert(r.tree.functions.begin(), r.tree.functions.end());
+    for (const auto& p : rows.policies)
+        called.insert(p.condition.functions.begin(), p.condition.functions.end());
     for (const auto& t : rows.triggers)
         called.insert(t.condition.functions.begin(), t.condition.functions.end());
     return array_of(called);
@@ -145,6 +151,7 @@ querycache::catalog_rows read_catalog(pqxx::transaction_base& work) {
     take(rows.foreign_keys, queries::foreign_keys, foreign_key_of);
     take(rows.inheritance, queries::inheritance, inheritance_of);
     take(rows.rewrites, queries::rewrites, rewrite_of);
+    take(rows.policies, queries::policies, policy_of);
     take(rows.triggers, queries::triggers, trigger_of);
     take(rows.builtins, queries::builtins, builtin_of, called_functions(rows));
     take(rows.operator_functions, queries::operator_functions, operator_function_of);
@@ -170,6 +177,7 @@ querycache::catalog_rows read_catalog(pqxx::transaction_base& work) {
         return text_of(row[0]);
     });
     take(rows.times_of_day, queries::times_of_day, [](const auto& row) { return oid_of(row[0]); });
+    rows.reads_committed = flag_of(work.exec1(queries::reads_committed)[0]);
     rows.looks = text_of(work.exec1(queries::looks)[0]);
     return rows;
 }

@@ -105,7 +105,6 @@ TEST_F(closures, ReadsAreRefusedForWhatIsBehindAViewAsForItself) {
         {"sequence", [](relation_row& r) { r.kind = 'S'; }},
         {"other_relation", [](relation_row& r) { r.kind = 'x'; }},
         {"temporary_table", [](relation_row& r) { r.persistence = 't'; }},
-        {"row_security", [](relation_row& r) { r.row_security = true; }},
         {"system_catalog", [](relation_row& r) { r.schema = "pg_catalog"; }},
         {"system_catalog", [](relation_row& r) { r.schema = "information_schema"; }}};
     for (const auto& one : cases) {
@@ -120,6 +119,30 @@ TEST_F(closures, ReadsAreRefusedForWhatIsBehindAViewAsForItself) {
     EXPECT_EQ(refusal("w"), "unknown_relation");
 }
 
+TEST_F(closures, ReadsBehindRowSecurityStandOnWhatPoliciesRead) {
+    relation("t").row_security = true;
+    EXPECT_TRUE(reads("w").row_security);
+    EXPECT_FALSE(reads("u").row_security);
+    policy_row policy{t_oid, {}};
+    policy.condition.relations = {test::hot_oid};
+    policy.condition.reads_identity = true;
+    rows.policies = {policy};
+    EXPECT_EQ(sorted(reads("t").relations), (std::vector<oid>{t_oid, test::hot_oid}));
+    EXPECT_EQ(refusal("t"), "");
+    rows.builtins.push_back({2077, "current_setting", false});
+    rows.policies[0].condition.functions = {2077};
+    EXPECT_EQ(refusal("t"), "");
+    rows.rewrites[1].tree.functions = {2077};
+    EXPECT_EQ(refusal("w"), "current_setting") << "the view itself asks for it";
+    rows.policies[0].condition.functions = {now_oid};
+    EXPECT_EQ(refusal("t"), "now");
+    rows.policies[0].condition = {};
+    rows.policies[0].condition.reads_moment = true;
+    EXPECT_EQ(refusal("t"), "clock_or_identity");
+    rows.policies[0].condition.is_understood = false;
+    EXPECT_EQ(refusal("t"), "row_security");
+}
+
 TEST_F(closures, ReadsOfAnOddQueryAreRefused) {
     auto& tree = rows.rewrites[0].tree;
     tree.is_understood = false;
@@ -129,6 +152,9 @@ TEST_F(closures, ReadsOfAnOddQueryAreRefused) {
     EXPECT_EQ(refusal("w"), "locking");
     tree = {};
     tree.reads_moment = true;
+    EXPECT_EQ(refusal("w"), "clock_or_identity");
+    tree = {};
+    tree.reads_identity = true;
     EXPECT_EQ(refusal("w"), "clock_or_identity");
     rows.rewrites.clear();
     EXPECT_EQ(refusal("w"), "view");

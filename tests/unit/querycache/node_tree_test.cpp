@@ -62,7 +62,15 @@ TEST(NodeTree, FindsUsersOperatorsOfEveryKind) {
 TEST(NodeTree, SeesLocksAndMoments) {
     EXPECT_TRUE(read_node_tree("{QUERY :hasForUpdate true}").locks);
     EXPECT_TRUE(read_node_tree("{QUERY :rowMarks ({ROWMARKCLAUSE :rti 1})}").locks);
-    EXPECT_TRUE(read_node_tree(with("{SQLVALUEFUNCTION :op 0}")).reads_moment);
+    for (const int op : {0, 3, 7, 8, 13, 14})
+        EXPECT_TRUE(
+            read_node_tree(with("{SQLVALUEFUNCTION :op " + std::to_string(op) + "}")).reads_moment
+        );
+    for (const int op : {9, 10, 11, 12}) {
+        const auto tree = read_node_tree(with("{SQLVALUEFUNCTION :op " + std::to_string(op) + "}"));
+        EXPECT_TRUE(tree.reads_identity);
+        EXPECT_FALSE(tree.reads_moment);
+    }
 }
 
 TEST(NodeTree, DoesNotUnderstandWhatNobodyHasJudged) {

@@ -142,26 +142,15 @@ TEST(YamlReader, ChecksTypesAndBounds) {
 TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
     const std::string tail = "is not supported yet in this version; ";
     const std::vector<std::pair<const char*, std::string>> cases = {
-        {"cache: {consistency: linearizable}",
-         "1:22: cache.consistency: \"linearizable\" " + tail + "use after_commit"},
         {"cache: {external_writers: wal}",
          "1:27: cache.external_writers: \"wal\" " + tail +
              "use none, and cache only tables that are written through pgweir"},
         {"cache: {redis: 'redis://:hunter2@h'}",
          "1:16: cache.redis: " + tail + "remove it; every daemon keeps a cache of its own"},
-        {"cache: {functions: {f: {writes: [a]}}}",
-         "1:21: cache.functions.f: " + tail + "remove it"},
-        {"cache: {functions: {f: {}}}", "1:21: cache.functions.f: " + tail + "remove it"},
-        {"cache: {rules: [{name: a, tables: [x], in_transaction: until_write}]}",
-         "1:56: cache.rules[0].in_transaction: \"until_write\" " + tail + "use never"},
         {"cache: {rules: [{name: a, tables: [x], stale_while_revalidate: 1s}]}",
          "1:64: cache.rules[0].stale_while_revalidate: \"1s\" " + tail + "remove it"},
         {"cache: {rules: [{name: a, tables: [x], stale_if_error: 1s}]}",
          "1:56: cache.rules[0].stale_if_error: \"1s\" " + tail + "remove it"},
-        {"cache: {rules: [{name: a, tables: [x], settings: [y]}]}",
-         "1:50: cache.rules[0].settings: \"y\" " + tail + "remove it"},
-        {"cache: {rules: [{name: a, tables: [x], functions: [y]}]}",
-         "1:51: cache.rules[0].functions: \"y\" " + tail + "remove it"},
         {"cache: {rules: [{name: a, tables: [x], warm: [y]}]}",
          "1:46: cache.rules[0].warm: \"y\" " + tail + "remove it"},
         {"slow_log: {parameters: show}",

@@ -103,6 +103,7 @@ protected:
             throw std::runtime_error("no relation, or several: " + std::string(name));
         const auto closure = snapshot->reads(*found);
         if (!closure.reasons.empty()) return std::string(to_string(closure.reasons.front()));
+        if (closure.row_security) return "row_security";
         return closure.calls.empty() ? "" : closure.calls.front().name;
     }
     /// The names of the relations, sorted, of a list of oids.

@@ -1,4 +1,4 @@
-#include "daemon/config/cache_events.hpp"
+#include "daemon/config/cache_names.hpp"
 
 #include "daemon/config/nearest.hpp"
 
@@ -12,7 +12,8 @@
 namespace weir::daemon::config {
 namespace {
 
-/// As of a rule's tables: `t` or `s.t`. That it exists nobody can tell before a catalog is loaded.
+/// As of a rule's tables and functions: `t` or `s.t`. That it exists nobody can tell before a
+/// catalog is loaded.
 bool is_table_name(std::string_view name) {
     const auto dot = name.find('.');
     return !name.empty() && dot != 0 && name.back() != '.' &&
@@ -32,14 +33,14 @@ list_item item_of(
         given.is_reference ? "the value" : fmt::format("\"{}\"", items[index])};
 }
 
-void check_event_tables(
-    const std::string& key, const cache_event& event, const document& from, report& to
+void check_tables(
+    const std::string& key, const std::vector<std::string>& tables, const document& from, report& to
 ) {
     const given_value* const given = from.find(key);
     if (given == nullptr) return;
-    for (std::size_t i = 0; i < event.tables.size(); ++i) {
-        if (is_table_name(event.tables[i])) continue;
-        const auto item = item_of(*given, event.tables, i);
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+        if (is_table_name(tables[i])) continue;
+        const auto item = item_of(*given, tables, i);
         to.error(
             item.at, fmt::format("{}: not a name: {}; write name or schema.name", key, item.shown)
         );
@@ -93,8 +94,30 @@ void check_events(const config& built, const document& from, report& to) {
                 each.at, fmt::format("{}: does nothing; give at least one of tables, rules", key)
             );
         }
-        check_event_tables(key + ".tables", event->second, from, to);
+        check_tables(key + ".tables", event->second.tables, from, to);
         check_event_rules(key + ".rules", event->second, built, from, to);
+    }
+}
+
+void check_functions(const config& built, const document& from, report& to) {
+    const auto found = from.instances.find("cache.functions");
+    if (found == from.instances.end()) return;
+    for (const instance& each : found->second) {
+        const std::string key = "cache.functions." + key_step(each.name);
+        const auto function = built.cache.functions.find(each.name);
+        if (function == built.cache.functions.end()) continue;
+        if (!is_table_name(each.name)) {
+            to.error(each.at, fmt::format("{}: not a name: write name or schema.name", key));
+        }
+        if (!from.attempted.contains(key + ".writes")) {
+            to.error(
+                each.at,
+                fmt::format(
+                    "{}: says nothing; give writes, [] for a function that writes none", key
+                )
+            );
+        }
+        check_tables(key + ".writes", function->second.writes, from, to);
     }
 }
 

@@ -28,5 +28,27 @@ TEST(CacheEvents, OfATableThatNobodyKnowsArePassed) {
     EXPECT_EQ(joined(errors_of(result)), "");
 }
 
+TEST(CacheFunctions, AreReadByTheirNames) {
+    const auto result = parse_with_database(
+        "cache: {functions: {audit: {writes: [logins, public.log]}, s.price: {writes: []}}}"
+    );
+    ASSERT_TRUE(result.value) << joined(errors_of(result));
+    const auto& functions = result.value->cache.functions;
+    ASSERT_EQ(functions.size(), 2U);
+    EXPECT_EQ(functions.at("audit").writes, (std::vector<std::string>{"logins", "public.log"}));
+    EXPECT_TRUE(functions.at("s.price").writes.empty());
+}
+
+TEST(CacheFunctions, SayWhatTheyWriteAndHaveNames) {
+    const auto error = [](const char* functions) {
+        return joined(
+            errors_of(parse_with_database("cache: {functions: " + std::string(functions) + "}"))
+        );
+    };
+    EXPECT_NE(error("{f: {}}").find("cache.functions.f: says nothing"), std::string::npos);
+    EXPECT_NE(error("{a.b.c: {writes: []}}").find("not a name"), std::string::npos);
+    EXPECT_NE(error("{f: {writes: [a.b.c]}}").find("not a name: \"a.b.c\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace weir::daemon::config

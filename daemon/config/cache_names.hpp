@@ -1,4 +1,5 @@
-// What is wrong with cache.events as a whole: events that do nothing, and names that lead nowhere.
+// What is wrong with the named parts of cache as a whole: events that do nothing, and names that
+// lead nowhere or are none.
 // Thread rule: one thread, for the time of one load.
 #pragma once
 
@@ -9,5 +10,6 @@
 namespace weir::daemon::config {
 
 void check_events(const config& built, const document& from, report& to);
+void check_functions(const config& built, const document& from, report& to);
 
 }  // namespace weir::daemon::config

@@ -1,0 +1,81 @@
+#include "querycache/flights.hpp"
+
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace weir::querycache {
+
+namespace {
+
+constexpr std::size_t shard_count = 16;
+
+struct hash_of {
+    std::size_t operator()(const hash128& key) const { return key.low; }
+};
+
+}  // namespace
+
+struct flights::shard {
+    mutable std::mutex mutex;
+    std::unordered_map<hash128, std::vector<wake>, hash_of> waiting;  ///< guarded by mutex
+};
+
+flights::flights() : shards_(std::make_unique<shard[]>(shard_count)) {}
+
+flights::~flights() = default;
+
+flights::shard& flights::shard_of(const hash128& key) const {
+    return shards_[key.high % shard_count];
+}
+
+flights::lead::lead(lead&& from) noexcept
+    : owner_(std::exchange(from.owner_, nullptr)), key_(from.key_) {}
+
+flights::lead& flights::lead::operator=(lead&& from) noexcept {
+    if (this == &from) return *this;
+    land(landing::look_again);
+    owner_ = std::exchange(from.owner_, nullptr);
+    key_ = from.key_;
+    return *this;
+}
+
+void flights::lead::land(landing how) {
+    if (auto* const owner = std::exchange(owner_, nullptr)) owner->land(key_, how);
+}
+
+flights::lead flights::lead_or_wait(const hash128& key, wake wake) {
+    auto& s = shard_of(key);
+    const std::lock_guard lock(s.mutex);
+    const auto [at, is_first] = s.waiting.try_emplace(key);
+    if (is_first) {
+        led_.fetch_add(1, std::memory_order_relaxed);
+        return {*this, key};
+    }
+    at->second.push_back(std::move(wake));
+    waited_.fetch_add(1, std::memory_order_relaxed);
+    return {};
+}
+
+bool flights::is_flying(const hash128& key) const {
+    const auto& s = shard_of(key);
+    const std::lock_guard lock(s.mutex);
+    return s.waiting.count(key) != 0;
+}
+
+void flights::land(const hash128& key, landing how) {
+    std::vector<wake> waiting;
+    {
+        auto& s = shard_of(key);
+        const std::lock_guard lock(s.mutex);
+        const auto found = s.waiting.find(key);
+        if (found == s.waiting.end()) return;
+        waiting = std::move(found->second);
+        s.waiting.erase(found);
+    }
+    for (const auto& each : waiting)
+        each(how);
+}
+
+}  // namespace weir::querycache

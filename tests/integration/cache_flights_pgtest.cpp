@@ -1,0 +1,168 @@
+// One miss at a time: many who ask for the same at once cost the database one query.
+#include "tests/integration/cache_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::test {
+namespace {
+
+constexpr int client_count = 12;
+
+class cache_flights : public testing::Test {
+protected:
+    void SetUp() override {
+        refill_shop();
+        shared_postgres().execute("CREATE TABLE IF NOT EXISTS gate(n int)", "shop");
+        daemon_ = std::make_unique<daemon_process>(cache_configuration(
+            "{name: everything, databases: [shop], ttl: 1h}",
+            "",
+            {.pool = "mode: transaction, size: 20, overflow: 0", .threads = "3"}
+        ));
+        pq_connection warm(daemon_->dsn("shop"));
+        cached(*daemon_, warm, "SELECT count(*) FROM gate");
+        holder_ = std::make_unique<pq_connection>(shared_postgres().dsn("shop"));
+    }
+
+    // Reads that come to the table wait until open_gate().
+    void close_gate() {
+        holder_->must("BEGIN");
+        holder_->must("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE");
+    }
+    void open_gate() { holder_->must("COMMIT"); }
+    static void cancel(pq_connection const& client) {
+        std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> const handle(
+            PQgetCancel(client.get()), &PQfreeCancel
+        );
+        char why[256] = "";
+        if (PQcancel(handle.get(), why, sizeof why) == 0) {
+            throw std::runtime_error(why);
+        }
+    }
+    static std::string waiting() {
+        return shared_postgres().scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE "
+            "'%FROM gate%'",
+            "shop"
+        );
+    }
+    std::future<std::string> ask_aside(std::string sql) const {
+        return std::async(std::launch::async, [dsn = daemon_->dsn("shop"), sql = std::move(sql)] {
+            pq_connection client(dsn);
+            auto const rows = client.execute(sql);
+            return rows.ok() ? rows.value(0, 0) : rows.sqlstate();
+        });
+    }
+    double waited() const {
+        return daemon_->metric("pgweir_cache_flights_total", {"result=\"waited\""});
+    }
+    void wait_for_waiters(double count) const {
+        wait_until([&] { return waited() >= count; }, "clients that wait for another's miss");
+    }
+
+    std::unique_ptr<daemon_process> daemon_;
+    std::unique_ptr<pq_connection> holder_;
+};
+
+TEST_F(cache_flights, ManyWhoAskForTheSameCostOneQuery) {
+    close_gate();
+    std::vector<std::future<std::string>> answers;
+    for (int i = 0; i < client_count; ++i) {
+        answers.push_back(ask_aside("SELECT count(*) + 7 FROM gate"));
+    }
+    wait_for_waiters(client_count - 1);
+    EXPECT_EQ(waiting(), "1");
+    double const before = hits(*daemon_);
+    open_gate();
+    for (auto& answer : answers) {
+        EXPECT_EQ(answer.get(), "7");
+    }
+    EXPECT_EQ(hits(*daemon_) - before, client_count - 1);
+}
+
+TEST_F(cache_flights, WhoAsksForAnotherThingWaitsForNobody) {
+    close_gate();
+    auto first = ask_aside("SELECT count(*) + 1 FROM gate");
+    wait_until([] { return waiting() == "1"; }, "the first at the gate");
+    auto second = ask_aside("SELECT count(*) + 2 FROM gate");
+    wait_until([] { return waiting() == "2"; }, "both at the gate");
+    open_gate();
+    EXPECT_EQ(first.get(), "1");
+    EXPECT_EQ(second.get(), "2");
+}
+
+TEST_F(cache_flights, AnErrorIsItsSessionsOwn) {
+    close_gate();
+    auto leader =
+        std::make_unique<raw_client>(raw_client::logged_in(daemon_->port(), "postgres", "shop"));
+    leader->send(frontend::query("SELECT count(*) + 3 FROM gate"));
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    auto const led_before = waited();
+    auto follower = ask_aside("SELECT count(*) + 3 FROM gate");
+    wait_for_waiters(led_before + 1);
+    leader.reset();  // gone, its statement with it
+    wait_until([] { return waiting() == "1"; }, "the follower at the gate");
+    open_gate();
+    EXPECT_EQ(follower.get(), "3");
+}
+
+TEST_F(cache_flights, WhatIsNotKeptIsWaitedForByNobodyTwice) {
+    close_gate();
+    std::vector<std::future<std::string>> answers;
+    std::string const large = "SELECT repeat('x', 5000000) FROM gate UNION ALL SELECT 'y'";
+    for (int i = 0; i < 4; ++i) {
+        answers.push_back(ask_aside(large));
+    }
+    wait_for_waiters(3);
+    open_gate();
+    for (auto& answer : answers) {
+        EXPECT_EQ(answer.get(), "y");
+    }
+}
+
+TEST_F(cache_flights, WhoWaitsMayCancel) {
+    close_gate();
+    auto leader = ask_aside("SELECT count(*) + 5 FROM gate");
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    pq_connection follower(daemon_->dsn("shop"));
+    auto const before = waited();
+    auto answer = std::async(std::launch::async, [&] {
+        return follower.execute("SELECT count(*) + 5 FROM gate").sqlstate();
+    });
+    wait_for_waiters(before + 1);
+    cancel(follower);
+    EXPECT_EQ(answer.get(), "57014");
+    EXPECT_EQ(waiting(), "1") << "nobody else's statement was cancelled";
+    open_gate();
+    EXPECT_EQ(leader.get(), "5");
+    EXPECT_EQ(follower.scalar("SELECT count(*) + 5 FROM gate"), "5");
+}
+
+TEST_F(cache_flights, PreparedStatementsWaitToo) {
+    pq_connection first(daemon_->dsn("shop"));
+    pq_connection second(daemon_->dsn("shop"));
+    for (auto* client : {&first, &second}) {
+        client->prepare("p", "SELECT count(*) + $1::int FROM gate");
+    }
+    close_gate();
+    auto const before = waited();
+    auto one = std::async(std::launch::async, [&] {
+        return first.execute_prepared("p", {"8"}).value(0, 0);
+    });
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    auto other = std::async(std::launch::async, [&] {
+        return second.execute_prepared("p", {"8"}).value(0, 0);
+    });
+    wait_for_waiters(before + 1);
+    EXPECT_EQ(waiting(), "1");
+    open_gate();
+    EXPECT_EQ(one.get(), "8");
+    EXPECT_EQ(other.get(), "8");
+}
+
+}  // namespace
+}  // namespace weir::test
