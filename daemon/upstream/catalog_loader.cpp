@@ -141,7 +141,13 @@ void catalog_loader::serve(control_connection& connection) {
         // When the connection is gone, libpqxx tells of the call that it could not make.
         if (connection.is_open()) why = error.what();
     }
-    if (!wakeup_.is_ending()) tell_of_loss(connection, why);
+    if (wakeup_.is_ending()) return;
+    // Until somebody listens again, events that are told are not heard: nothing is served
+    // meanwhile.
+    if (auto* const state = state_.load()) {
+        state->versions().catalog()->bump(querycache::bump_cause::other);
+    }
+    tell_of_loss(connection, why);
 }
 
 bool catalog_loader::follow(control_connection& connection) {

@@ -120,6 +120,27 @@ TEST_F(cache_events, AreTakenFromPgNotifyThroughTheDaemon) {
     wait_for(reader, value_of_one, "7");
 }
 
+TEST_F(cache_events, ThatNobodyCouldHearLeaveNothingBehind) {
+    daemon_process const daemon(with_events());
+    pq_connection reader(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    // The control connection goes and cannot come back; the pool's servers stay.
+    shared_postgres().execute("ALTER DATABASE shop ALLOW_CONNECTIONS false");
+    shared_postgres().execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+        "'pgweir-control' AND datname = 'shop'"
+    );
+    wait_until(
+        [&] { return daemon.log().find("the control connection to") != std::string::npos; },
+        "the loss to be told"
+    );
+    reader.must("/* pgweir: nocache */ SELECT 1");
+    EXPECT_FALSE(ask(daemon, reader, value_of_one).from_memory);
+    EXPECT_FALSE(ask(daemon, reader, value_of_one).from_memory);
+    shared_postgres().execute("ALTER DATABASE shop ALLOW_CONNECTIONS true");
+    cached(daemon, reader, value_of_one);
+}
+
 TEST_F(cache_events, OfNotifyAreOfItsDatabase) {
     shared_postgres().execute("DROP DATABASE IF EXISTS second WITH (FORCE)");
     shared_postgres().execute("CREATE DATABASE second");
