@@ -55,13 +55,17 @@ void cache_traps::SetUp() {
 }
 
 void cache_traps::TearDown() {
+    end_daemon();
+}
+
+void cache_traps::end_daemon() {
     reader_.reset();
     writer_.reset();
     daemon_.reset();
 }
 
 void cache_traps::start_daemon(std::string const& rules, settings parts, traffic_gate const* gate) {
-    TearDown();
+    end_daemon();
     auto const port = gate == nullptr ? postgres().port() : gate->port();
     parts.upstream = "host=127.0.0.1 port=" + std::to_string(port) + " dbname=traps";
     daemon_ = std::make_unique<daemon_process>(cache_configuration(rules, "", parts));

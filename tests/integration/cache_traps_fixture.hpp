@@ -107,6 +107,7 @@ protected:
 
 private:
     void connect();
+    void end_daemon();
 };
 
 /// The messages of one statement by the extended protocol, without Sync.

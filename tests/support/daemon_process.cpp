@@ -82,6 +82,9 @@ std::string daemon_process::filled(std::string yaml) const {
     yaml = replaced(std::move(yaml), "{port}", std::to_string(port()));
     yaml = replaced(std::move(yaml), "{http}", std::to_string(http_port()));
     yaml = replaced(std::move(yaml), "{dir}", folder_.path().string());
+    if (yaml.find("{pg}") == std::string::npos) {
+        return yaml;  // who has a PostgreSQL of its own needs no other
+    }
     return replaced(std::move(yaml), "{pg}", std::to_string(shared_postgres().port()));
 }
 
