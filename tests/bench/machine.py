@@ -58,11 +58,11 @@ def resident_bytes(pid):
     return 0
 
 
-def ask(port, sql, database=DATABASE):
+def ask(port, sql, database=DATABASE, user=USER):
     """Logs in without a password and runs one simple query: the first column of its rows, and the socket, still open."""
     connection = socket.create_connection((HOST, port), 10)
     stream, rows = connection.makefile("rb"), []
-    login = f"user\0{USER}\0database\0{database}\0\0".encode()
+    login = f"user\0{user}\0database\0{database}\0\0".encode()
     for head, body in ((b"", struct.pack("!I", 196608) + login), (b"Q", sql.encode() + b"\0")):
         connection.sendall(head + struct.pack("!I", len(body) + 4) + body)
         kind = b""
@@ -151,8 +151,8 @@ class Machine:
             self.stop(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start_postgres(self):
-        """PostgreSQL without fsync and pgbench's tables; gives its process."""
+    def start_postgres(self, **more):
+        """PostgreSQL without fsync, with `more` settings, and pgbench's tables; gives its process."""
         initdb, postgres, self.pgbench = (program(name) for name in ("initdb", "postgres", "pgbench"))
         if not (initdb and postgres and self.pgbench):
             raise Unable("initdb, postgres or pgbench is missing")
@@ -162,7 +162,7 @@ class Machine:
         self.postgres_port = self.port()
         settings = {"port": self.postgres_port, "listen_addresses": HOST, "unix_socket_directories": "", "max_connections": 300,
                     "jit": "off", "shared_buffers": "256MB", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-                    "autovacuum": "off", "max_parallel_workers_per_gather": 0, "max_wal_size": "4GB", "checkpoint_timeout": "1h"}
+                    "autovacuum": "off", "max_parallel_workers_per_gather": 0, "max_wal_size": "4GB", "checkpoint_timeout": "1h"} | more
         server = self.start("postgres", [postgres, *data] + [f"--{name}={value}" for name, value in settings.items()],
                             lambda: ask(self.postgres_port, f"CREATE DATABASE {DATABASE}", "postgres"))
         subprocess.run([self.pgbench, "-h", HOST, "-U", USER, "-p", str(self.postgres_port), "-i", "-q", "-s", str(self.scale), DATABASE],
