@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +68,15 @@ def rows_of(port, database, sql):
 def snapshot_of(machine, server, weir=None):
     """A function that gives counters as they are: statements at the database by system, CPU seconds, the cache's."""
     def snapshot():
-        calls = rows_of(machine.postgres_port, DATABASE, "SELECT rolname, sum(calls)::bigint AS calls FROM pg_stat_statements s "
-                        "JOIN pg_roles r ON r.oid = s.userid GROUP BY rolname")
-        return {"calls": {row["rolname"]: row["calls"] for row in calls}, "database_cpu": cpu_us(server.pid) / 1e6,
+        calls = rows_of(machine.postgres_port, DATABASE, "SELECT rolname, calls, total_exec_time, query FROM pg_stat_statements s "
+                        "JOIN pg_roles r ON r.oid = s.userid")
+        by_system, by_query = Counter(), {}
+        for row in calls:
+            by_system[row["rolname"]] += row["calls"]
+            by_query[f"{row['rolname']:<10}{row['query']}"] = {"calls": row["calls"], "ms": row["total_exec_time"]}
+        return {"calls": by_system, "queries": by_query, "database_cpu": cpu_us(server.pid) / 1e6,
                 "pgweir_cpu": cpu_us(weir.pid) / 1e6 if weir else 0,
-                "rules": {row["rule"]: {name: int(row[name]) for name in ("hits", "misses", "bypasses")}
+                "rules": {row["rule"]: {name: int(row[name]) for name in ("hits", "misses", "bypasses", "invalidations")}
                           for row in rows_of(weir.port, "pgweir", "SHOW CACHE")} if weir else {}}
     return snapshot
 
@@ -115,7 +120,7 @@ class Phase:
         return 1e6 * self.grown("pgweir_cpu") / max(1, asked)
 
     def hits(self, rule):
-        return {what: self.grown("rules", rule, what) for what in ("hits", "misses", "bypasses")}
+        return {what: self.grown("rules", rule, what) for what in ("hits", "misses", "bypasses", "invalidations")}
 
     def hit_rate(self, system):
         """Of all reads that the system's clients asked for, whatever the rules say of them."""
@@ -188,16 +193,22 @@ def print_figures(phases):
     for phase in phases:
         print(f"{phase.name}: CPU of the database {phase.database_ms():.2f} ms a request, {phase.grown('database_cpu'):.1f} s in all"
               + (f"; of pgweir {phase.pgweir_us():.0f} us a statement" if phase.after["rules"] else "")
-              + f"; {phase.outcome.checks} checks, {len(phase.outcome.stale)} stale, {sum(phase.outcome.errors.values())} errors")
+              + f"; {sum(phase.outcome.writes.values())} writes, {phase.outcome.checks} checks, {len(phase.outcome.stale)} stale, "
+              f"{sum(phase.outcome.errors.values())} errors")
 
 
 def print_cache(weir, reasons, survey):
-    line = "{:<10}{:<14}{:>10}{:>10}{:>10}{:>10}"
-    print("\n" + line.format("system", "rule", "hits", "misses", "bypasses", "hit rate"))
+    line = "{:<10}{:<14}{:>10}{:>10}{:>10}{:>15}{:>10}"
+    print("\n" + line.format("system", "rule", "hits", "misses", "bypasses", "invalidations", "hit rate"))
     for system in SYSTEMS:
         for rule in rules_of(system.name):
             hits = weir.hits(rule)
             print(line.format(system.name, rule, *hits.values(), f"{hits['hits'] / max(1, hits['hits'] + hits['misses']):.1%}"))
+    print("\nwhat took the database most time behind pgweir: ms and calls a second")
+    names = weir.after["queries"]
+    for name in sorted(names, key=lambda name: -weir.grown("queries", name, "ms"))[:12]:
+        ms, calls = (weir.grown("queries", name, what) / weir.seconds for what in ("ms", "calls"))
+        print(f"{ms:8.1f}{calls:8.1f}  {' '.join(name.split())[:140]}")
     print("\nnot from the cache, and why (whole run of pgweir):")
     for reason in sorted(reasons, key=lambda row: -int(row["count"])):
         if int(reason["count"]):

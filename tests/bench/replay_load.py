@@ -240,7 +240,8 @@ class Surveyor(Client):
 
     def read(self, sql, parameters=(), facts=""):
         rows = super().read(sql, parameters, facts)
-        self.cursor.execute("SHOW LAST CACHE")
+        # The daemon answers this unless it comes as a named statement, which psycopg makes of what is repeated.
+        self.cursor.execute("SHOW LAST CACHE", **({"prepare": False} if self.system.driver == "psycopg" else {}))
         said = dict(zip((column[0] for column in self.cursor.description), self.cursor.fetchone()))
         self.said[sql] = " ".join(str(said[name]) for name in ("verdict", "rule", "reason") if said.get(name))
         return rows

@@ -50,8 +50,8 @@ def desk_save_connection(client):
 
 
 def desk_create_connection(client):
-    rows = client.write("INSERT INTO desk.connections (user_id, group_id, name, host, protocol, port) VALUES (%s, 1, 'new', 'new', 'ssh', 22) "
-                        "RETURNING id, user_id, version", (client.number % 25 + 1,), "connections:id user_connections:user_id")
+    rows = client.write("INSERT INTO desk.connections (user_id, group_id, name, host, protocol, port) "
+                        "VALUES (%s, 1, 'new', 'new', 'ssh', 22) RETURNING id, user_id, version", (client.number % 25 + 1,), "connections:id user_connections:user_id")
     client.remember("connections", rows[0][0])
 
 
@@ -327,7 +327,9 @@ class System:
     p95_factor: float           # of what it was without the cache
 
 
-# Weights: the lists of 1 and the writes behind its 156 misses to 2,341 hits, the others in the proportion of their kind.
+# Weights of writes: 0.4 % of the requests of desk make about the misses that its origin counted (156 to 2,341 hits) when each write
+# drops the lists of ten users. freight and support, which promised as much and told no counts, are given the same share; shop and
+# reports, which promised less, 1.5 % and 1.3 %. So the rows of hit rates are about this mixture, not about the origins' own.
 SYSTEMS = [
     System("desk",
            {desk_connections: 60, desk_all_connections: 10, desk_role: 50, desk_all_users: 5, desk_groups: 40, desk_permissions: 40},
@@ -340,14 +342,14 @@ SYSTEMS = [
            "psycopg2", True, {"dashboard": 0.70, "customer": 0.70, "rankings": 0.70, "settlements": 0.70}, 0.70, 0.6),
     System("freight",
            {freight_dashboard: 20, freight_billing: 50, freight_shipments: 30, freight_deliveries: 40},
-           {freight_deliver: 0.6, freight_bill: 0.4, freight_load: 0.3},
+           {freight_deliver: 0.26, freight_bill: 0.17, freight_load: 0.13},
            "psycopg2", True, {"billing": 0.85, "deliveries": 0.85, "shipments": 0.85, "dashboards": 0.85}, 0.85, 50 / 95),
     System("support",
            {support_inbox: 40, support_ticket: 40, support_article: 50, support_search: 20, support_dashboard: 10},
-           {support_answer: 0.6, support_close: 0.3, support_edit: 0.3},
+           {support_answer: 0.32, support_close: 0.16, support_edit: 0.16},
            "psycopg", False, {"knowledge": 0.85, "tickets": 0.85}, 0.85, 0.6),
     System("reports",
            {reports_figures: 50, reports_revenue: 30, reports_sales: 15, reports_operations: 5},
-           {reports_note: 2, reports_roll_up: 0.3},
+           {reports_note: 1, reports_roll_up: 0.3},
            "psycopg2", True, {"figures": 0.85, "revenue": 0.85, "sales": 0.70}, 0.80, 0.6),
 ]
