@@ -41,7 +41,7 @@ struct capture_plan {
     stamp depends_on;  ///< taken before the query, or the Bind, was sent
     time_point sent_at{};
     duration ttl{};
-    bool own_ttl = false;  ///< entry::has_own_ttl
+    bool own_ttl = false;  ///< entry_parts::own_ttl
     std::size_t max_result = 0;
     char status = 'I';  ///< T: sent in a transaction
     std::uint64_t lineage = 0;

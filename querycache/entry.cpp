@@ -14,6 +14,14 @@ constexpr std::size_t block_bucket_and_ghost = 3 * sizeof(void*);
 
 }  // namespace
 
+duration shortened(duration ttl, const hash128& hash, time_point stored_at) {
+    constexpr int steps = 1024;
+    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15U;
+    const auto since = static_cast<std::uint64_t>(stored_at.time_since_epoch().count());
+    const std::uint64_t mixed = (hash.low ^ since * odd) * odd;
+    return ttl - ttl / (10 * steps) * static_cast<int>((mixed >> 40U) % steps);
+}
+
 entry_ref entry::make(const entry_parts& parts) {
     const std::size_t stamps = parts.depends_on->size() * sizeof(stamped_slot);
     void* block = ::operator new(sizeof(entry) + stamps + parts.key.size() + parts.reply.size());
@@ -29,7 +37,7 @@ entry::entry(const entry_parts& parts)
       rule_epoch_(parts.rule_epoch),
       hash_(parts.hash),
       stored_at_(parts.stored_at),
-      ttl_(parts.ttl),
+      life_(parts.own_ttl ? parts.ttl : shortened(parts.ttl, parts.hash, parts.stored_at)),
       lineage_(parts.lineage),
       rule_(parts.rule),
       cost_(parts.cost) {
@@ -66,6 +74,11 @@ bool entry::depends_on(const version_slot* slot) const {
 bool entry::is_current(consistency mode) const {
     return rule_epoch_ == rule_->epoch() &&
            querycache::is_current(stamps_begin(), stamps_end(), mode);
+}
+
+bool entry::is_expired(time_point now, duration rule_ttl) const {
+    return is_expired(now) ||
+           (!own_ttl_ && now - stored_at_ >= shortened(rule_ttl, hash_, stored_at_));
 }
 
 std::size_t entry::overhead(std::size_t stamps) {

@@ -35,9 +35,13 @@ struct entry_parts {
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;
     std::uint32_t rows = 0;
-    bool own_ttl = false;             ///< ttl comes from a hint: the rule's does not limit it
+    bool own_ttl = false;  ///< ttl comes from a hint: it is exact, and the rule's does not limit it
     std::chrono::nanoseconds cost{};  ///< server time that a hit saves
 };
+
+/// What is left of a rule's `ttl` for one entry: up to a tenth less, so that what was stored
+/// together does not expire together. Always the same for the same entry.
+[[nodiscard]] duration shortened(duration ttl, const hash128& hash, time_point stored_at);
 
 class entry : public fifo_item {
 public:
@@ -54,8 +58,6 @@ public:
     [[nodiscard]] const stamped_slot* stamps_end() const { return stamps_begin() + stamps_; }
     [[nodiscard]] bool depends_on(const version_slot* slot) const;
     [[nodiscard]] time_point stored_at() const { return stored_at_; }
-    [[nodiscard]] duration ttl() const { return ttl_; }
-    [[nodiscard]] bool has_own_ttl() const { return own_ttl_; }
     [[nodiscard]] std::uint64_t lineage() const { return lineage_; }
     [[nodiscard]] rule_counters& rule() const { return *rule_; }
     [[nodiscard]] std::uint32_t rule_epoch() const { return rule_epoch_; }
@@ -64,7 +66,9 @@ public:
 
     /// Whether its tables and its rule have not moved. Says nothing about age.
     [[nodiscard]] bool is_current(consistency mode) const;
-    [[nodiscard]] bool is_expired(time_point now) const { return now - stored_at_ >= ttl_; }
+    [[nodiscard]] bool is_expired(time_point now) const { return now - stored_at_ >= life_; }
+    /// The same under the ttl that its rule has now, which an entry with a ttl of its own ignores.
+    [[nodiscard]] bool is_expired(time_point now, duration rule_ttl) const;
 
     /// Bytes that it costs: content and overhead.
     [[nodiscard]] std::size_t charge() const;
@@ -90,7 +94,7 @@ private:
     std::uint32_t rule_epoch_;
     hash128 hash_;
     time_point stored_at_;
-    duration ttl_;
+    duration life_;
     std::uint64_t lineage_;
     std::shared_ptr<rule_counters> rule_;
     std::chrono::nanoseconds cost_;

@@ -131,10 +131,7 @@ hit cache_session::look_up(const key_scope& scope, const request& r, time_point 
     const auto* rule = session_rules_->find(found->lineage());
     if (rule == nullptr) return {};
     if (status_ != 'I' && !rule_set_->at(*rule).source.in_transaction) return {};
-    const duration limit = rule_set_->at(*rule).source.ttl;
-    const bool expired =
-        found->is_expired(now) || (!found->has_own_ttl() && now - found->stored_at() >= limit);
-    if (expired) {
+    if (found->is_expired(now, rule_set_->at(*rule).source.ttl)) {
         cache_.entries().erase(found, eviction::expired);
         return {};
     }
