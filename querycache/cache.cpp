@@ -45,6 +45,11 @@ double cache_row::saved_ms() const {
     return static_cast<double>(totals.saved_ns) / ns_in_ms;
 }
 
+std::chrono::seconds cache_row::suspended_for(time_point now) const {
+    if (suspended_until <= now) return std::chrono::seconds{0};
+    return std::chrono::ceil<std::chrono::seconds>(suspended_until - now);
+}
+
 cache::cache(const cache_limits& limits)
     : budget_(limits.capture_memory),
       max_result_(limits.max_result),
@@ -202,6 +207,8 @@ void cache::sweep(time_point now, std::size_t most) {
         in_doubt_.erase(
             std::remove_if(in_doubt_.begin(), in_doubt_.end(), is_over), in_doubt_.end()
         );
+        for (const auto& r : rules_->rules())
+            r.counters->review(now);
     }
     store_.sweep(now, most);
 }
@@ -212,7 +219,11 @@ std::vector<cache_row> cache::show_cache() const {
     rows.reserve(set->rules().size());
     for (const auto& r : set->rules()) {
         rows.push_back(
-            {r.source.name, r.counters->entries(), r.counters->bytes(), r.counters->totals()}
+            {r.source.name,
+             r.counters->entries(),
+             r.counters->bytes(),
+             r.counters->totals(),
+             r.counters->suspended_until()}
         );
     }
     return rows;

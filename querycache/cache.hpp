@@ -38,10 +38,13 @@ struct cache_row {
     std::int64_t entries = 0;
     std::int64_t bytes = 0;
     rule_totals totals;
+    time_point suspended_until;              ///< in the past: it stores
     [[nodiscard]] double hit_ratio() const;  ///< of hits and misses; 0 when there were none
     [[nodiscard]] double avg_hit_us() const;
     [[nodiscard]] double avg_miss_us() const;
     [[nodiscard]] double saved_ms() const;
+    /// How long the rule will not store yet, rounded up; 0: it stores.
+    [[nodiscard]] std::chrono::seconds suspended_for(time_point now) const;
 };
 
 /// A row of SHOW CACHE TABLES.
@@ -139,7 +142,8 @@ public:
     std::size_t invalidate_all();
 
     /// Housekeeping, to be called about once a second: reclaims dead entries (looks at no more than
-    /// `most`), and bumps again what lost servers may commit late.
+    /// `most`), suspends rules that store in vain, and bumps again what lost servers may commit
+    /// late.
     void sweep(time_point now, std::size_t most = 4096);
     /// Takes over marks whose outcome nobody will tell: bumped now and at every sweep for a minute,
     /// pending until then. (The backend may still commit: query-cache.md T14.)
@@ -177,7 +181,7 @@ private:
     std::atomic<std::size_t> max_result_;
     std::atomic<consistency> mode_;
 
-    mutable std::mutex mutex_;  ///< guards rules_, databases_ and in_doubt_
+    mutable std::mutex mutex_;  ///< guards rules_, databases_, in_doubt_ and reviews of rules
     std::shared_ptr<const rule_set> rules_;
     std::vector<std::unique_ptr<database_state>> databases_;
     std::vector<in_doubt> in_doubt_;

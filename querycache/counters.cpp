@@ -35,6 +35,11 @@ void rule_counters::count_hit_time(std::chrono::nanoseconds elapsed) {
     add(s.hit_ns, nanoseconds(elapsed));
 }
 
+void rule_counters::review(time_point now) {
+    const auto sums = totals();
+    suspension_.review({sums.stores, sums.hits, sums.invalidations}, now);
+}
+
 void rule_counters::count_miss() {
     add(shards_[counter_shard()].misses);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "querycache/reasons.hpp"
+#include "querycache/suspension.hpp"
 #include "querycache/versions.hpp"
 
 #include <array>
@@ -64,6 +65,11 @@ public:
     [[nodiscard]] std::int64_t entries() const { return entries_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
+    /// Judges whether the rule stores in vain (suspension.hpp). One thread at a time.
+    void review(time_point now);
+    [[nodiscard]] bool is_suspended(time_point now) const { return suspension_.is_on(now); }
+    [[nodiscard]] time_point suspended_until() const { return suspension_.until(); }
+
     /// INVALIDATE RULE: entries of an older epoch are out of date.
     [[nodiscard]] std::uint32_t epoch() const { return epoch_.load(); }
     void next_epoch() { epoch_.fetch_add(1); }
@@ -78,6 +84,7 @@ private:
     std::atomic<std::int64_t> entries_{0};
     std::atomic<std::int64_t> bytes_{0};
     std::atomic<std::uint32_t> epoch_{0};
+    suspension suspension_;
     std::string name_;
 };
 

@@ -38,6 +38,7 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(partial_fetch);
         WEIR_REASON(protocol_shape);
         WEIR_REASON(no_rule);
+        WEIR_REASON(rule_suspended);
         WEIR_REASON(catalog_missing);
         WEIR_REASON(catalog_refreshing);
         WEIR_REASON(unknown_relation);

@@ -42,6 +42,7 @@ enum class bypass_reason : std::uint8_t {
     protocol_shape,  ///< Describe of a statement, COPY, Close, ... in the unit
     // The rules.
     no_rule,
+    rule_suspended,  ///< what the rule stored lately was invalidated before anybody asked for it
     // The catalog.
     catalog_missing,
     catalog_refreshing,

@@ -293,6 +293,11 @@ std::unique_ptr<capture> cache_session::plan_capture(
         reason = bypass_reason::clock_word;
         return nullptr;
     }
+    const auto& rule = rule_set_->at(*verdict.rule);
+    if (rule.counters->is_suspended(now)) {
+        reason = bypass_reason::rule_suspended;
+        return nullptr;
+    }
     capture_plan plan;
     const auto mode = cache_.mode();
     auto& versions = database_->versions();
@@ -310,7 +315,6 @@ std::unique_ptr<capture> cache_session::plan_capture(
         reason = bypass_reason::catalog_refreshing;
         return nullptr;
     }
-    const auto& rule = rule_set_->at(*verdict.rule);
     const bool shared = rule.source.share == sharing::database;
     if (shared && reads_own_schema(*context.facts)) {
         reason = bypass_reason::ambiguous_name;
@@ -321,10 +325,10 @@ std::unique_ptr<capture> cache_session::plan_capture(
     keyed.text = without_outer_comments(r.text);
     const key_view key{&scope, keyed};
     plan.status = status_;
+    plan.hash = key.hash(cache_.secret());
     plan.shape = r.shape;
     plan.key.resize(key.size());
     key.write(plan.key.data());
-    plan.hash = key.hash(cache_.secret());
     plan.sent_at = now;
     plan.own_ttl = context.hint_ttl.has_value();
     plan.ttl = context.hint_ttl.value_or(rule.source.ttl);
@@ -555,29 +559,28 @@ settlement cache_session::on_server_lost() {
 void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now) {
     if (!fill) return;
     const auto& plan = fill->plan();
-    const std::string_view text = plan.facts ? plan.facts->normalised : std::string_view{};
-    auto made = fill->finish(now);
-    if (!made) {
-        const auto reason = fill->failure().value_or(bypass_reason::unexpected_reply);
-        cache_.reasons().count(reason, text, now);
-        return;
+    std::optional<bypass_reason> reason;
+    if (auto made = fill->finish(now)) {
+        plan.rule->count_miss_time(now - plan.sent_at);
+        reason = store(plan, std::move(made));
+    } else {
+        reason = fill->failure().value_or(bypass_reason::unexpected_reply);
     }
-    plan.rule->count_miss_time(now - plan.sent_at);
-    if (!made->is_current(consistency::after_commit)) {
-        cache_.reasons().count(bypass_reason::outdated, text, now);
-        return;
-    }
+    if (!reason) return plan.rule->count_store();
+    cache_.reasons().count(*reason, plan.facts ? plan.facts->normalised : std::string_view{}, now);
+}
+
+std::optional<bypass_reason> cache_session::store(const capture_plan& plan, entry_ref made) {
+    if (!made->is_current(consistency::after_commit)) return bypass_reason::outdated;
     switch (cache_.entries().insert(std::move(made))) {
         case admission::stored:
-            plan.rule->count_store();
-            break;
+            return std::nullopt;
         case admission::too_large:
-            cache_.reasons().count(bypass_reason::not_fitting, text, now);
-            break;
+            return bypass_reason::not_fitting;
         case admission::first_sight:
-            cache_.reasons().count(bypass_reason::first_sight, text, now);
-            break;
+            return bypass_reason::first_sight;
     }
+    return std::nullopt;
 }
 
 }  // namespace weir::querycache

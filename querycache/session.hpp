@@ -176,6 +176,8 @@ private:
     /// Whether a name may lead where it does by "$user" in the search_path, which leads elsewhere
     /// for whom the entry is shared with.
     [[nodiscard]] bool reads_own_schema(const sql::statement& facts) const;
+    /// Puts the entry into the store, unless it is not worth it.
+    [[nodiscard]] std::optional<bypass_reason> store(const capture_plan& plan, entry_ref made);
     void mark(const write_set& writes, std::uint64_t generation, bool alone);
     void mark(version_slot* slot, const write_set& writes, bool alone);
     settlement bump(std::uint64_t up_to_cycle);

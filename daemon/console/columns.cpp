@@ -277,6 +277,7 @@ constexpr std::array cache_columns{
     real("avg_hit_us"),
     real("avg_miss_us"),
     real("saved_ms"),
+    count("suspended_s"),
 };
 
 constexpr std::array cache_tables_columns{

@@ -217,7 +217,9 @@ std::optional<result> console_phase::run(const command& what) {
         case command_id::show_memory:
             return blocking([&cache] { return memory_rows(cache); });
         case command_id::show_cache:
-            return blocking([&cache] { return console::cache_rows(cache.show_cache()); });
+            return blocking([&cache] {
+                return console::cache_rows(cache.show_cache(), std::chrono::steady_clock::now());
+            });
         case command_id::show_cache_tables:
             return blocking([&cache] { return console::cache_table_rows(cache.show_tables()); });
         case command_id::show_cache_reasons:

@@ -102,7 +102,9 @@ row item(std::string_view name, std::string shown) {
 
 }  // namespace
 
-std::vector<row> cache_rows(const std::vector<querycache::cache_row>& rules) {
+std::vector<row> cache_rows(
+    const std::vector<querycache::cache_row>& rules, querycache::time_point now
+) {
     std::vector<row> rows;
     for (const auto& one : rules) {
         rows.push_back({
@@ -118,6 +120,7 @@ std::vector<row> cache_rows(const std::vector<querycache::cache_row>& rules) {
             decimal(one.avg_hit_us()),
             decimal(one.avg_miss_us()),
             decimal(one.saved_ms()),
+            number(one.suspended_for(now).count()),
         });
     }
     return rows;

@@ -14,7 +14,9 @@
 
 namespace weir::daemon::console {
 
-[[nodiscard]] std::vector<row> cache_rows(const std::vector<querycache::cache_row>& rules);
+[[nodiscard]] std::vector<row> cache_rows(
+    const std::vector<querycache::cache_row>& rules, querycache::time_point now
+);
 [[nodiscard]] std::vector<row> cache_table_rows(const std::vector<querycache::table_row>& tables);
 [[nodiscard]] std::vector<row> cache_reason_rows(const std::vector<querycache::reason_row>& reasons
 );

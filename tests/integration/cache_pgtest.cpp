@@ -206,6 +206,38 @@ TEST_F(cache, LargeResultsAreNotKept) {
     }
 }
 
+TEST_F(cache, RuleThatStoresInVainIsSuspended) {
+    daemon_process const daemon(cache_configuration());
+    pq_connection reader(daemon.dsn("shop"));
+    pq_connection writer(daemon.dsn("shop"));
+    cached(daemon, reader, value_of_one);
+    auto const suspended = [&] {
+        return shown_by_console(daemon, "SHOW CACHE", "rule", "everything", "suspended_s");
+    };
+    EXPECT_EQ(suspended(), "0");
+    int written = 0;
+    auto const write = [&] {
+        writer.must("UPDATE items SET value = " + std::to_string(++written) + " WHERE id = 1");
+    };
+    auto const is_suspended = [&] {
+        for (int n = 0; n < 20; ++n) {
+            write();
+            EXPECT_EQ(reader.scalar(value_of_one), std::to_string(written));
+        }
+        return suspended() != "0";
+    };
+    wait_until(is_suspended, "a rule that is suspended");
+    write();
+    for (int n = 0; n < 2; ++n)
+        EXPECT_FALSE(ask(daemon, reader, value_of_one).from_memory);
+    EXPECT_GE(
+        std::stoi(
+            shown_by_console(daemon, "SHOW CACHE REASONS", "reason", "rule_suspended", "count")
+        ),
+        2
+    );
+}
+
 TEST_F(cache, MemoryStaysBelowItsLimit) {
     settings const parts = {.pool = "mode: transaction, size: 2, overflow: 0"};
     daemon_process const daemon(replaced(

@@ -1,4 +1,5 @@
-// For how long a session stores what it stores.
+// What a session stores and what it does not, though the reply was good: rules that store in vain.
+// And for how long.
 #include "tests/unit/querycache/world.hpp"
 
 #include <gtest/gtest.h>
@@ -13,8 +14,10 @@ using test::client;
 using test::reading;
 using test::share;
 using test::world;
+using test::writing;
 
 const auto read_t = share(reading({"t"}));
+const auto write_t = share(writing({"t"}));
 
 class admission_of_replies : public ::testing::Test {
 protected:
@@ -24,10 +27,50 @@ protected:
     bool is_stored(std::string_view text) {
         return bool(c.session.quick_hit({reply_shape::simple, text, {}, {}}, w.now));
     }
+    std::uint64_t counted(bypass_reason reason) { return w.face.reasons().total(reason); }
+    /// Seconds in which t is read and then written, over and over.
+    void churn(int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            for (int n = 0; n < 20; ++n) {
+                (void)reads();
+                c.run(write_t, "UPDATE 1", 'I');
+            }
+            w.now += 1s;
+            w.face.sweep(w.now);
+        }
+    }
 
     world w;
     client c{w};
 };
+
+TEST_F(admission_of_replies, ARuleThatStoresInVainIsSuspendedAndTriesAgain) {
+    churn(10);
+    EXPECT_EQ(reads(), "rule_suspended");
+    const auto row = w.face.show_cache()[0];
+    EXPECT_GT(row.suspended_for(w.now), 0s);
+    EXPECT_LE(row.suspended_for(w.now), 10s);
+    EXPECT_GT(row.totals.bypasses, 0U);
+    EXPECT_GT(counted(bypass_reason::rule_suspended), 0U);
+    w.now += 10s;
+    EXPECT_EQ(w.face.show_cache()[0].suspended_for(w.now), 0s);
+    EXPECT_EQ(reads(), "miss");
+    EXPECT_EQ(reads(), "hit");
+}
+
+TEST_F(admission_of_replies, ASuspendedRuleStillServesWhatItHas) {
+    EXPECT_EQ(c.read(share(reading({"u"})), "select u"), "miss");
+    churn(10);
+    EXPECT_EQ(reads(), "rule_suspended");
+    EXPECT_EQ(c.read(share(reading({"u"})), "select u"), "hit");
+}
+
+TEST_F(admission_of_replies, AWarmingRuleIsNotSuspended) {
+    for (int i = 0; i < 300; ++i) {
+        EXPECT_EQ(reads("select " + std::to_string(i) + " from t"), "miss");
+        if (i % 50 == 0) w.face.sweep(w.now += 1s);
+    }
+}
 
 TEST_F(admission_of_replies, WhatWasStoredTogetherDoesNotExpireTogether) {
     constexpr int count = 200;

@@ -128,7 +128,7 @@ TEST(Columns, OfTheCacheAreThoseOfTheManual) {
     EXPECT_EQ(
         names_of(columns::cache),
         "rule,entries,bytes,hits,misses,bypasses,stores,invalidations,hit_ratio,avg_hit_us,"
-        "avg_miss_us,saved_ms"
+        "avg_miss_us,saved_ms,suspended_s"
     );
     EXPECT_EQ(
         names_of(columns::cache_tables),

@@ -32,10 +32,14 @@ TEST(CacheRows, HaveAValueAColumn) {
     one.rule = "goods";
     one.totals.hits = 1;
     one.totals.misses = 1;
-    const auto rows = cache_rows({one});
+    const querycache::time_point now{std::chrono::seconds{100}};
+    one.suspended_until = now + std::chrono::milliseconds{4200};
+    const auto rows = cache_rows({one}, now);
     ASSERT_EQ(rows.at(0).size(), columns::cache.size());
     EXPECT_EQ(rows[0][0], "goods");
     EXPECT_EQ(rows[0][8], "0.500");
+    EXPECT_EQ(rows[0].back(), "5");
+    EXPECT_EQ(cache_rows({one}, now + std::chrono::seconds{5})[0].back(), "0");
 }
 
 TEST(CacheTableRows, HaveAValueAColumn) {
