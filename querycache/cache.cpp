@@ -91,6 +91,7 @@ std::vector<version_slot*> cache::neighbours(const database_state& of) const {
 void cache::set_rules(std::shared_ptr<const rule_set> rules) {
     const std::lock_guard lock(mutex_);
     rules_ = std::move(rules);
+    large_.clear();
     rules_serial_.fetch_add(1, std::memory_order_release);
 }
 
@@ -101,6 +102,7 @@ std::shared_ptr<const rule_set> cache::rules() const {
 
 void cache::set_limits(const cache_limits& limits) {
     max_result_.store(limits.max_result, std::memory_order_relaxed);
+    large_.clear();
     mode_.store(limits.mode, std::memory_order_relaxed);
     budget_.set_limit(limits.capture_memory);
     store_.set_capacity(limits.memory);

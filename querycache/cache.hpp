@@ -8,6 +8,7 @@
 #include "querycache/database.hpp"
 #include "querycache/flights.hpp"
 #include "querycache/key.hpp"
+#include "querycache/large_replies.hpp"
 #include "querycache/rules.hpp"
 #include "querycache/store.hpp"
 #include "querycache/verdict.hpp"
@@ -125,6 +126,7 @@ public:
     [[nodiscard]] querycache::flights& flights() { return flights_; }
     [[nodiscard]] const querycache::flights& flights() const { return flights_; }
     [[nodiscard]] reason_counters& reasons() { return reasons_; }
+    [[nodiscard]] large_replies& large() { return large_; }
 
     /// Entries that went, out-of-date ones not counted. In force at the return. `table` is `t` or
     /// `s.t`; `database` null: in all. A table that no catalog knows: no entry can depend on it, 0.
@@ -178,6 +180,7 @@ private:
     capture_budget budget_;
     querycache::flights flights_;
     reason_counters reasons_;
+    large_replies large_;
     std::atomic<std::size_t> max_result_;
     std::atomic<consistency> mode_;
 

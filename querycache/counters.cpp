@@ -35,6 +35,16 @@ void rule_counters::count_hit_time(std::chrono::nanoseconds elapsed) {
     add(s.hit_ns, nanoseconds(elapsed));
 }
 
+std::chrono::nanoseconds rule_counters::hit_cost() const {
+    constexpr std::uint64_t fewest = 64;
+    constexpr std::chrono::nanoseconds most = std::chrono::microseconds{20};
+    const auto& s = shards_[counter_shard()];
+    const auto timed = s.hits_timed.load(std::memory_order_relaxed);
+    if (timed < fewest) return {};
+    const auto mean = s.hit_ns.load(std::memory_order_relaxed) / timed;
+    return std::min(std::chrono::nanoseconds(mean), most);
+}
+
 void rule_counters::review(time_point now) {
     const auto sums = totals();
     suspension_.review({sums.stores, sums.hits, sums.invalidations}, now);

@@ -46,6 +46,10 @@ public:
     void count_hit(std::chrono::nanoseconds saved);
     /// How long a hit took from the request's last byte to the reply's first; the caller measures.
     void count_hit_time(std::chrono::nanoseconds elapsed);
+    /// What a hit costs by the hits that the calling thread has timed; 0 while they are too few. No
+    /// more than 20 us: when it looks like more, the thread was busy, and would have been so for a
+    /// miss.
+    [[nodiscard]] std::chrono::nanoseconds hit_cost() const;
     void count_miss();
     void count_miss_time(std::chrono::nanoseconds elapsed);
     void count_bypass();

@@ -72,6 +72,7 @@ enum class bypass_reason : std::uint8_t {
     notice,
     unexpected_reply,
     not_fitting,  ///< larger than a shard of the store
+    cheap,        ///< the server was faster than the cache is
     first_sight,  ///< large, and nobody asked for it lately: it would push out what is in use
 };
 inline constexpr std::size_t bypass_reasons =

@@ -326,6 +326,10 @@ std::unique_ptr<capture> cache_session::plan_capture(
     const key_view key{&scope, keyed};
     plan.status = status_;
     plan.hash = key.hash(cache_.secret());
+    if (cache_.large().holds(plan.hash, now)) {
+        reason = bypass_reason::too_big;
+        return nullptr;
+    }
     plan.shape = r.shape;
     plan.key.resize(key.size());
     key.write(plan.key.data());
@@ -567,11 +571,15 @@ void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now
         reason = fill->failure().value_or(bypass_reason::unexpected_reply);
     }
     if (!reason) return plan.rule->count_store();
+    if (reason == bypass_reason::too_big || reason == bypass_reason::not_fitting) {
+        cache_.large().note(plan.hash, now);
+    }
     cache_.reasons().count(*reason, plan.facts ? plan.facts->normalised : std::string_view{}, now);
 }
 
 std::optional<bypass_reason> cache_session::store(const capture_plan& plan, entry_ref made) {
     if (!made->is_current(consistency::after_commit)) return bypass_reason::outdated;
+    if (made->cost() < plan.rule->hit_cost()) return bypass_reason::cheap;
     switch (cache_.entries().insert(std::move(made))) {
         case admission::stored:
             return std::nullopt;

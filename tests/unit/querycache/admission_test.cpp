@@ -1,5 +1,5 @@
-// What a session stores and what it does not, though the reply was good: rules that store in vain.
-// And for how long.
+// What a session stores and what it does not, though the reply was good: size, cost, and
+// rules that store in vain. And for how long.
 #include "tests/unit/querycache/world.hpp"
 
 #include <gtest/gtest.h>
@@ -24,10 +24,27 @@ protected:
     std::string reads(std::string_view text = "select t", std::string_view value = "v") {
         return c.read(read_t, text, value);
     }
+    /// A read whose answer takes `server_time` and consists of these messages; the reason why it
+    /// was not captured, or "captured".
+    std::string answer(
+        std::string_view text,
+        const std::vector<std::string>& messages,
+        std::chrono::nanoseconds server_time = 1ms
+    ) {
+        const request r{reply_shape::simple, text, {}, {}};
+        auto d = c.session.begin_statement(r, {read_t}, w.now);
+        if (d.fill) test::feed(*d.fill, messages);
+        (void)c.session.on_command_complete("SELECT 1");
+        (void)c.session.on_ready('I');
+        if (!d.fill) return std::string(to_string(*d.reason));
+        c.session.finish_capture(std::move(d.fill), w.now + server_time);
+        return "captured";
+    }
     bool is_stored(std::string_view text) {
         return bool(c.session.quick_hit({reply_shape::simple, text, {}, {}}, w.now));
     }
     std::uint64_t counted(bypass_reason reason) { return w.face.reasons().total(reason); }
+    rule_counters& counters() { return *w.face.rules()->rules()[0].counters; }
     /// Seconds in which t is read and then written, over and over.
     void churn(int seconds) {
         for (int i = 0; i < seconds; ++i) {
@@ -43,6 +60,54 @@ protected:
     world w;
     client c{w};
 };
+
+const std::string too_big_value(70 << 10, 'x');
+
+TEST_F(admission_of_replies, ATooBigReplyIsNotCapturedAgainForAWhile) {
+    EXPECT_EQ(answer("select t", test::reply_of(too_big_value)), "captured");
+    EXPECT_EQ(counted(bypass_reason::too_big), 1U);
+    EXPECT_EQ(answer("select t", test::reply_of(too_big_value)), "too_big") << "at once";
+    EXPECT_EQ(answer("select 2 from t", test::reply_of("v")), "captured") << "another key";
+    w.now += large_replies::remembered + 1ms;
+    EXPECT_EQ(answer("select t", test::reply_of("it has shrunk")), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+}
+
+TEST_F(admission_of_replies, NewLimitsAreTriedAtOnce) {
+    EXPECT_EQ(answer("select t", test::reply_of(too_big_value)), "captured");
+    auto limits = world::limits(consistency::after_commit);
+    limits.max_result = 1 << 20;
+    w.face.set_limits(limits);
+    EXPECT_EQ(answer("select t", test::reply_of(too_big_value)), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+}
+
+TEST_F(admission_of_replies, AReplyCheaperThanAHitIsNotStored) {
+    for (int i = 0; i < 100; ++i)
+        counters().count_hit_time(8us);
+    EXPECT_EQ(answer("select t", test::reply_of("v"), 7us), "captured");
+    EXPECT_FALSE(is_stored("select t"));
+    EXPECT_EQ(counted(bypass_reason::cheap), 1U);
+    EXPECT_EQ(answer("select t", test::reply_of("v"), 9us), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+}
+
+TEST_F(admission_of_replies, WithoutTimedHitsEverythingIsStored) {
+    EXPECT_EQ(answer("select 1 from t", test::reply_of("v"), 0ns), "captured");
+    EXPECT_TRUE(is_stored("select 1 from t"));
+    for (int i = 0; i < 63; ++i)
+        counters().count_hit_time(8us);
+    EXPECT_EQ(answer("select 2 from t", test::reply_of("v"), 1us), "captured");
+    EXPECT_TRUE(is_stored("select 2 from t"));
+}
+
+TEST_F(admission_of_replies, HitsOnABusyThreadMakeNoReplyCheap) {
+    for (int i = 0; i < 100; ++i)
+        counters().count_hit_time(50ms);
+    EXPECT_EQ(counters().hit_cost(), 20us);
+    EXPECT_EQ(answer("select t", test::reply_of("v"), 100us), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+}
 
 TEST_F(admission_of_replies, ARuleThatStoresInVainIsSuspendedAndTriesAgain) {
     churn(10);
