@@ -43,7 +43,8 @@ struct capture_plan {
     duration ttl{};
     bool own_ttl = false;  ///< entry_parts::own_ttl
     std::size_t max_result = 0;
-    char status = 'I';  ///< T: sent in a transaction
+    char status = 'I';       ///< T: sent in a transaction
+    bool keep_empty = true;  ///< a reply without rows, too
     std::uint64_t lineage = 0;
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;

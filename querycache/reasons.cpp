@@ -64,6 +64,7 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(notice);
         WEIR_REASON(unexpected_reply);
         WEIR_REASON(not_fitting);
+        WEIR_REASON(empty_result);
         WEIR_REASON(cheap);
         WEIR_REASON(first_sight);
 #undef WEIR_REASON

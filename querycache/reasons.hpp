@@ -71,9 +71,10 @@ enum class bypass_reason : std::uint8_t {
     error_reply,
     notice,
     unexpected_reply,
-    not_fitting,  ///< larger than a shard of the store
-    cheap,        ///< the server was faster than the cache is
-    first_sight,  ///< large, and nobody asked for it lately: it would push out what is in use
+    not_fitting,   ///< larger than a shard of the store
+    empty_result,  ///< no row, and the rule does not want such
+    cheap,         ///< the server was faster than the cache is
+    first_sight,   ///< large, and nobody asked for it lately: it would push out what is in use
 };
 inline constexpr std::size_t bypass_reasons =
     static_cast<std::size_t>(bypass_reason::first_sight) + 1;

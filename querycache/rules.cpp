@@ -48,6 +48,7 @@ std::uint64_t content_of(const rule& r) {
     add_list(bytes, r.settings);
     add_list(bytes, r.functions);
     bytes.push_back(static_cast<char>(r.share));
+    bytes.push_back(static_cast<char>(r.cache_empty));
     return XXH3_64bits(bytes.data(), bytes.size());
 }
 

@@ -46,6 +46,7 @@ struct rule {
     /// Settings that belong to the key. (All that a client sets does.) A rule that names some
     /// vouches that policies of row security ask for no others: only then is what they guard kept.
     std::vector<std::string> settings;
+    bool cache_empty = true;             ///< results without rows, too
     std::vector<std::string> functions;  ///< `f` or `s.f`, vouched for
 };
 

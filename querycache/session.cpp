@@ -340,6 +340,7 @@ std::unique_ptr<capture> cache_session::plan_capture(
     if (rule.source.max_result != 0) {
         plan.max_result = std::min<std::size_t>(plan.max_result, rule.source.max_result);
     }
+    plan.keep_empty = rule.source.cache_empty;
     plan.lineage = verdict.rule->lineage;
     plan.rule = rule.counters;
     plan.rule_epoch = rule.counters->epoch();
@@ -579,6 +580,7 @@ void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now
 
 std::optional<bypass_reason> cache_session::store(const capture_plan& plan, entry_ref made) {
     if (!made->is_current(consistency::after_commit)) return bypass_reason::outdated;
+    if (made->rows() == 0 && !plan.keep_empty) return bypass_reason::empty_result;
     if (made->cost() < plan.rule->hit_cost()) return bypass_reason::cheap;
     switch (cache_.entries().insert(std::move(made))) {
         case admission::stored:

@@ -413,6 +413,7 @@ private:
         get_if_given(result.max_result_bytes, key + ".max_result");
         field(result.in_transaction, "in_transaction");
         field(result.share, "share");
+        field(result.cache_empty, "cache_empty");
         field(result.stale_while_revalidate, "stale_while_revalidate");
         field(result.stale_if_error, "stale_if_error");
         field(result.settings, "settings");

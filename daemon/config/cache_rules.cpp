@@ -29,6 +29,7 @@ std::shared_ptr<const querycache::rule_set> make_rules(
         to.in_transaction = from.in_transaction == config::rule_in_transaction::until_write;
         to.settings = from.settings;
         to.functions = from.functions;
+        to.cache_empty = from.cache_empty;
         rules.push_back(std::move(to));
     }
     std::vector<querycache::function_effect> effects;

@@ -286,6 +286,7 @@ struct cache_rule {
     std::size_t max_result_bytes = 4U << 20U;  // the rule's, or cache.max_result
     rule_in_transaction in_transaction = rule_in_transaction::never;
     rule_share share = rule_share::user;
+    bool cache_empty = true;
     milliseconds stale_while_revalidate{0};
     milliseconds stale_if_error{0};
     std::vector<std::string> settings;

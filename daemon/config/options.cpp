@@ -192,6 +192,8 @@ constexpr auto table = std::to_array<option>({
      .about = "until_write: also in a READ COMMITTED transaction, until it does something other than plain reads"},
     {.path = "cache.rules[].share", .type = choice, .default_text = "user", .choices = "user|database",
      .about = "who may share an entry: one user's sessions, or all of the database"},
+    {.path = "cache.rules[].cache_empty", .type = choice, .default_text = "true", .choices = "false|true",
+     .about = "whether a result without rows is cached, too"},
     {.path = "cache.rules[].stale_while_revalidate", .type = duration, .default_text = "0", .most = year_ms,
      .not_yet = drop_it, .about = "serve an expired entry this long while it is fetched anew; 0 = never"},
     {.path = "cache.rules[].stale_if_error", .type = duration, .default_text = "0", .most = year_ms,

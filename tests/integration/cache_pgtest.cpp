@@ -206,6 +206,21 @@ TEST_F(cache, LargeResultsAreNotKept) {
     }
 }
 
+TEST_F(cache, ResultsWithoutRowsAreKeptUnlessTheRuleSaysNo) {
+    constexpr char const* nothing = "SELECT value FROM items WHERE id = -1";
+    for (std::string const kept : {"true", "false"}) {
+        daemon_process const daemon(cache_configuration(
+            "{name: everything, databases: [shop], ttl: 1h, cache_empty: " + kept + "}"
+        ));
+        pq_connection reader(daemon.dsn("shop"));
+        cached(daemon, reader, value_of_one);
+        reader.must(nothing);
+        double const before = hits(daemon);
+        reader.must(nothing);
+        EXPECT_EQ(hits(daemon) - before, kept == "true" ? 1 : 0);
+    }
+}
+
 TEST_F(cache, RuleThatStoresInVainIsSuspended) {
     daemon_process const daemon(cache_configuration());
     pq_connection reader(daemon.dsn("shop"));

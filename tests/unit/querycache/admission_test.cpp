@@ -1,4 +1,4 @@
-// What a session stores and what it does not, though the reply was good: size, cost, and
+// What a session stores and what it does not, though the reply was good: size, cost, emptiness, and
 // rules that store in vain. And for how long.
 #include "tests/unit/querycache/world.hpp"
 
@@ -62,6 +62,10 @@ protected:
 };
 
 const std::string too_big_value(70 << 10, 'x');
+const std::vector<std::string> no_rows{
+    test::message('T', "columns"),
+    test::message('C', std::string_view("SELECT 0\0", 9)),
+    test::message('Z', "I")};
 
 TEST_F(admission_of_replies, ATooBigReplyIsNotCapturedAgainForAWhile) {
     EXPECT_EQ(answer("select t", test::reply_of(too_big_value)), "captured");
@@ -106,6 +110,20 @@ TEST_F(admission_of_replies, HitsOnABusyThreadMakeNoReplyCheap) {
         counters().count_hit_time(50ms);
     EXPECT_EQ(counters().hit_cost(), 20us);
     EXPECT_EQ(answer("select t", test::reply_of("v"), 100us), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+}
+
+TEST_F(admission_of_replies, AnEmptyResultIsStoredUnlessTheRuleSaysNo) {
+    EXPECT_EQ(answer("select t", no_rows), "captured");
+    EXPECT_TRUE(is_stored("select t"));
+    auto full_only = test::rule_named("all");
+    full_only.cache_empty = false;
+    w.face.set_rules(test::rules_of({full_only}, {}, w.face.rules().get()));
+    EXPECT_FALSE(is_stored("select t")) << "stored under the other rule";
+    EXPECT_EQ(answer("select t", no_rows), "captured");
+    EXPECT_FALSE(is_stored("select t"));
+    EXPECT_EQ(counted(bypass_reason::empty_result), 1U);
+    EXPECT_EQ(answer("select t", test::reply_of("a row")), "captured");
     EXPECT_TRUE(is_stored("select t"));
 }
 

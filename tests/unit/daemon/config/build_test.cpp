@@ -255,7 +255,7 @@ TEST(BuildConfig, ReadsRules) {
                            "cache:\n  max_result: 2MiB\n  rules:\n    - name: a\n      tables: [x, "
                            "public.y]\n      ttl: 5s\n"
                            "    - {name: b, pattern: '^SELECT', share: database, max_result: 1KiB, "
-                           "databases: shop}\n"
+                           "cache_empty: false, databases: shop}\n"
     )
                            .value;
     ASSERT_NE(built, nullptr);
@@ -265,10 +265,12 @@ TEST(BuildConfig, ReadsRules) {
     EXPECT_EQ(first.ttl, 5s);
     EXPECT_EQ(first.max_result_bytes, 2U << 20U);
     EXPECT_EQ(first.share, rule_share::user);
+    EXPECT_TRUE(first.cache_empty);
     EXPECT_EQ(first.at.line, 4);
     const cache_rule& second = built->cache.rules[1];
     EXPECT_EQ(second.databases, (std::vector<std::string>{"shop"}));
     EXPECT_EQ(second.share, rule_share::database);
+    EXPECT_FALSE(second.cache_empty);
     EXPECT_EQ(second.max_result_bytes, 1024U);
     EXPECT_EQ(second.pattern_at, (place{7, 26}));
 }
