@@ -54,6 +54,7 @@ cache::cache(const cache_limits& limits)
     : budget_(limits.capture_memory),
       max_result_(limits.max_result),
       mode_(limits.mode),
+      verify_(limits.verify),
       rules_(rule_set::none()),
       store_(limits.memory, shard_count(limits)) {}
 
@@ -104,6 +105,7 @@ void cache::set_limits(const cache_limits& limits) {
     max_result_.store(limits.max_result, std::memory_order_relaxed);
     large_.clear();
     mode_.store(limits.mode, std::memory_order_relaxed);
+    verify_.store(limits.verify, std::memory_order_relaxed);
     budget_.set_limit(limits.capture_memory);
     store_.set_capacity(limits.memory);
 }

@@ -10,9 +10,11 @@
 #include "querycache/key.hpp"
 #include "querycache/large_replies.hpp"
 #include "querycache/rules.hpp"
+#include "querycache/shadow.hpp"
 #include "querycache/store.hpp"
 #include "querycache/verdict.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -31,6 +33,7 @@ struct cache_limits {
     std::size_t capture_memory = 64U << 20;  ///< bytes of all replies being captured
     consistency mode = consistency::after_commit;
     std::size_t threads = 4;  ///< for the number of shards
+    int verify = 0;           ///< one hit in so many is run as well and compared; 0: none
 };
 
 /// A row of SHOW CACHE.
@@ -118,6 +121,22 @@ public:
     [[nodiscard]] std::size_t max_result() const {
         return max_result_.load(std::memory_order_relaxed);
     }
+    /// Counts the hits, for verify(); from any thread, and a lost count does not matter.
+    [[nodiscard]] std::uint64_t next_to_verify() {
+        return to_verify_.fetch_add(1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] int verify() const { return verify_.load(std::memory_order_relaxed); }
+    void count_shadow(shadow_result result) {
+        shadows_[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t shadows(shadow_result result) const {
+        return shadows_[static_cast<std::size_t>(result)].load(std::memory_order_relaxed);
+    }
+    /// Answers that were given past their time.
+    void count_stale() { stale_.fetch_add(1, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t stale_served() const {
+        return stale_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] consistency mode() const { return mode_.load(std::memory_order_relaxed); }
 
     [[nodiscard]] store& entries() { return store_; }
@@ -183,6 +202,10 @@ private:
     large_replies large_;
     std::atomic<std::size_t> max_result_;
     std::atomic<consistency> mode_;
+    std::atomic<int> verify_;
+    std::atomic<std::uint64_t> to_verify_{1};
+    std::array<std::atomic<std::uint64_t>, shadow_results> shadows_{};
+    std::atomic<std::uint64_t> stale_{0};
 
     mutable std::mutex mutex_;  ///< guards rules_, databases_, in_doubt_ and reviews of rules
     std::shared_ptr<const rule_set> rules_;

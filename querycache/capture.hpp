@@ -41,7 +41,8 @@ struct capture_plan {
     stamp depends_on;  ///< taken before the query, or the Bind, was sent
     time_point sent_at{};
     duration ttl{};
-    bool own_ttl = false;  ///< entry_parts::own_ttl
+    bool own_ttl = false;  ///< ttl comes from a hint
+    entry_ref verified;    ///< what memory would have answered, to be compared; or null
     std::size_t max_result = 0;
     char status = 'I';       ///< T: sent in a transaction
     bool keep_empty = true;  ///< a reply without rows, too

@@ -74,6 +74,14 @@ public:
     [[nodiscard]] bool is_suspended(time_point now) const { return suspension_.is_on(now); }
     [[nodiscard]] time_point suspended_until() const { return suspension_.until(); }
 
+    /// How much longer entries of the rule are of use past their time.
+    [[nodiscard]] std::chrono::nanoseconds grace() const {
+        return std::chrono::nanoseconds(grace_ns_.load(std::memory_order_relaxed));
+    }
+    void set_grace(std::chrono::nanoseconds grace) {
+        grace_ns_.store(grace.count(), std::memory_order_relaxed);
+    }
+
     /// INVALIDATE RULE: entries of an older epoch are out of date.
     [[nodiscard]] std::uint32_t epoch() const { return epoch_.load(); }
     void next_epoch() { epoch_.fetch_add(1); }
@@ -88,6 +96,7 @@ private:
     std::atomic<std::int64_t> entries_{0};
     std::atomic<std::int64_t> bytes_{0};
     std::atomic<std::uint32_t> epoch_{0};
+    std::atomic<std::int64_t> grace_ns_{0};
     suspension suspension_;
     std::string name_;
 };

@@ -40,6 +40,10 @@ public:
     [[nodiscard]] std::uint64_t snapshot_serial() const {
         return serial_.load(std::memory_order_acquire);
     }
+    /// Whether somebody listens to the database and polls its catalog. While nobody does, nothing
+    /// is served or kept, but for what a rule allows when no server can be had.
+    [[nodiscard]] bool is_watched() const { return is_watched_.load(std::memory_order_acquire); }
+    void set_watched(bool watched) { is_watched_.store(watched, std::memory_order_release); }
     /// Whether DDL was seen that the snapshot does not know.
     [[nodiscard]] bool needs_refresh() const;
 
@@ -50,6 +54,7 @@ private:
     mutable std::mutex mutex_;  ///< guards snapshot_
     std::shared_ptr<const catalog> snapshot_;
     std::atomic<std::uint64_t> serial_{0};
+    std::atomic<bool> is_watched_{true};
 };
 
 }  // namespace weir::querycache

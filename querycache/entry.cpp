@@ -76,9 +76,9 @@ bool entry::is_current(consistency mode) const {
            querycache::is_current(stamps_begin(), stamps_end(), mode);
 }
 
-bool entry::is_expired(time_point now, duration rule_ttl) const {
-    return is_expired(now) ||
-           (!own_ttl_ && now - stored_at_ >= shortened(rule_ttl, hash_, stored_at_));
+duration entry::past(time_point now, duration rule_ttl) const {
+    const auto life = own_ttl_ ? life_ : std::min(life_, shortened(rule_ttl, hash_, stored_at_));
+    return now - stored_at_ - life;
 }
 
 std::size_t entry::overhead(std::size_t stamps) {

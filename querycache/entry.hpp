@@ -66,9 +66,13 @@ public:
 
     /// Whether its tables and its rule have not moved. Says nothing about age.
     [[nodiscard]] bool is_current(consistency mode) const;
-    [[nodiscard]] bool is_expired(time_point now) const { return now - stored_at_ >= life_; }
-    /// The same under the ttl that its rule has now, which an entry with a ttl of its own ignores.
-    [[nodiscard]] bool is_expired(time_point now, duration rule_ttl) const;
+    /// Whether it is of no use any more, grace included.
+    [[nodiscard]] bool is_expired(time_point now) const {
+        return now - stored_at_ >= life_ + rule_->grace();
+    }
+    /// How long its time is over, under the ttl that its rule has now (which an entry with a ttl of
+    /// its own ignores); negative: it is not.
+    [[nodiscard]] duration past(time_point now, duration rule_ttl) const;
 
     /// Bytes that it costs: content and overhead.
     [[nodiscard]] std::size_t charge() const;

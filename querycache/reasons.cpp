@@ -67,6 +67,7 @@ std::string_view to_string(bypass_reason reason) {
         WEIR_REASON(empty_result);
         WEIR_REASON(cheap);
         WEIR_REASON(first_sight);
+        WEIR_REASON(shadow_mismatch);
 #undef WEIR_REASON
     }
     return "unknown";

@@ -71,13 +71,14 @@ enum class bypass_reason : std::uint8_t {
     error_reply,
     notice,
     unexpected_reply,
-    not_fitting,   ///< larger than a shard of the store
-    empty_result,  ///< no row, and the rule does not want such
-    cheap,         ///< the server was faster than the cache is
-    first_sight,   ///< large, and nobody asked for it lately: it would push out what is in use
+    not_fitting,      ///< larger than a shard of the store
+    empty_result,     ///< no row, and the rule does not want such
+    cheap,            ///< the server was faster than the cache is
+    first_sight,      ///< large, and nobody asked for it lately: it would push out what is in use
+    shadow_mismatch,  ///< a hit that was run as well had another answer
 };
 inline constexpr std::size_t bypass_reasons =
-    static_cast<std::size_t>(bypass_reason::first_sight) + 1;
+    static_cast<std::size_t>(bypass_reason::shadow_mismatch) + 1;
 
 /// The word to print, snake_case; a string literal.
 std::string_view to_string(bypass_reason reason);

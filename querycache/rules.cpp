@@ -188,6 +188,7 @@ std::variant<std::shared_ptr<const rule_set>, std::vector<rule_error>> rule_set:
         auto known = set->former_.extract(r.source.name);
         r.counters =
             known ? std::move(known.mapped()) : std::make_shared<rule_counters>(r.source.name);
+        r.counters->set_grace(std::max(r.source.stale_while_revalidate, r.source.stale_if_error));
     }
     return std::shared_ptr<const rule_set>(std::move(set));
 }

@@ -42,6 +42,10 @@ struct rule {
     std::chrono::milliseconds ttl{0};       ///< must be positive
     std::uint64_t max_result = 0;           ///< bytes; 0: the cache's limit
     sharing share = sharing::user;
+    /// How long past its time an entry is served while somebody fetches it anew, and while no
+    /// server can be had. Its tables have not been written: the promise holds, it is only old.
+    std::chrono::milliseconds stale_while_revalidate{0};
+    std::chrono::milliseconds stale_if_error{0};
     bool in_transaction = false;  ///< also in a READ COMMITTED transaction that has only read
     /// Settings that belong to the key. (All that a client sets does.) A rule that names some
     /// vouches that policies of row security ask for no others: only then is what they guard kept.

@@ -1,6 +1,7 @@
 #include "querycache/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace weir::querycache {
 
@@ -113,6 +114,7 @@ bool cache_session::may_hit() const {
 
 hit cache_session::quick_hit(const request& asked, time_point now) {
     if (!may_hit() || is_oversized(asked)) return {};
+    if (!database_->is_watched() && !takes_stale_) return {};
     refresh_rules();
     request r = asked;
     r.text = without_outer_comments(asked.text);
@@ -130,11 +132,8 @@ hit cache_session::look_up(const key_scope& scope, const request& r, time_point 
     // Stored under a rule that this session would not meet now: another session may yet use it.
     const auto* rule = session_rules_->find(found->lineage());
     if (rule == nullptr) return {};
-    if (status_ != 'I' && !rule_set_->at(*rule).source.in_transaction) return {};
-    if (found->is_expired(now, rule_set_->at(*rule).source.ttl)) {
-        cache_.entries().erase(found, eviction::expired);
-        return {};
-    }
+    const auto& source = rule_set_->at(*rule).source;
+    if (status_ != 'I' && !source.in_transaction) return {};
     if (!found->is_current(cache_.mode())) {
         // Under linearizable a pending write hides the entry for a while, and does not end it.
         if (!found->is_current(consistency::after_commit) &&
@@ -143,8 +142,47 @@ hit cache_session::look_up(const key_scope& scope, const request& r, time_point 
         }
         return {};
     }
+    if (takes_stale_) {
+        const auto past = found->past(now, source.ttl);
+        if (source.stale_if_error.count() == 0 || past >= source.stale_if_error) return {};
+        if (past >= duration::zero()) cache_.count_stale();
+    } else if (const auto past = found->past(now, source.ttl); past >= duration::zero()) {
+        if (past >= std::max(source.stale_while_revalidate, source.stale_if_error)) {
+            cache_.entries().erase(found, eviction::expired);
+            return {};
+        }
+        // Who comes first fetches it anew; the others need not wait.
+        const bool is_fetched = cache_.flights().is_flying(found->hash());
+        if (past >= source.stale_while_revalidate || !is_fetched) return {};
+        cache_.count_stale();
+    } else if (status_ == 'I' && (is_due(*found, -past, now) || is_verified(found))) {
+        return {};
+    }
     found->rule().count_hit(found->cost());
     return {std::move(found)};
+}
+
+// The nearer the end of an entry, and the longer it took to fetch, the likelier is one reader to
+// fetch it anew while the others still have it (XFetch: Vattani, Chierichetti, Lowenstein, 2015).
+bool cache_session::is_due(const entry& found, duration left, time_point now) const {
+    constexpr double longest = 40;  // no draw is further off
+    const auto cost = std::chrono::duration<double>(found.cost());
+    if (std::chrono::duration<double>(left) > longest * cost) return false;
+    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15U;
+    const auto moment = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    const std::uint64_t mixed = (found.hash().low ^ moment * odd) * odd;
+    constexpr double steps = 1U << 24U;
+    const double drawn = (static_cast<double>(mixed >> 40U) + 1) / steps;
+    return std::chrono::duration<double>(left) <= -std::log(drawn) * cost &&
+           !cache_.flights().is_flying(found.hash());
+}
+
+// One in so many goes to a server and is compared with what memory has.
+bool cache_session::is_verified(const entry_ref& found) {
+    const auto every = cache_.verify();
+    if (every <= 0 || cache_.next_to_verify() % static_cast<unsigned>(every) != 0) return false;
+    verified_ = found;
+    return true;
 }
 
 std::optional<hash128> cache_session::fill_key(
@@ -177,6 +215,7 @@ std::optional<bypass_reason> cache_session::session_reason(
         if ((context.call_reasons & sql::reason_bit(reason)) != 0) return from_text(reason);
     }
     if (!settings_cacheable_) return bypass_reason::session_settings;
+    if (!database_->is_watched()) return bypass_reason::catalog_missing;
     if (status_ != 'I' && (!rule.in_transaction || !only_reads_ || status_ != 'T')) {
         return bypass_reason::in_transaction;
     }
@@ -345,6 +384,9 @@ std::unique_ptr<capture> cache_session::plan_capture(
     plan.rule = rule.counters;
     plan.rule_epoch = rule.counters->epoch();
     plan.facts = context.facts;
+    // Of the statement that was to be verified, and no other.
+    if (verified_ && verified_->hash() == plan.hash) plan.verified = std::move(verified_);
+    verified_ = nullptr;
     return std::make_unique<capture>(std::move(plan), cache_.budget());
 }
 
@@ -565,7 +607,9 @@ void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now
     if (!fill) return;
     const auto& plan = fill->plan();
     std::optional<bypass_reason> reason;
-    if (auto made = fill->finish(now)) {
+    auto made = fill->finish(now);
+    verify(plan, made, now);
+    if (made) {
         plan.rule->count_miss_time(now - plan.sent_at);
         reason = store(plan, std::move(made));
     } else {
@@ -576,6 +620,26 @@ void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now
         cache_.large().note(plan.hash, now);
     }
     cache_.reasons().count(*reason, plan.facts ? plan.facts->normalised : std::string_view{}, now);
+}
+
+void cache_session::verify(const capture_plan& plan, const entry_ref& made, time_point now) {
+    if (!plan.verified) return;
+    // Linearizable: what is written at this moment may be visible already.
+    const bool is_quiet = made && plan.verified->is_current(consistency::linearizable) &&
+                          made->is_current(consistency::linearizable);
+    auto result = shadow_result::unclear;
+    if (is_quiet) {
+        result = is_same_reply(plan.verified->reply(), made->reply()) ? shadow_result::equal
+                                                                      : shadow_result::different;
+    }
+    cache_.count_shadow(result);
+    if (result != shadow_result::different) return;
+    cache_.reasons().count(
+        bypass_reason::shadow_mismatch,
+        plan.facts ? plan.facts->normalised : std::string_view{},
+        now
+    );
+    cache_.entries().erase(plan.verified, eviction::outdated);
 }
 
 std::optional<bypass_reason> cache_session::store(const capture_plan& plan, entry_ref made) {

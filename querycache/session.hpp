@@ -102,6 +102,9 @@ public:
     /// key matches or it does not. Nothing when !may_hit().
     [[nodiscard]] hit quick_hit(const request& asked, time_point now);
 
+    /// Whether quick_hit() may give what rules allow when no server can be had (stale_if_error).
+    void take_stale(bool takes) { takes_stale_ = takes; }
+
     /// The hash of the key under which the reply would be kept if the statement were sent now;
     /// nothing when it would not be.
     [[nodiscard]] std::optional<hash128> fill_key(
@@ -161,6 +164,9 @@ private:
     [[nodiscard]] const key_scope& scope_of(const compiled_rule& rule) const;
     void refresh_rules();
     void build_scopes();
+    [[nodiscard]] bool is_due(const entry& found, duration left, time_point now) const;
+    [[nodiscard]] bool is_verified(const entry_ref& found);
+    void verify(const capture_plan& plan, const entry_ref& made, time_point now);
     [[nodiscard]] hit look_up(const key_scope& scope, const request& r, time_point now);
     /// Why the session is in no state to have an answer kept, as `rule` would have it.
     [[nodiscard]] std::optional<bypass_reason> session_reason(
@@ -203,6 +209,8 @@ private:
     std::string settings_;
     bool settings_cacheable_ = true;
     bool default_isolation_ = true;
+    bool takes_stale_ = false;
+    entry_ref verified_;  ///< until its statement is planned
 
     std::uint64_t rules_serial_ = 0;
     std::shared_ptr<const rule_set> rule_set_;

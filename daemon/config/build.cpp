@@ -373,6 +373,7 @@ private:
                 std::min(out_.cache.max_result_bytes, out_.cache.memory_bytes);
         }
         get(out_.cache.consistency, "cache.consistency");
+        get(out_.cache.verify, "cache.verify");
         get(out_.cache.external_writers, "cache.external_writers");
         get(out_.cache.redis, "cache.redis");
         for (const instance& each : instances("cache.rules"))

@@ -26,6 +26,8 @@ std::shared_ptr<const querycache::rule_set> make_rules(
         to.max_result = from.max_result_bytes;
         to.share = from.share == config::rule_share::database ? querycache::sharing::database
                                                               : querycache::sharing::user;
+        to.stale_while_revalidate = from.stale_while_revalidate;
+        to.stale_if_error = from.stale_if_error;
         to.in_transaction = from.in_transaction == config::rule_in_transaction::until_write;
         to.settings = from.settings;
         to.functions = from.functions;
@@ -55,6 +57,7 @@ querycache::cache_limits make_cache_limits(
                       ? querycache::consistency::linearizable
                       : querycache::consistency::after_commit;
     limits.threads = threads;
+    limits.verify = configuration.cache.verify;
     return limits;
 }
 

@@ -232,6 +232,7 @@ private:
     bool awaits_flight(const querycache::request& request, const text_facts& facts);
     bool awaits_flight_of(const request_batch& whole);
     void on_landing(std::uint64_t ticket, querycache::landing how);
+    bool answer_stale();
     void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);
     std::optional<querycache::bypass_reason> refusal(bool whole_unit) const;
     void begin_cached(

@@ -414,6 +414,7 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         fatal(make_error(severity::fatal, error));
         return;
     }
+    if (answer_stale()) return;
     // In an outage it would be every statement of every client: the pool's own lines tell how many.
     if (error.cause == pool::errc::wait_timeout || error.cause == pool::errc::pool_paused) {
         log_info(

@@ -144,9 +144,7 @@ void catalog_loader::serve(control_connection& connection) {
     if (wakeup_.is_ending()) return;
     // Until somebody listens again, events that are told are not heard: nothing is served
     // meanwhile.
-    if (auto* const state = state_.load()) {
-        state->versions().catalog()->bump(querycache::bump_cause::other);
-    }
+    if (auto* const state = state_.load()) state->set_watched(false);
     tell_of_loss(connection, why);
 }
 
@@ -187,6 +185,7 @@ void catalog_loader::place(const querycache::database_identity& identity, const 
     // the announcement not everybody's writes were seen: nothing from before a connection is taken
     // for true after it.
     around_.cache.invalidate_database(next);
+    next.set_watched(true);
     placed_.store(true);
     around_.placed();
 }

@@ -114,6 +114,9 @@ std::string file_with(const option& row, const std::string& value) {
         for (const auto& [key, held] : rule)
             text += key + ": " + held + ", ";
         text += "}]}\n";
+    } else if (path.starts_with("cache.functions.*.")) {
+        path.erase(0, std::string("cache.functions.*.").size());
+        text = "cache: {functions: {f: {" + path + ": " + value + "}}}\n";
     } else if (path.starts_with("cache.events.*.")) {
         path.erase(0, std::string("cache.events.*.").size());
         const std::string other = path == "tables" ? "rules: shop" : "tables: x";
