@@ -281,7 +281,11 @@ void cache_session::follow_transaction(const sql::statement* facts, const verdic
             const auto& why = verdict.reasons;
             const bool is_plain = facts->kind == sql::statement_class::read &&
                                   std::all_of(why.begin(), why.end(), [](bypass_reason reason) {
-                                      return reason == bypass_reason::no_rule;
+                                      // Not kept, but no more than read.
+                                      return reason == bypass_reason::no_rule ||
+                                             reason == bypass_reason::clock_or_identity ||
+                                             reason == bypass_reason::system_catalog ||
+                                             reason == bypass_reason::tablesample;
                                   });
             if (!is_plain) only_reads_ = false;
             return;

@@ -392,7 +392,9 @@ private:
         if (users.impure) {
             refuse(bypass_reason::user_function);
         } else if (may_be_builtin && !is_of_arguments_and_key(call)) {
-            refuse(bypass_reason::function_not_allowed);
+            const bool is_moment = sql::is_moment_builtin(call.schema, call.name);
+            refuse(is_moment ? bypass_reason::clock_or_identity
+                             : bypass_reason::function_not_allowed);
         } else if (!may_be_builtin && !users.any) {
             refuse(bypass_reason::user_function);
         }

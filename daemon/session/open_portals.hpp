@@ -19,12 +19,15 @@ public:
     struct execution {
         text_facts facts;          ///< without a statement when the portal is not known
         bool may_be_rest = false;  ///< it may fetch the rest of what was fetched from before
+        /// What that is, if it is known.
+        decltype(text_facts::statement) rest;
     };
 
     /// `untold`: the number of its statement, if the client was not told what that gives; else 0.
     void bind(std::string_view name, text_facts facts, std::uint32_t untold = 0) {
         if (name.empty()) {
             unnamed_ = std::move(facts);
+            unnamed_ran_.reset();
             unnamed_untold_ = untold;
         } else {
             named_[std::string{name}] = {std::move(facts), untold};
@@ -38,20 +41,24 @@ public:
     /// Execute. The unnamed portal's facts are given once.
     [[nodiscard]] execution execute(std::string_view name) {
         if (name.empty()) {
-            if (!unnamed_) return {{}, true};
-            execution one{std::move(*unnamed_), false};
+            if (!unnamed_) return {{}, true, unnamed_ran_};
+            unnamed_ran_ = unnamed_->statement;
+            execution one{std::move(*unnamed_), false, nullptr};
             unnamed_.reset();
             return one;
         }
         const auto found = named_.find(std::string{name});
         if (found == named_.end()) return {};
         // A named portal is made to be fetched from more than once.
-        return {found->second.facts, true};
+        return {found->second.facts, true, found->second.facts.statement};
     }
     void close(std::string_view name) {
         if (!name.empty()) named_.erase(std::string{name});
     }
-    void on_transaction_end() { named_.clear(); }
+    void on_transaction_end() {
+        named_.clear();
+        unnamed_ran_.reset();
+    }
 
 private:
     struct portal {
@@ -60,6 +67,7 @@ private:
     };
 
     std::optional<text_facts> unnamed_;
+    decltype(text_facts::statement) unnamed_ran_;  ///< what its first Execute was given
     std::uint32_t unnamed_untold_ = 0;
     std::unordered_map<std::string, portal> named_;
 };

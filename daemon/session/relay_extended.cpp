@@ -275,7 +275,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     if (protocol::decode(bytes.substr(protocol::frame_header_size, header.body_size()), execute)) {
         return bad_message(header);
     }
-    const auto [facts, may_be_rest] = portals_.execute(execute.portal);
+    const auto [facts, may_be_rest, rest] = portals_.execute(execute.portal);
     if (!facts.deallocates.empty() && deallocate_portal(facts)) {
         session_->input().consume(header.size());
         return step::done;
@@ -293,7 +293,11 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     }
     // Of the rest of a portal it was noted at the first.
     if (facts.statement || !may_be_rest) note_sequences(facts);
-    if (may_be_rest) begin_cached(unknown_extended(), facts, bypass_reason::partial_fetch);
+    if (may_be_rest) {
+        text_facts known;
+        known.statement = rest;
+        begin_cached(unknown_extended(), known, bypass_reason::partial_fetch);
+    }
     unit_shape_.reset();
     push(request_kind::execute, reply_action::forward, tag);
     return stream(header);

@@ -257,7 +257,7 @@ void relay::repeat_bind(std::string_view body) {
     push(request_kind::describe_portal, reply_action::forward, is_named ? number : tag_none);
     protocol::write_execute(out, "", 0);
     change_tag tag = tag_none;
-    const auto [run, is_rest] = portals_.execute("");
+    const text_facts run = portals_.execute("").facts;
     if (run.statement) {
         tag = names_.next_tag();
         note_sent(run, tag);

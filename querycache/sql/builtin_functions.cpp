@@ -44,6 +44,28 @@ bool is_keyed_builtin(std::string_view schema, std::string_view name) {
     return can_be_builtin(schema) && known.holds(name);
 }
 
+bool is_moment_builtin(std::string_view schema, std::string_view name) {
+    constexpr std::array<std::string_view, 17> known{
+        "clock_timestamp",
+        "current_catalog",
+        "current_database",
+        "current_query",
+        "current_schema",
+        "current_schemas",
+        "current_setting",
+        "current_user",
+        "gen_random_uuid",
+        "now",
+        "pg_backend_pid",
+        "random",
+        "session_user",
+        "statement_timestamp",
+        "timeofday",
+        "transaction_timestamp",
+        "version"};
+    return can_be_builtin(schema) && std::binary_search(known.begin(), known.end(), name);
+}
+
 bool is_non_writing_builtin(std::string_view schema, std::string_view name) {
     static const name_set known{names::that_write_nothing};
     return is_cacheable_builtin(schema, name) || is_keyed_builtin(schema, name) ||

@@ -21,6 +21,10 @@ inline bool is_cacheable_builtin(std::string_view name) {
 /// never of a clock.
 bool is_keyed_builtin(std::string_view schema, std::string_view name);
 
+/// True for functions that tell the time, the session, the server or chance, and do nothing else:
+/// they lock nothing, set nothing and wait for nothing.
+bool is_moment_builtin(std::string_view schema, std::string_view name);
+
 /// True for functions that surely change no table (they may wait, lock, advance a sequence or
 /// change a session). A superset of the two above. Functions that run SQL given as text
 /// (query_to_xml, ts_stat, ...) are not among them.

@@ -219,6 +219,23 @@ TEST_F(cache_rules, TransactionsReadFromMemoryUntilTheyWrite) {
     EXPECT_EQ(reader_->scalar(read), "1");
 }
 
+TEST_F(cache_rules, TransactionsMayAskWhatIsNotKept) {
+    start(until_write);
+    kept("SELECT n FROM other");
+    for (std::string const other :
+         {"SELECT now()",
+          "SELECT count(*) FROM t WHERE now() > '2000-01-01'",
+          "SELECT current_date, current_user",
+          "SELECT version(), random()",
+          "SELECT count(*) FROM pg_class",
+          "SELECT count(*) FROM t TABLESAMPLE system (50)"}) {
+        reader_->must("BEGIN");
+        reader_->must(other);
+        EXPECT_TRUE(ask_reader("SELECT n FROM other").from_memory) << other;
+        reader_->must("COMMIT");
+    }
+}
+
 TEST_F(cache_rules, TransactionsSeeWhatWasCommittedMeanwhile) {
     start(until_write);
     std::string const read = "SELECT v FROM t WHERE id = 1";

@@ -127,6 +127,9 @@ TEST_F(cache_traps_protocol, T89_RowLimits) {
         // The rest of it, in the same batch and in the next one of the transaction.
         EXPECT_FALSE(is_kept(how(one, limited(2) + execute("") + sync())));
         EXPECT_EQ(types(replies_), "12DDsDDDCZ");
+        prove("SELECT v FROM s1.n");
+        one.ask(limited(2) + execute("") + sync());
+        EXPECT_EQ(read("SELECT v FROM s1.n").how, "hit") << "the rest of a portal writes nothing";
         one.ask(query("BEGIN"));
         one.ask(parse("", sql) + frontend::bind("p", "") + execute("p", 2) + sync());
         auto const rest = one.ask(execute("p") + sync());

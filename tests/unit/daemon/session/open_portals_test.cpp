@@ -28,6 +28,13 @@ TEST(OpenPortals, TheUnnamedOneIsExecutedOnceWhole) {
     const auto second = portals.execute("");
     EXPECT_EQ(text_of(second), "");
     EXPECT_TRUE(second.may_be_rest);
+    ASSERT_TRUE(second.rest) << "or its rest would count as a write to anything";
+    EXPECT_EQ(second.rest->normalised, "a");
+    portals.bind("", facts("b"));
+    (void)portals.execute("");
+    EXPECT_EQ(portals.execute("").rest->normalised, "b");
+    portals.on_transaction_end();
+    EXPECT_FALSE(portals.execute("").rest);
 }
 
 TEST(OpenPortals, ANamedOneIsFetchedFromUntilTheTransactionEnds) {
