@@ -113,9 +113,7 @@ insight::gauge_snapshot running_daemon::gauges() const {
     snapshot.cache.stale_served = cache_.stale_served();
     for (std::size_t i = 0; i < querycache::shadow_results; ++i) {
         const auto result = static_cast<querycache::shadow_result>(i);
-        snapshot.cache.shadows.push_back(
-            {std::string{to_string(result)}, cache_.shadows(result)}
-        );
+        snapshot.cache.shadows.push_back({std::string{to_string(result)}, cache_.shadows(result)});
     }
     snapshot.cache.flights = {
         {"led", cache_.flights().led()}, {"waited", cache_.flights().waited()}};

@@ -77,6 +77,8 @@ public:
 
     /// Others wait for the reply: they are told when this ends, or as soon as it is given up.
     void carry(flights::lead lead) { lead_ = std::move(lead); }
+    /// They are to wait no longer; the capture goes on.
+    void land() { lead_.land(landing::go_alone); }
 
 private:
     enum class step : std::uint8_t {

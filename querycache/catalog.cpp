@@ -66,7 +66,7 @@ void catalog::index_functions() {
         if (f.user_made) {
             functions_by_oid_.emplace(f.id, &f);
             user_functions_[f.name].push_back(&f);
-            if (f.takes_row) row_functions_.insert(f.name);
+            if (f.takes_one) row_functions_.insert(f.name);
         } else if (f.schema == "pg_catalog") {
             builtin_functions_.insert(f.name);
         } else if (f.schema == "information_schema") {

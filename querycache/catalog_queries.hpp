@@ -265,11 +265,6 @@ SELECT p.oid, n.nspname, p.proname, p.pronargs - p.pronargdefaults,
                               ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggmfinalfn)
                         WHERE a.aggfnoid = p.oid AND s.provolatile <> 'i'),
        p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1
-       AND (EXISTS (SELECT FROM pg_catalog.pg_type t
-                     WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p'))
-            OR EXISTS (SELECT FROM pg_catalog.pg_cast c
-                         JOIN pg_catalog.pg_type s ON s.oid = c.castsource AND s.typtype = 'c'
-                        WHERE c.casttarget = p.proargtypes[0]))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.oid >= 16384)sql";
 

@@ -96,7 +96,7 @@ std::uint64_t catalog_rows::digest() const {
                    .number(f.fewest)
                    .number(f.most)
                    .number(static_cast<std::uint64_t>(
-                       f.user_made | f.runs_code << 1 | f.is_pure << 2 | f.takes_row << 3
+                       f.user_made | f.runs_code << 1 | f.is_pure << 2 | f.takes_one << 3
                    ))
                    .value();
     }

@@ -102,7 +102,7 @@ struct function_row {
     bool user_made = false;  ///< it came after initdb
     bool runs_code = false;  ///< may write, or change the session
     bool is_pure = false;    ///< depends on its arguments alone
-    bool takes_row = false;  ///< one argument that may be a row: row.name calls it too
+    bool takes_one = false;  ///< argument: (value).name calls it too
 };
 
 /// A row of catalog_queries::operators.

@@ -251,10 +251,9 @@ private:
         }
         const auto& links = of_.links(relation.id);
         follow_triggers(links);
-        if (by != way::from_whole) {
-            for (const auto parent : links.parents)
-                go(parent, way::from_part);
-        }
+        // A child may belong to others, too.
+        for (const auto parent : links.parents)
+            go(parent, way::from_part);
         if (by == way::from_part) return;
         for (const auto child : links.children)
             go(child, way::from_whole);

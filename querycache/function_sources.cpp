@@ -74,7 +74,16 @@ private:
         const auto written = tokens_.text(at);
         if (written.find('&') != std::string_view::npos) return give_up();  // U&"..."
         out_.names.push_back(tokens_.name(at));
-        if (tokens_.is(at + 1, "(")) take_call(at);
+        // PostgreSQL would cut it off.
+        constexpr std::size_t longest_name = 63;
+        const auto name = out_.names.back();
+        if (name.size() > longest_name || name.starts_with("pg_temp")) return give_up();
+        // What follows a dot may be a function of what stands before it.
+        if (before(at) == "." && !tokens_.is(at + 1, "(")) {
+            out_.calls.push_back({sql::function_call::kind::function, {}, name, 1});
+        }
+        const bool is_target = at != 0 && at == target_at_;  // and its columns
+        if (tokens_.is(at + 1, "(") && !is_target) take_call(at);
         const auto word = tokens_.word(at);
         if (word.empty()) return;
         // The actions of MERGE look like statements.
@@ -106,17 +115,24 @@ private:
     // FOR [NO KEY] UPDATE locks; ON CONFLICT DO UPDATE is the INSERT's.
     void take_update(std::size_t at) {
         const auto word = before(at);
-        if (word == "for" || word == "key" || word == "do") return;
-        take_target(at + 1);
+        if (word == "do") return;
+        if (word != "for" && word != "key") return take_target(at + 1);
+        // A cursor may be FOR UPDATE, the statement, and KEY the name of a column.
+        constexpr std::array<std::string_view, 10> behind_a_lock{
+            ")", ";", "fetch", "for", "limit", "loop", "nowait", "of", "offset", "skip"};
+        const auto next = tokens_.text(at + 1);
+        if (!next.empty() && !is_one_of(behind_a_lock, next)) give_up();
     }
 
     void take_target(std::size_t at) {
         if (tokens_.is(at, "only")) ++at;
         if (!is_name(tokens_, at)) return give_up();
         sql::relation_name target{{}, tokens_.name(at)};
+        target_at_ = at;
         if (tokens_.is(at + 1, ".")) {
             if (!is_name(tokens_, at + 2) || tokens_.is(at + 3, ".")) return give_up();
             target = {std::move(target.name), tokens_.name(at + 2)};
+            target_at_ = at + 2;
         }
         auto& all = out_.writes;
         if (std::find(all.begin(), all.end(), target) == all.end()) all.push_back(target);
@@ -124,6 +140,7 @@ private:
 
     sql::token_list tokens_;
     source_language language_;
+    std::size_t target_at_ = 0;  ///< where the last written table's name stands
     bool is_plain_;
     source_facts out_;
 };
@@ -133,6 +150,9 @@ private:
 class suspicious_relations {
 public:
     explicit suspicious_relations(const catalog_rows& rows) {
+        for (const auto& b : rows.builtins) {
+            if (sql::is_non_writing_builtin("pg_catalog", b.name)) harmless_.insert(b.id);
+        }
         std::unordered_map<oid, const rewrite_row*> queries;
         for (const auto& r : rows.rewrites) {
             if (r.is_query) queries.emplace(r.relation, &r);
@@ -156,16 +176,18 @@ public:
 private:
     static constexpr oid first_normal = 16384;
 
-    static bool is_suspicious(
+    [[nodiscard]] bool is_suspicious(
         const relation_row& r, const std::unordered_map<oid, const rewrite_row*>& queries
-    ) {
+    ) const {
         if (r.kind == 'f' || r.row_security) return true;
         if (r.kind != 'v' || r.id < first_normal) return false;
         const auto query = queries.find(r.id);
         if (query == queries.end() || !query->second->tree.is_understood) return true;
         const auto& tree = query->second->tree;
         return !tree.operators.empty() ||
-               (!tree.functions.empty() && tree.functions.back() >= first_normal);
+               !std::all_of(tree.functions.begin(), tree.functions.end(), [this](oid function) {
+                   return harmless_.count(function) != 0;
+               });
     }
 
     /// To what is made of them.
@@ -187,6 +209,7 @@ private:
         }
     }
 
+    std::unordered_set<oid> harmless_;  ///< PostgreSQL's own that are called and write nothing
     std::unordered_set<std::string_view> names_;
 };
 
@@ -232,15 +255,6 @@ private:
         }
         auto facts = read_source(source.text, source.language);
         if (!facts.is_understood || suspicious_.any_of(facts.names)) return;
-        // A column may be a function of its row.
-        for (const auto& name : facts.names) {
-            const auto found = by_name_.find(name);
-            if (found == by_name_.end()) continue;
-            for (const auto* f : found->second) {
-                if (f->takes_row)
-                    facts.calls.push_back({sql::function_call::kind::function, {}, name, 1});
-            }
-        }
         candidates_.emplace(source.function, std::move(facts));
     }
 
@@ -256,14 +270,18 @@ private:
 
     [[nodiscard]] bool is_known(const source_facts& facts) const {
         return std::all_of(facts.calls.begin(), facts.calls.end(), [this](const auto& call) {
+            bool is_found = false;
             bool known = true;
             for_called(call, [&](const function_row& f) {
+                is_found = true;
                 known = known && (!f.runs_code || candidates_.count(f.id) != 0);
             });
-            // What has the name of no function is a keyword, a type or a table's list of columns.
             const bool is_builtin = (call.schema.empty() || call.schema == "pg_catalog") &&
                                     builtins_.count(call.name) != 0;
-            return known && (!is_builtin || sql::is_non_writing_builtin("pg_catalog", call.name));
+            if (is_builtin && !sql::is_non_writing_builtin("pg_catalog", call.name)) return false;
+            // What has the name of no function is a keyword, a type or a table's list of columns,
+            // unless it is qualified.
+            return known && (is_found || is_builtin || call.schema.empty());
         });
     }
 

@@ -91,14 +91,16 @@ key_scope make_key_scope(
     const database_identity& database,
     sharing share,
     std::string_view user,
-    std::string_view settings
+    std::string_view settings,
+    std::string_view defaults
 ) {
     key_scope scope;
     append(scope.bytes, database.system_identifier);
     append(scope.bytes, database.started);
     append(scope.bytes, database.database);
     scope.bytes.push_back(static_cast<char>(share));
-    for (const auto part : {share == sharing::database ? std::string_view{} : user, settings}) {
+    for (const auto part :
+         {share == sharing::database ? std::string_view{} : user, settings, defaults}) {
         append(scope.bytes, static_cast<std::uint32_t>(part.size()));
         scope.bytes.append(part);
     }

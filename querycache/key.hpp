@@ -59,12 +59,15 @@ struct key_scope {
     std::string bytes;
     hash128 hash;
 };
+/// `user`: who an entry belongs to, as the client and on the server; left out where all share it.
+/// `defaults`: what sessions begin with on the servers of the pool.
 [[nodiscard]] key_scope make_key_scope(
     const hash_secret& secret,
     const database_identity& database,
     sharing share,
     std::string_view user,
-    std::string_view settings
+    std::string_view settings,
+    std::string_view defaults = {}
 );
 
 /// The statement's part of the key: views, valid during the call.

@@ -60,11 +60,16 @@ void cache_session::set_identity(
     database_state& database,
     std::string_view database_name,
     std::string_view user,
-    std::string_view application
+    std::string_view application,
+    const server_side& servers
 ) {
     database_ = &database;
     database_name_ = database_name;
     user_ = user;
+    keyed_user_ = user_;
+    keyed_user_.push_back('\0');
+    keyed_user_ += servers.user.empty() ? user : servers.user;
+    defaults_ = servers.defaults;
     application_ = application;
     rules_serial_ = 0;
     build_scopes();
@@ -86,7 +91,9 @@ void cache_session::set_settings(
 
 void cache_session::build_scopes() {
     const auto scope = [this](sharing share) {
-        return make_key_scope(cache_.secret(), database_->identity(), share, user_, settings_);
+        return make_key_scope(
+            cache_.secret(), database_->identity(), share, keyed_user_, settings_, defaults_
+        );
     };
     user_scope_ = scope(sharing::user);
     database_scope_ = scope(sharing::database);
@@ -307,7 +314,7 @@ bool cache_session::begins_read_committed(const sql::statement& facts) const {
     if (!is_first || facts.statements != 1) return false;
     // PostgreSQL's READ UNCOMMITTED is the same.
     if (facts.isolation == read_committed || facts.isolation == read_uncommitted) return true;
-    if (facts.isolation != unspecified || !default_isolation_) return false;
+    if (facts.isolation != unspecified || !default_isolation_ || !defaults_.empty()) return false;
     const auto snapshot = database_->snapshot();
     return snapshot && snapshot->reads_committed();
 }
@@ -535,20 +542,22 @@ void cache_session::on_error(bool before_execution) {
 }
 
 void cache_session::forgive_failed(std::uint64_t cycle) {
-    // What was rolled back is gone; but code of unknown extent may write outside of its transaction
-    // (dblink, a procedure's COMMIT), unless it never ran.
-    const bool is_lone = status_ == 'I' && tags_ == 0 && errors_ == 1 && crowded_cycle_ <= cycle;
+    const bool is_lone = tags_ == 0 && errors_ == 1 && crowded_cycle_ <= cycle;
     if (!is_lone) return;
+    // What never ran has written nothing. In a transaction the rest is not over: its end tells.
+    // Outside of one what was rolled back is gone; but code of unknown extent may write outside of
+    // its transaction (dblink, a procedure's COMMIT).
+    const bool is_over = status_ == 'I';
     remove_if([&](const dirty_slot& d) {
         return d.first_cycle == cycle && d.last_cycle == cycle &&
-               (failed_early_ || d.slot->relation() != 0);
+               (failed_early_ || (is_over && d.slot->relation() != 0));
     });
 }
 
 settlement cache_session::on_ready(char status) {
     const auto cycle = cycles_done_;
     settlement s;
-    if (status == 'I' && !dirty_.empty()) forgive_failed(cycle);
+    if (!dirty_.empty()) forgive_failed(cycle);
     if (status == 'I' && !dirty_.empty()) {
         if (status_ != 'I' && only_rollback_) {
             // The transaction ended with nothing but a ROLLBACK in this cycle (to a savepoint, the

@@ -69,6 +69,14 @@ struct settlement {
     bool catalog_suspect = false;  ///< code ran that may have held DDL: load it soon
 };
 
+/// As whom, and with which defaults, the servers of a session's pool run its statements.
+struct server_side {
+    std::string_view user;  ///< empty: the client's
+    /// Start-up options and statements that are run after the login; not empty: the isolation that
+    /// sessions begin with is not known.
+    std::string_view defaults;
+};
+
 class cache_session {
 public:
     cache_session(cache& cache, binding_memo& memo);
@@ -83,7 +91,8 @@ public:
         database_state& database,
         std::string_view database_name,
         std::string_view user,
-        std::string_view application
+        std::string_view application,
+        const server_side& servers = {}
     );
     /// application_name changed.
     void set_application(std::string_view application);
@@ -206,6 +215,8 @@ private:
     std::string database_name_;
     std::string user_;
     std::string application_;
+    std::string keyed_user_;  ///< user_, and the server's
+    std::string defaults_;
     std::string settings_;
     bool settings_cacheable_ = true;
     bool default_isolation_ = true;

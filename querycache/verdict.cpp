@@ -48,6 +48,11 @@ private:
             if (!snapshot_->is_row_function(name)) continue;
             calls_.push_back({sql::function_call::kind::function, {}, name, 1});
         }
+        for (const auto& name : facts_.taken_out) {
+            if (snapshot_->has_builtin_function(name)) {
+                calls_.push_back({sql::function_call::kind::function, "pg_catalog", name, 1});
+            }
+        }
     }
 
     /// Before the writes: what a rule vouches for, is not taken for a writer.
@@ -316,6 +321,10 @@ private:
 
     /// Casts and conversions that may read the clock without saying so.
     void judge_moments() {
+        for (const auto& name : facts_.taken_out) {
+            // (value).type is a cast.
+            if (sql::is_builtin_type(name)) refuse(bypass_reason::clock_or_identity);
+        }
         for (const auto& column : facts_.moment_columns) {
             if (!snapshot_->holds_moments(column)) refuse(bypass_reason::clock_or_identity);
         }
@@ -393,8 +402,9 @@ private:
             refuse(bypass_reason::user_function);
         } else if (may_be_builtin && !is_of_arguments_and_key(call)) {
             const bool is_moment = sql::is_moment_builtin(call.schema, call.name);
-            refuse(is_moment ? bypass_reason::clock_or_identity
-                             : bypass_reason::function_not_allowed);
+            refuse(
+                is_moment ? bypass_reason::clock_or_identity : bypass_reason::function_not_allowed
+            );
         } else if (!may_be_builtin && !users.any) {
             refuse(bypass_reason::user_function);
         }

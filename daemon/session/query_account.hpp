@@ -107,8 +107,8 @@ public:
         finish(observer, counters, now, server, who);
         in_transaction_ = false;
     }
-    /// Memory has answered it, as a transaction of its own. A slow one may be told more of in
-    /// `who()`: note_statement() and note_rule().
+    /// Memory has answered it: as a transaction of its own, or inside of one. A slow one may be
+    /// told more of in `who()`: note_statement() and note_rule().
     template<class Who>
     void finish_hit(
         insight::observer& observer,
@@ -116,6 +116,7 @@ public:
         time_point now,
         std::uint64_t rows,
         std::uint64_t reply_bytes,
+        bool is_transaction,
         Who&& who
     ) {
         insight::query_event event;
@@ -126,8 +127,12 @@ public:
         event.bytes = reply_bytes;
         tell(observer, counters, event, who);
         if (group_.statement) group_ = {};
-        if (!in_transaction_) counters.transaction_finished(event.total);
-        drop();
+        if (is_transaction) {
+            counters.transaction_finished(event.total);
+            drop();
+        } else {
+            drop_inside();
+        }
         rows_ = reply_bytes_ = 0;
     }
 

@@ -39,7 +39,13 @@ void relay::adopt_cache() {
         !shared.cache.rules()->for_session(database(), user(), application()).rules.empty();
     if (known == nullptr) return;
     cache_ = std::make_unique<querycache::cache_session>(shared.cache, home().bindings());
-    cache_->set_identity(*known, database(), user(), application());
+    const auto target = pool_->target();
+    std::string defaults = target->options;
+    if (!target->connect_query.empty()) {
+        defaults.push_back('\0');
+        defaults += target->connect_query;
+    }
+    cache_->set_identity(*known, database(), user(), application(), {target->user, defaults});
     refresh_cache_settings();
     if (server_ && !server_->pipeline().is_idle()) {
         // What this transaction has written before nobody watched is not known: it may be anything,
@@ -303,7 +309,13 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
         return asker();
     };
     account_.finish_hit(
-        home().observer(), counters_, now, hit.reply->rows(), hit.reply->reply().size(), who
+        home().observer(),
+        counters_,
+        now,
+        hit.reply->rows(),
+        hit.reply->reply().size(),
+        !is_open,
+        who
     );
 }
 

@@ -127,7 +127,10 @@ time_limits::sight relay::see() const {
     seen.progress = session_->output().added();
     seen.in_transaction = server_ != nullptr && account_.is_in_transaction();
     seen.transaction = account_.transaction_started();
-    if (state_ == state::greeting || state_ == state::waiting || question_.is_open()) return seen;
+    if (state_ == state::greeting || state_ == state::waiting || question_.is_open() ||
+        awaited_flight_ != 0) {
+        return seen;
+    }
     const protocol::pipeline* const pipeline = server_ ? &server_->pipeline() : nullptr;
     if (pipeline != nullptr && pipeline->state() == protocol::pipeline_state::copy_both) {
         seen.in_transaction = false;  // replication: neither a statement nor a transaction

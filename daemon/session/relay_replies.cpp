@@ -68,6 +68,8 @@ void relay::on_server_input(pool::server_connection&) {
     const pool::server_ptr server = server_;
     take_replies();
     if (session_ == nullptr || session_->is_closed()) return;
+    // Nobody is to wait for somebody who does not read.
+    if (capture_ && session_->is_write_blocked()) capture_->land();
     // The answer to a look is not the client's: who does not read keeps no server for it.
     if (session_->is_write_blocked() && server_ && !effects_.is_looking()) server_->pause_reading();
     process();

@@ -46,6 +46,23 @@ void take_role_of(std::string_view connect_query, session_inventory::authority& 
     }
 }
 
+// Nobody was refused: no server could be had.
+bool tells_of_outage(std::error_code cause) {
+    using enum pool::errc;
+    for (const auto known :
+         {wait_timeout,
+          pool_paused,
+          breaker_open,
+          host_unresolved,
+          connection_refused,
+          connect_failed,
+          connect_timeout,
+          server_lost}) {
+        if (cause == known) return true;
+    }
+    return false;
+}
+
 // Messages that a server is asked for.
 constexpr std::string_view statement_types = "QFPBDEC";
 
@@ -414,7 +431,7 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         fatal(make_error(severity::fatal, error));
         return;
     }
-    if (answer_stale()) return;
+    if (tells_of_outage(error.cause) && answer_stale()) return;
     // In an outage it would be every statement of every client: the pool's own lines tell how many.
     if (error.cause == pool::errc::wait_timeout || error.cause == pool::errc::pool_paused) {
         log_info(

@@ -87,7 +87,7 @@ querycache::function_row function_of(const pqxx::row& row) {
     function.user_made = flag_of(row[5]);
     function.runs_code = flag_of(row[6]);
     function.is_pure = flag_of(row[7]);
-    function.takes_row = flag_of(row[8]);
+    function.takes_one = flag_of(row[8]);
     return function;
 }
 

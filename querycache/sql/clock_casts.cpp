@@ -18,8 +18,11 @@ namespace {
 
 template<std::size_t Count>
 bool is_one_of(const std::array<std::string_view, Count>& names, const qualified_name& name) {
+    // An array by its own name, too.
+    std::string_view plain = name.name;
+    if (plain.starts_with('_')) plain.remove_prefix(1);
     return (name.schema.empty() || name.schema == "pg_catalog") &&
-           std::find(names.begin(), names.end(), name.name) != names.end();
+           std::find(names.begin(), names.end(), plain) != names.end();
 }
 
 /// Types whose input knows now, today, ...

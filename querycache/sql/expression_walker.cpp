@@ -74,8 +74,10 @@ void expression_walker::walk(const message_view& node) {
             return walk_column(node);
         case message_type::a_indirection:
             node.each_in(tree::a_indirection::indirection, [this](const message_view& part) {
-                if (part.type() == message_type::string)
-                    facts_.attribute(part.text(tree::string::sval));
+                if (part.type() != message_type::string) return;
+                const auto name = part.text(tree::string::sval);
+                if (is_system_column(name)) facts_.reason(text_reason::system_column);
+                facts_.taken_out(name);
             });
             break;
         case message_type::sql_value_function:
@@ -90,6 +92,7 @@ void expression_walker::walk(const message_view& node) {
             facts_.reason(text_reason::cursor);
             break;
         case message_type::range_function:
+            facts_.names_values();
             if (node.flag(tree::range_function::is_rowsfrom))
                 facts_.reason(text_reason::function_source);
             break;

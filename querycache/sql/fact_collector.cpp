@@ -88,6 +88,11 @@ void fact_collector::attribute(std::string_view name) {
     if (is_new('a', {}, name)) facts_.attributes.emplace_back(name);
 }
 
+void fact_collector::taken_out(std::string_view name) {
+    attribute(name);
+    if (is_new('t', {}, name)) facts_.taken_out.emplace_back(name);
+}
+
 bool fact_collector::is_new(char list, std::string_view schema, std::string_view name) {
     return known_.insert(key_of(list, schema, name)).second;
 }
@@ -106,6 +111,11 @@ void fact_collector::not_run_since(const mark& then) {
 }
 
 void fact_collector::finish() {
+    if (has_values_) {
+        for (const auto& name : facts_.attributes) {
+            if (is_new('t', {}, name)) facts_.taken_out.push_back(name);
+        }
+    }
     facts_.writes_unknown = unknown_writer_ || unknown_call_;
     facts_.calls_decide = unknown_call_ && !unknown_writer_;
 }

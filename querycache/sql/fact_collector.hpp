@@ -28,7 +28,12 @@ public:
     void operation(qualified_name called, std::size_t arguments);
     /// Only types that are not PostgreSQL's; reg* types of PostgreSQL are a reason.
     void type(qualified_name named);
+    /// The last name of a qualified column.
     void attribute(std::string_view name);
+    /// A name that is taken out of a value: (value).name.
+    void taken_out(std::string_view name);
+    /// FROM has a function, whose name may stand for a value that is no row.
+    void names_values() { has_values_ = true; }
     void reason(text_reason why) { facts_.reasons |= reason_bit(why); }
     void effect(session_effect what) { facts_.effects |= effect_bit(what); }
     void writes_unknown() { unknown_writer_ = true; }
@@ -67,6 +72,7 @@ private:
     statement& facts_;
     std::unordered_set<std::string> known_;
     std::size_t calls_ = 0;  ///< of functions and operators, however often the same
+    bool has_values_ = false;
     bool unknown_writer_ = false;
     bool unknown_call_ = false;
 };

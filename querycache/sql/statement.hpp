@@ -218,6 +218,9 @@ struct statement {
     /// Last names of qualified columns and of what is taken out of a row: t.name calls name(t) when
     /// t has no such column.
     std::vector<std::string> attributes;
+    /// Of those, the ones whose value may be no row: then PostgreSQL's own functions and types of
+    /// that name count, too.
+    std::vector<std::string> taken_out;
     /// Columns that are cast to a date or time type: such a cast reads the clock where one of them
     /// holds a text.
     std::vector<std::string> moment_columns;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -18,14 +19,19 @@ protected:
     void SetUp() override {
         refill_shop();
         shared_postgres().execute("CREATE TABLE IF NOT EXISTS gate(n int)", "shop");
+        start("mode: transaction, size: 20, overflow: 0");
+        holder_ = std::make_unique<pq_connection>(shared_postgres().dsn("shop"));
+    }
+
+    void start(std::string const& pool, std::string const& more_cache = "") {
+        daemon_.reset();
         daemon_ = std::make_unique<daemon_process>(cache_configuration(
             "{name: everything, databases: [shop], ttl: 1h}",
-            "",
-            {.pool = "mode: transaction, size: 20, overflow: 0", .threads = "3"}
+            more_cache,
+            {.pool = pool, .threads = "3"}
         ));
         pq_connection warm(daemon_->dsn("shop"));
         cached(*daemon_, warm, "SELECT count(*) FROM gate");
-        holder_ = std::make_unique<pq_connection>(shared_postgres().dsn("shop"));
     }
 
     // Reads that come to the table wait until open_gate().
@@ -140,6 +146,30 @@ TEST_F(cache_flights, WhoWaitsMayCancel) {
     open_gate();
     EXPECT_EQ(leader.get(), "5");
     EXPECT_EQ(follower.scalar("SELECT count(*) + 5 FROM gate"), "5");
+}
+
+TEST_F(cache_flights, WhoWaitsIsNotIdle) {
+    constexpr auto idle = std::chrono::milliseconds(400);
+    start("mode: transaction, size: 20, overflow: 0, client_idle_timeout: 400ms");
+    close_gate();
+    auto leader = ask_aside("SELECT count(*) + 6 FROM gate");
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    auto follower = ask_aside("SELECT count(*) + 6 FROM gate");
+    wait_for_waiters(1);
+    auto const end = std::chrono::steady_clock::now() + 4 * idle;
+    wait_until([&] { return std::chrono::steady_clock::now() >= end; }, "the limit to pass");
+    open_gate();
+    EXPECT_EQ(leader.get(), "6");
+    EXPECT_EQ(follower.get(), "6");
+}
+
+TEST_F(cache_flights, NobodyWaitsForWhoDoesNotRead) {
+    start("mode: transaction, size: 20, overflow: 0", ", max_result: 60MiB");
+    std::string const large =
+        "SELECT 7, repeat('y', 20000000) FROM (SELECT count(*) FROM gate) counted";
+    auto leader = raw_client::logged_in(daemon_->port(), "postgres", "shop");
+    leader.send(frontend::query(large));
+    EXPECT_EQ(ask_aside(large).get(), "7");
 }
 
 TEST_F(cache_flights, PreparedStatementsWaitToo) {

@@ -193,6 +193,49 @@ TEST_F(cache_rules, AfterCommitServesWhileAWriteIsUnderWay) {
     EXPECT_EQ(after.value, "7");
 }
 
+TEST_F(cache_rules, FunctionsThatLookLikeColumnsAreCalls) {
+    start(all);
+    writer_->must(
+        "CREATE FUNCTION of_int(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN UPDATE other SET n = "
+        "other.n + 1; RETURN n; END'"
+    );
+    kept("SELECT n FROM other");
+    writer_->must("SELECT (q.id).of_int FROM t q WHERE id = 1");
+    EXPECT_EQ(ask_reader("SELECT n FROM other").value, "2");
+    writer_->must("SELECT x.of_int FROM generate_series(1, 1) x");
+    EXPECT_EQ(ask_reader("SELECT n FROM other").value, "3");
+    kept("SELECT n FROM other");
+    EXPECT_NE(explained("SELECT (q.id).of_int FROM t q"), "");
+    EXPECT_NE(explained("SELECT (v::text::regclass).nextval FROM t q"), "");
+    EXPECT_NE(explained("SELECT ('x'::text).timestamptz FROM t q"), "");
+    EXPECT_NE(explained("SELECT q.txt::_timestamptz FROM (SELECT d AS txt FROM clocked) q"), "");
+}
+
+// Several names lead to one database, each as another role or with other defaults.
+TEST_F(cache_rules, ServersThatRunAsOthersHaveKeysOfTheirOwn) {
+    std::string const place = "{upstream: \"host=127.0.0.1 port={pg} dbname=ruled\", ";
+    daemon_ = std::make_unique<daemon_process>(cache_configuration(
+        "{name: all, users: [postgres], settings: [app.tenant], in_transaction: until_write, "
+        "ttl: 1h}",
+        "",
+        {.rest = "  as_tenant: " + place + "user: tenant}\n  set_a: " + place +
+                 "user: tenant, connect_query: \"SET app.tenant = 'a'\"}\n  snapshots: " + place +
+                 "connect_query: \"SET default_transaction_isolation = 'repeatable read'\"}\n",
+         .upstream = "host=127.0.0.1 port={pg} dbname=ruled"}
+    ));
+    reader_ = connect();
+    EXPECT_EQ(kept("SELECT count(*) FROM guarded"), "2");
+    pq_connection tenant(daemon_->dsn("as_tenant"));
+    pq_connection of_a(daemon_->dsn("set_a"));
+    EXPECT_EQ(cached(*daemon_, tenant, "SELECT count(*) FROM guarded"), "0");
+    EXPECT_EQ(cached(*daemon_, of_a, "SELECT string_agg(d, ',') FROM guarded"), "of x");
+    EXPECT_EQ(cached(*daemon_, of_a, "SELECT count(*) FROM guarded"), "1");
+    pq_connection snapshot(daemon_->dsn("snapshots"));
+    cached(*daemon_, snapshot, "SELECT n FROM other");
+    snapshot.must("BEGIN");
+    EXPECT_FALSE(ask(*daemon_, snapshot, "SELECT n FROM other").from_memory);
+}
+
 constexpr char const* until_write =
     "{name: all, databases: [shop], in_transaction: until_write, ttl: 1h}";
 

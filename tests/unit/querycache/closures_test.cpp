@@ -216,6 +216,13 @@ TEST_F(closures, WriteReachesWholesAndPartsButNoNeighbours) {
     EXPECT_TRUE(writes("parent").plain);
 }
 
+TEST_F(closures, WriteReachesAllThatAPartBelongsTo) {
+    rows.inheritance.push_back({neighbour, u_oid});
+    EXPECT_EQ(written("parent"), (std::vector<oid>{u_oid, parent, child, grandchild, neighbour}));
+    EXPECT_EQ(written("neighbour"), (std::vector<oid>{u_oid, parent, neighbour}));
+    EXPECT_EQ(written("child"), (std::vector<oid>{parent, child, grandchild}));
+}
+
 TEST_F(closures, WriteFollowsForeignKeysWithAnActionTransitively) {
     rows.foreign_keys.push_back({20008, 20006, 'a', 'n'});  // r -> c ON UPDATE SET NULL
     rows.foreign_keys.push_back({20005, 20008, 'd', 'a'});  // and back to p: a cycle

@@ -395,6 +395,27 @@ TEST_F(session_of_client, LoneStatementThatFailedWroteNothing) {
     expect_settled();
 }
 
+TEST_F(session_of_client, WhatNeverRanInATransactionWroteNothing) {
+    prove_hit();
+    a.run(begin, "BEGIN", 'T');
+    (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
+    a.session.on_error(true);
+    (void)a.ready('E');
+    (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
+    a.session.on_error(true);
+    (void)a.ready('E');
+    a.run(rollback, "ROLLBACK", 'I');
+    EXPECT_EQ(b_reads(), "hit");
+    // What ran and failed may have written outside of it.
+    a.run(begin, "BEGIN", 'T');
+    (void)a.session.begin_statement({reply_shape::simple, "??", {}, {}}, {}, w.now);
+    a.session.on_error(false);
+    (void)a.ready('E');
+    a.run(rollback, "ROLLBACK", 'I');
+    EXPECT_EQ(b_reads(), "catalog_refreshing");
+    expect_settled();
+}
+
 TEST_F(session_of_client, FailureAmongOthersForgivesNothing) {
     const request extended{reply_shape::extended, "w", {}, "\0\0\0\0\0\0"sv};
     prove_hit();

@@ -155,7 +155,7 @@ TEST_F(verdict_on_statement, KnowsTheFunctionsOfInformationSchema) {
 TEST_F(verdict_on_statement, TakesAColumnThatMayBeAFunctionForACall) {
     auto rows = some_rows();
     rows.functions.push_back(test::user_function("wut"));
-    rows.functions.back().takes_row = true;
+    rows.functions.back().takes_one = true;
     load(std::move(rows));
     auto facts = reading({"t"});
     facts.attributes = {"id", "wut"};

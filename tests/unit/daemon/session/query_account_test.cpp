@@ -234,10 +234,18 @@ TEST_F(query_account_events, TheServersOwnErrorSaysMoreThanTheLossOfIt) {
     EXPECT_EQ(told().at(0).sqlstate, "57P01");
 }
 
+TEST_F(query_account_events, AHitInATransactionIsNone) {
+    account_.open(now_);
+    account_.finish_hit(observer_, pool_, now_, 3, 64, false, [this] { return who(); });
+    EXPECT_FALSE(account_.is_open());
+    EXPECT_TRUE(account_.is_in_transaction());
+    EXPECT_EQ(counted().transactions, 0U);
+}
+
 TEST_F(query_account_events, AHitIsATransactionOfItsOwn) {
     account_.open(now_);
     now_ += 1us;
-    account_.finish_hit(observer_, pool_, now_, 3, 64, [this] {
+    account_.finish_hit(observer_, pool_, now_, 3, 64, true, [this] {
         account_.note_statement(facts("SELECT a"));
         account_.note_rule("books");
         return who();

@@ -342,6 +342,17 @@ TEST(Functions, WithSessionEffectsAreSeenThroughUnicodeNames) {
     EXPECT_TRUE(facts->effects & effect_bit(session_effect::set_config));
 }
 
+TEST(Functions, MayBeTakenOutOfValuesLikeColumns) {
+    const std::vector<std::string> age{"age"};
+    EXPECT_EQ(parse_statement("SELECT (q.ts).age FROM t q")->taken_out, age);
+    EXPECT_EQ(parse_statement("SELECT x.age FROM generate_series(1, 2) x")->taken_out, age);
+    EXPECT_TRUE(parse_statement("SELECT q.age FROM t q")->taken_out.empty());
+    EXPECT_TRUE(
+        parse_statement("SELECT (q).ctid FROM t q")->reasons &
+        reason_bit(text_reason::system_column)
+    );
+}
+
 TEST(Functions, CallsDecideOnlyWhereNothingElseIsUnknown) {
     EXPECT_FALSE(parse_statement("DO ''; SELECT f()")->calls_decide);
     EXPECT_TRUE(parse_statement("TRUNCATE t; SELECT f()")->calls_decide);
