@@ -170,7 +170,7 @@ TEST_F(admission_of_replies, WhatWasStoredTogetherDoesNotExpireTogether) {
         if (age == 54000ms) {
             EXPECT_EQ(left, count) << "nine tenths are safe";
         } else {
-            EXPECT_NEAR(before - left, count / 4, count / 6) << age.count();
+            EXPECT_NEAR(before - left, count / 4.0, count / 6.0) << age.count();
         }
         before = left;
     }
