@@ -10,8 +10,7 @@ namespace {
 
 /// What initdb made, whatever hangs on it.
 bool is_of_initdb(oid object) {
-    constexpr oid first_normal = 16384;
-    return object < first_normal;
+    return object < first_normal_oid;
 }
 
 bool is_comparison(std::string_view name) {
@@ -66,7 +65,7 @@ void catalog::index_functions() {
         if (f.user_made) {
             functions_by_oid_.emplace(f.id, &f);
             user_functions_[f.name].push_back(&f);
-            if (f.takes_one) row_functions_.insert(f.name);
+            if (f.takes_one) one_argument_.insert(f.name);
         } else if (f.schema == "pg_catalog") {
             builtin_functions_.insert(f.name);
         } else if (f.schema == "information_schema") {

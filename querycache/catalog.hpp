@@ -111,9 +111,9 @@ public:
     /// Whether initdb made a function of that name in information_schema. They only read.
     [[nodiscard]] bool is_of_information_schema(std::string_view schema, std::string_view name)
         const;
-    /// Whether row.name may call a function.
-    [[nodiscard]] bool is_row_function(std::string_view name) const {
-        return row_functions_.count(name) != 0;
+    /// Whether (value).name may call a user-made function.
+    [[nodiscard]] bool may_follow_dot(std::string_view name) const {
+        return one_argument_.count(name) != 0;
     }
     /// The user-made operators of that name that are not pure; null: none.
     [[nodiscard]] const operator_row* find_unsafe_operator(std::string_view name) const;
@@ -174,7 +174,7 @@ private:
     std::unordered_map<std::string_view, std::vector<const function_row*>> user_functions_;
     std::unordered_set<std::string_view> builtin_functions_;
     std::unordered_set<std::string_view> information_schema_functions_;
-    std::unordered_set<std::string_view> row_functions_;
+    std::unordered_set<std::string_view> one_argument_;
     std::unordered_map<std::string_view, const operator_row*> unsafe_operators_;
     const operator_row* unsafe_comparison_ = nullptr;
     std::unordered_set<std::string_view> moment_columns_;

@@ -174,13 +174,11 @@ public:
     }
 
 private:
-    static constexpr oid first_normal = 16384;
-
     [[nodiscard]] bool is_suspicious(
         const relation_row& r, const std::unordered_map<oid, const rewrite_row*>& queries
     ) const {
         if (r.kind == 'f' || r.row_security) return true;
-        if (r.kind != 'v' || r.id < first_normal) return false;
+        if (r.kind != 'v' || r.id < first_normal_oid) return false;
         const auto query = queries.find(r.id);
         if (query == queries.end() || !query->second->tree.is_understood) return true;
         const auto& tree = query->second->tree;

@@ -12,8 +12,6 @@ namespace weir::querycache {
 
 namespace {
 
-constexpr oid first_normal = 16384;  ///< initdb's objects are below
-
 /// Names of nodes that say nothing by themselves: their fields and children count. PostgreSQL 16
 /// renamed some, so that both names are here. Sorted.
 constexpr std::array known_nodes{
@@ -178,7 +176,7 @@ private:
             return take(tree_.functions, 1);
         }
         if (field == "opno" || field == "eqop" || field == "sortop") {
-            return take(tree_.operators, first_normal);
+            return take(tree_.operators, first_normal_oid);
         }
         if (field == "varattno") return take_attribute();
         if (field == "op" && is_in("SQLVALUEFUNCTION")) return take_value_function();
@@ -203,7 +201,7 @@ private:
         for (auto token = ahead.next(); is_list && token != ")"; token = ahead.next()) {
             const auto value = number_in(token);
             is_list = value.has_value();
-            if (is_list && *value >= first_normal) {
+            if (is_list && *value >= first_normal_oid) {
                 tree_.operators.push_back(static_cast<oid>(*value));
             }
         }

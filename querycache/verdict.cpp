@@ -45,7 +45,7 @@ private:
         calls_ = facts_.functions;
         if (snapshot_ == nullptr) return;
         for (const auto& name : facts_.attributes) {
-            if (!snapshot_->is_row_function(name)) continue;
+            if (!snapshot_->may_follow_dot(name)) continue;
             calls_.push_back({sql::function_call::kind::function, {}, name, 1});
         }
         for (const auto& name : facts_.taken_out) {

@@ -26,6 +26,8 @@ using duration = std::chrono::steady_clock::duration;
 
 /// PostgreSQL's object identifier; 0 is none.
 using oid = std::uint32_t;
+/// What initdb makes has oids below.
+inline constexpr oid first_normal_oid = 16384;
 
 /// What a hit promises. `after_commit`: it misses no write whose commit was acknowledged through
 /// the daemon before the read began. `linearizable`: it misses no commit that was visible at all

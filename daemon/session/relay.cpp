@@ -170,14 +170,14 @@ void relay::send_greeting() {
 // One ReadyForQuery that the client asked for: a query group of the statistics, as PgBouncer counts
 // them.
 void relay::finish_query() {
-    lead_ = {};
+    flight_.land(querycache::landing::look_again);
     account_.finish(home().observer(), counters_, steady_clock::now(), standing(), [this] {
         return asker();
     });
 }
 
 void relay::fail_query(std::string_view sqlstate) {
-    lead_ = {};
+    flight_.land(querycache::landing::look_again);
     if (!account_.is_open()) return;
     account_.fail(home().observer(), counters_, steady_clock::now(), standing(), sqlstate, [this] {
         return asker();
@@ -260,7 +260,7 @@ void relay::on_closed(std::string_view) {
         }
     }
     capture_.reset();
-    lead_ = {};
+    flight_.land(querycache::landing::look_again);
     cache_.reset();
     state_ = state::closed;
     session_ = nullptr;
@@ -284,10 +284,7 @@ void relay::on_cancel() {
         return;
     }
     if (!server_ || server_->pipeline().empty()) {
-        if (std::exchange(awaited_flight_, 0) != 0) {
-            waits_ = 0;
-            return fail_statement(canceled_while_waiting());
-        }
+        if (flight_.cancel()) return fail_statement(canceled_while_waiting());
         cancel_is_held_ = question_.is_open();  // of a statement that is still being looked at
         return;
     }

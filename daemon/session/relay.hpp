@@ -10,6 +10,7 @@
 //   repeatable_group whether what was asked last may be asked once more
 //   replaced_errors  what is told in place of a server's error
 //   parser_question  the text that a parser's thread is looking at
+//   flight_wait      who fetches the same reply at this moment
 //   text_trust       whether the server reads a text as our lexer does
 //   cache_settings   the settings under which the cache knows the session
 //   sequence_watch   what currval() may tell the client
@@ -39,6 +40,7 @@
 #include "daemon/session/cache_settings.hpp"
 #include "daemon/session/client_phase.hpp"
 #include "daemon/session/client_session.hpp"
+#include "daemon/session/flight_wait.hpp"
 #include "daemon/session/last_cache.hpp"
 #include "daemon/session/open_portals.hpp"
 #include "daemon/session/parser_question.hpp"
@@ -226,11 +228,19 @@ private:
     bool is_read_alike(std::string_view text) const;
     void note_prepared(std::string_view text);
     bool serve_query_from_cache(std::string_view text);
+    /// Views into the input and, of a prepared statement, into names_.
+    struct batch_question {
+        querycache::request request;
+        bool parses = false;
+        protocol::parse_message parse;                  ///< with parses
+        const pool::client_statement* known = nullptr;  ///< else
+    };
+    std::optional<batch_question> read_question(const request_batch& whole) const;
     bool serve_batch_from_cache(const request_batch& whole);
     bool leaves_traces() const;
     bool may_answer_linked() const;
     bool awaits_flight(const querycache::request& request, const text_facts& facts);
-    bool awaits_flight_of(const request_batch& whole);
+    bool awaits_flight_of(const request_batch& whole, const text_facts& facts);
     void on_landing(std::uint64_t ticket, querycache::landing how);
     bool answer_stale();
     void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);
@@ -468,12 +478,7 @@ private:
     std::unique_ptr<querycache::cache_session> cache_;   // null: no rule concerns the client
     std::unique_ptr<querycache::capture> capture_;
     last_cache last_;
-    // One miss at a time.
-    querycache::flights::lead lead_;    // until the statement is sent
-    std::uint64_t awaited_flight_ = 0;  // 0 = none
-    std::uint64_t flight_ = 0;          // the last ticket
-    unsigned waits_ = 0;                // of this request
-    bool is_sent_alone_ = false;        // the next miss waits for nobody
+    flight_wait flight_;
 };
 
 }  // namespace weir::daemon

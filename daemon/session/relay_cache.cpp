@@ -129,46 +129,60 @@ bool relay::serve_query_from_cache(std::string_view text) {
     return true;
 }
 
+// What the batch asks for, if it is one that memory may answer.
+std::optional<relay::batch_question> relay::read_question(const request_batch& whole) const {
+    const auto shape = whole.reply_shape();
+    if (!shape) return std::nullopt;
+    batch_question asked;
+    asked.parses = whole.first() == 'P';
+    protocol::bind_message bind;
+    if (protocol::decode(whole.body(asked.parses ? 1 : 0), bind)) return std::nullopt;
+    auto& request = asked.request;
+    request.shape = *shape;
+    request.bind_tail = bind.tail;
+    if (!asked.parses) {
+        asked.known = names_.find(bind.statement);
+        if (asked.known == nullptr || asked.known->statement->settings != settings_now()) {
+            return std::nullopt;
+        }
+        request.text = asked.known->statement->text;
+        request.parameter_types = asked.known->statement->parameter_types;
+        return asked;
+    }
+    auto& parse = asked.parse;
+    if (protocol::decode(whole.body(0), parse) || parse.name != bind.statement) {
+        return std::nullopt;
+    }
+    // In session mode the names are the server's own, so it must see each Parse of one. An unnamed
+    // statement that it has not seen is made up for at the next Bind.
+    if (!parse.name.empty() && (!is_transaction_mode() || names_.find(parse.name) != nullptr)) {
+        return std::nullopt;
+    }
+    request.text = parse.text;
+    request.parameter_types = parse.parameter_types;
+    return asked;
+}
+
 // Answers the batch, or notes in unit_shape_ that its answer may be kept.
 bool relay::serve_batch_from_cache(const request_batch& whole) {
     if (!cache_) return false;
     unit_shape_ = whole.reply_shape();
     if (!unit_shape_ || !cache_->may_hit()) return false;
-    const bool parses = whole.first() == 'P';
-    protocol::parse_message parse;
-    protocol::bind_message bind;
-    if (protocol::decode(whole.body(parses ? 1 : 0), bind)) return false;
-    querycache::request request;
-    request.shape = *unit_shape_;
-    request.bind_tail = bind.tail;
-    if (parses) {
-        if (protocol::decode(whole.body(0), parse) || parse.name != bind.statement) return false;
-        // In session mode the names are the server's own, so it must see each Parse of one. An
-        // unnamed statement that it has not seen is made up for at the next Bind.
-        if (!parse.name.empty() && (!is_transaction_mode() || names_.find(parse.name) != nullptr)) {
-            return false;
-        }
-        request.text = parse.text;
-        request.parameter_types = parse.parameter_types;
-    } else {
-        const auto* const known = names_.find(bind.statement);
-        if (known == nullptr || known->statement->settings != settings_now()) return false;
-        request.text = known->statement->text;
-        request.parameter_types = known->statement->parameter_types;
-    }
-    const auto hit = cache_->quick_hit(request, account_.started());
+    const auto asked = read_question(whole);
+    if (!asked) return false;
+    const auto hit = cache_->quick_hit(asked->request, account_.started());
     if (!hit) return false;
     std::string before;
-    if (parses) {
+    if (asked->parses) {
         text_facts facts;
         // An entry exists, so the text was parsed here or elsewhere; if this thread has to ask
         // first, it asks.
-        if (!find_facts(parse.text, facts)) return false;
-        auto statement = make_client_statement(parse, std::move(facts));
-        if (names_.parse_here(parse.name, std::move(statement))) return false;
+        if (!find_facts(asked->parse.text, facts)) return false;
+        auto statement = make_client_statement(asked->parse, std::move(facts));
+        if (names_.parse_here(asked->parse.name, std::move(statement))) return false;
         protocol::write_parse_complete(before);
     }
-    tell_hit(hit, request.text, before);
+    tell_hit(hit, asked->request.text, before);
     if (session_ == nullptr) return true;
     names_.end_segment();
     session_->input().consume(whole.size());
@@ -196,61 +210,37 @@ bool relay::may_answer_linked() const {
 // One miss at a time: true when somebody fetches the same, and the request is to be looked at again
 // when that has ended. Nobody holds a server while he waits. `facts` are of the request's text.
 bool relay::awaits_flight(const querycache::request& request, const text_facts& facts) {
-    if (!cache_ || server_ || std::exchange(is_sent_alone_, false)) return false;
+    if (!cache_ || server_ || flight_.goes_alone()) return false;
     const auto key = cache_->fill_key(request, facts.context(std::nullopt));
     if (!key) return false;
-    const auto ticket = ++flight_;
-    lead_ = home().shared().cache.flights().lead_or_wait(
+    return flight_.take(home().shared().cache.flights().lead_or_wait(
         *key,
-        [where = &home(), id = session_->id(), ticket](querycache::landing how) {
+        [where = &home(),
+         id = session_->id(),
+         ticket = flight_.next_ticket()](querycache::landing how) {
             where->with_session(id, [ticket, how](client_session& session) {
                 auto* const phase = dynamic_cast<relay*>(session.phase());
                 if (phase != nullptr) phase->on_landing(ticket, how);
             });
         }
-    );
-    if (lead_) {
-        waits_ = 0;
-        return false;
-    }
-    awaited_flight_ = ticket;
-    return true;
+    ));
 }
 
-bool relay::awaits_flight_of(const request_batch& whole) {
+// `facts`: of its Parse, if it begins with one.
+bool relay::awaits_flight_of(const request_batch& whole, const text_facts& facts) {
     if (!cache_ || server_ || !unit_shape_) return false;
-    const bool parses = whole.first() == 'P';
-    protocol::parse_message parse;
-    protocol::bind_message bind;
-    querycache::request request;
-    text_facts facts;
-    if (protocol::decode(whole.body(parses ? 1 : 0), bind)) return false;
-    request.shape = *unit_shape_;
-    request.bind_tail = bind.tail;
-    if (parses) {
-        if (protocol::decode(whole.body(0), parse) || !find_facts(parse.text, facts)) return false;
-        request.text = parse.text;
-        request.parameter_types = parse.parameter_types;
-    } else {
-        const auto* const known = names_.find(bind.statement);
-        if (known == nullptr || !known->facts || known->statement->settings != settings_now()) {
-            return false;
-        }
-        facts = *std::static_pointer_cast<const text_facts>(known->facts);
-        request.text = known->statement->text;
-        request.parameter_types = known->statement->parameter_types;
-    }
-    return awaits_flight(request, facts);
+    const auto asked = read_question(whole);
+    if (!asked) return false;
+    if (asked->parses) return awaits_flight(asked->request, facts);
+    if (!asked->known->facts) return false;
+    return awaits_flight(
+        asked->request, *std::static_pointer_cast<const text_facts>(asked->known->facts)
+    );
 }
 
-// It looks again. Who has waited some times and still finds nothing goes to a server: what changes
-// faster than it is read is not worth more.
+// It looks again.
 void relay::on_landing(std::uint64_t ticket, querycache::landing how) {
-    constexpr unsigned most_waits = 3;
-    if (session_ == nullptr || ticket != awaited_flight_) return;
-    awaited_flight_ = 0;
-    is_sent_alone_ = how == querycache::landing::go_alone || ++waits_ >= most_waits;
-    if (is_sent_alone_) waits_ = 0;
+    if (session_ == nullptr || !flight_.on_landing(ticket, how)) return;
     process();
     if (session_ != nullptr) session_->resume_reading();
 }
@@ -282,7 +272,7 @@ bool relay::answer_stale() {
     if (session_ == nullptr) return true;
     cache_->take_stale(false);
     if (!is_served) return false;
-    lead_ = {};
+    flight_.land(querycache::landing::look_again);
     state_ = state::idle;
     process();
     return true;
@@ -296,8 +286,7 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
     if (is_open) reply.remove_suffix(1);
     session_->output().add_view(reply);
     if (is_open) session_->output().add_copy("T");
-    is_sent_alone_ = false;
-    waits_ = 0;
+    flight_.forget();
     // Now, while the entry is held: what does not go at once is copied.
     if (!session_->flush_soon()) return;
     const auto now = steady_clock::now();
@@ -369,7 +358,7 @@ void relay::begin_known(
 ) {
     bool& is_tainted = server_->session().ran_unknown_code;
     if (!cache_) {
-        lead_ = {};
+        flight_.land(querycache::landing::look_again);
         if (awaits_catalog_) count_unwatched(facts);
         last_.note_unwatched(
             awaits_catalog_ ? bypass_reason::catalog_missing : bypass_reason::no_rule,
@@ -382,8 +371,11 @@ void relay::begin_known(
     auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
     last_.note_decision(decision, facts.statement);
     capture_ = std::move(decision.fill);
-    if (capture_) capture_->carry(std::move(lead_));
-    lead_.land(querycache::landing::go_alone);
+    if (capture_) {
+        capture_->carry(flight_.hand_on());
+    } else {
+        flight_.land(querycache::landing::go_alone);
+    }
     // A server is wiped when somebody wants to keep what is read there, not before: who calls
     // functions all the time pays nothing. In session mode the server stays as it is.
     if (is_tainted && !decision.rule.empty()) effects_.leave_unknown();

@@ -128,7 +128,7 @@ time_limits::sight relay::see() const {
     seen.in_transaction = server_ != nullptr && account_.is_in_transaction();
     seen.transaction = account_.transaction_started();
     if (state_ == state::greeting || state_ == state::waiting || question_.is_open() ||
-        awaited_flight_ != 0) {
+        flight_.is_waiting()) {
         return seen;
     }
     const protocol::pipeline* const pipeline = server_ ? &server_->pipeline() : nullptr;

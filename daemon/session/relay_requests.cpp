@@ -52,7 +52,7 @@ void relay::process() {
             maybe_release();  // the server may have been done with it before all of it had passed
             continue;
         }
-        if (question_.is_open() || awaited_flight_ != 0 || effects_.is_held() ||
+        if (question_.is_open() || flight_.is_waiting() || effects_.is_held() ||
             state_ == state::waiting || last_group_.is_held()) {
             break;
         }

@@ -301,8 +301,7 @@ void relay::tell_of_failed_look(std::string_view error) {
     log_warning(
         "PostgreSQL does not tell what code may leave in a session: database={} user={}: {}. Each "
         "statement that may run code costs a look at its server until it does; it is asked again "
-        "in "
-        "a minute. The user needs to read pg_proc and its kin, within five seconds.",
+        "in a minute. The user needs to read pg_proc and its kin, within five seconds.",
         database(),
         user(),
         fields.message
@@ -447,8 +446,8 @@ void relay::on_lease_failed(const pool::lease_error& error) {
 
 // The unit that waits in the input is refused; the session lives on.
 void relay::fail_statement(const client_error& error) {
-    lead_.land(querycache::landing::go_alone
-    );  // nobody is to wait for a server one after the other
+    // Nobody is to wait for a server one after the other.
+    flight_.land(querycache::landing::go_alone);
     fail_query_under_way(error.sqlstate);
     state_ = state::idle;
     home().counters().error_sent(error.sqlstate, insight::error_origin::pgweir);

@@ -150,14 +150,14 @@ relay::step relay::begin_batch() {
         if (serve_batch_from_cache(whole)) return session_ == nullptr ? step::ended : step::done;
         if (const auto answered = answer_last_cache(whole)) return *answered;
     }
+    text_facts facts;
     if (cache_ && whole.first() == 'P') {
         protocol::parse_message parse;
-        text_facts facts;
         if (!protocol::decode(whole.body(0), parse) && !find_facts(parse.text, facts)) {
             return step::blocked;
         }
     }
-    if (whole.is_short() && awaits_flight_of(whole)) return step::blocked;
+    if (whole.is_short() && awaits_flight_of(whole, facts)) return step::blocked;
     return acquire();
 }
 
