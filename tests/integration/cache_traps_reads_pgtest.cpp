@@ -163,7 +163,7 @@ TEST_F(cache_traps_reads, T41_HiddenFunctions) {
 TEST_F(cache_traps_reads, T46_LockingReads) {
     std::string const plain = "SELECT v FROM t WHERE id = 1";
     prove(plain);
-    for (std::string const sql :
+    for (std::string const& sql :
          {plain + " FOR UPDATE",
           plain + " FOR NO KEY UPDATE",
           plain + " FOR SHARE",
