@@ -30,6 +30,11 @@ catalog::catalog(catalog_rows rows, std::uint64_t generation)
     times_of_day_.insert(rows_.times_of_day.begin(), rows_.times_of_day.end());
     for (const auto& t : rows_.types)
         types_[t.name].push_back(&t);
+    has_users_values_ =
+        !rows_.operator_functions.empty() ||
+        std::any_of(rows_.types.begin(), rows_.types.end(), [](const type_row& type) {
+            return type.kind == 'b';
+        });
     index_links();
     index_functions();
     index_operators();

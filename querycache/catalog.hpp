@@ -43,6 +43,7 @@ struct read_closure {
     /// Row security stands before some of it: the answer is the user's own, and depends on what its
     /// policies ask of the session.
     bool row_security = false;
+    bool calls_users_code = false;       ///< functions or operators that users have made
     std::vector<bypass_reason> reasons;  ///< why its answer may not be kept, in order of discovery
 };
 
@@ -119,6 +120,9 @@ public:
     [[nodiscard]] const operator_row* find_unsafe_operator(std::string_view name) const;
     /// Whether every user's type of that name is an enumeration, and there is one.
     [[nodiscard]] bool is_enumeration(std::string_view schema, std::string_view name) const;
+    /// Whether users' operators or types may stand behind a text that names only PostgreSQL's: any
+    /// operator's name may be overloaded, and the input, output and order of a value are its type's.
+    [[nodiscard]] bool has_users_values() const { return has_users_values_; }
     [[nodiscard]] const hidden_code_row& hidden() const { return rows_.hidden; }
     /// The unsafe operators with the name of a comparison, which a text need not name to use it.
     [[nodiscard]] const operator_row* unsafe_comparison() const { return unsafe_comparison_; }
@@ -177,6 +181,7 @@ private:
     std::unordered_set<std::string_view> one_argument_;
     std::unordered_map<std::string_view, const operator_row*> unsafe_operators_;
     const operator_row* unsafe_comparison_ = nullptr;
+    bool has_users_values_ = false;
     std::unordered_set<std::string_view> moment_columns_;
     std::unordered_set<oid> times_of_day_;
     std::unordered_map<std::string_view, std::vector<const type_row*>> types_;

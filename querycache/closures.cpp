@@ -171,6 +171,7 @@ private:
     void judge(oid function, asker who) {
         if (const auto own = of_.functions_by_oid_.find(function);
             own != of_.functions_by_oid_.end()) {
+            out_.calls_users_code = true;
             if (!own->second->is_pure) call(own->second->schema, own->second->name);
             return;
         }

@@ -80,23 +80,29 @@ void cache_session::set_application(std::string_view application) {
     rules_serial_ = 0;
 }
 
-void cache_session::set_settings(
-    std::string_view signature, bool cacheable, bool default_isolation
-) {
-    settings_ = signature;
-    settings_cacheable_ = cacheable;
-    default_isolation_ = default_isolation;
+void cache_session::set_settings(const session_settings& settings) {
+    settings_ = settings.signature;
+    plain_settings_ = settings.without_custom;
+    settings_cacheable_ = settings.is_understood;
+    default_isolation_ = settings.has_default_isolation;
     if (database_ != nullptr) build_scopes();
 }
 
-void cache_session::build_scopes() {
-    const auto scope = [this](sharing share) {
+cache_session::key_scopes cache_session::make_scopes(std::string_view settings) const {
+    const auto scope = [&](sharing share) {
         return make_key_scope(
-            cache_.secret(), database_->identity(), share, keyed_user_, settings_, defaults_
+            cache_.secret(), database_->identity(), share, keyed_user_, settings, defaults_
         );
     };
-    user_scope_ = scope(sharing::user);
-    database_scope_ = scope(sharing::database);
+    return {scope(sharing::user), scope(sharing::database)};
+}
+
+void cache_session::build_scopes() {
+    scopes_ = make_scopes(settings_);
+    plain_scopes_ = nullptr;
+    if (plain_settings_) {
+        plain_scopes_ = std::make_unique<const key_scopes>(make_scopes(*plain_settings_));
+    }
 }
 
 void cache_session::refresh_rules() {
@@ -125,10 +131,18 @@ hit cache_session::quick_hit(const request& asked, time_point now) {
     refresh_rules();
     request r = asked;
     r.text = without_outer_comments(asked.text);
-    if (session_rules_->any_private) {
-        if (auto found = look_up(user_scope_, r, now)) return found;
+    // What is kept without custom settings has been found not to read them, whoever asks.
+    if (plain_scopes_) {
+        if (auto found = look_up(*plain_scopes_, r, now)) return found;
     }
-    if (session_rules_->any_shared) return look_up(database_scope_, r, now);
+    return look_up(scopes_, r, now);
+}
+
+hit cache_session::look_up(const key_scopes& scopes, const request& r, time_point now) {
+    if (session_rules_->any_private) {
+        if (auto found = look_up(scopes.user, r, now)) return found;
+    }
+    if (session_rules_->any_shared) return look_up(scopes.database, r, now);
     return {};
 }
 
@@ -204,11 +218,14 @@ std::optional<hash128> cache_session::fill_key(
     if (session_reason(context, rule.source)) return std::nullopt;
     request keyed = asked;
     keyed.text = without_outer_comments(asked.text);
-    return key_view{&scope_of(rule), keyed}.hash(cache_.secret());
+    return key_view{&scope_of(v), keyed}.hash(cache_.secret());
 }
 
-const key_scope& cache_session::scope_of(const compiled_rule& rule) const {
-    return rule.source.share == sharing::database ? database_scope_ : user_scope_;
+const key_scope& cache_session::scope_of(const verdict& verdict) const {
+    const bool is_plain = plain_scopes_ && !verdict.reads_custom_settings;
+    const auto& scopes = is_plain ? *plain_scopes_ : scopes_;
+    const auto& rule = rule_set_->at(*verdict.rule).source;
+    return rule.share == sharing::database ? scopes.database : scopes.user;
 }
 
 std::optional<bypass_reason> cache_session::session_reason(
@@ -370,7 +387,7 @@ std::unique_ptr<capture> cache_session::plan_capture(
         reason = bypass_reason::ambiguous_name;
         return nullptr;
     }
-    const auto& scope = scope_of(rule);
+    const auto& scope = scope_of(verdict);
     request keyed = r;
     keyed.text = without_outer_comments(r.text);
     const key_view key{&scope, keyed};

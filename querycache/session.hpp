@@ -77,6 +77,17 @@ struct server_side {
     std::string_view defaults;
 };
 
+/// What a session has set, as far as answers depend on it.
+struct session_settings {
+    /// Canonical bytes of all settings that may differ between sessions (sorted name=value).
+    std::string_view signature;
+    /// The same without custom ones (app.tenant), if there are any: part of the keys of statements
+    /// that cannot read those.
+    std::optional<std::string_view> without_custom = std::nullopt;
+    bool is_understood = true;          ///< if not, nothing is served or stored
+    bool has_default_isolation = true;  ///< the session has set none of its own
+};
+
 class cache_session {
 public:
     cache_session(cache& cache, binding_memo& memo);
@@ -96,11 +107,8 @@ public:
     );
     /// application_name changed.
     void set_application(std::string_view application);
-    /// At login and whenever a setting changed. `signature` are canonical bytes of all settings
-    /// that may differ between sessions (sorted name=value), part of every key. `cacheable` false:
-    /// the settings are not understood, and nothing is served or stored (session_settings).
-    /// `default_isolation`: the session has set none of its own.
-    void set_settings(std::string_view signature, bool cacheable, bool default_isolation = true);
+    /// At login and whenever a setting changed.
+    void set_settings(const session_settings& settings);
 
     /// Whether the session is in a state to be answered from memory at all: identity set, settings
     /// understood, no transaction or one that has done nothing but read, nothing outstanding,
@@ -170,9 +178,16 @@ private:
     void follow_transaction(const sql::statement* facts, const verdict& verdict);
     [[nodiscard]] bool begins_read_committed(const sql::statement& facts) const;
     [[nodiscard]] bool is_plain_transaction() const { return status_ == 'T' && only_reads_; }
-    [[nodiscard]] const key_scope& scope_of(const compiled_rule& rule) const;
+    /// The session's parts of keys, for both ways of sharing.
+    struct key_scopes {
+        key_scope user;
+        key_scope database;
+    };
+    [[nodiscard]] key_scopes make_scopes(std::string_view settings) const;
+    [[nodiscard]] const key_scope& scope_of(const verdict& verdict) const;
     void refresh_rules();
     void build_scopes();
+    [[nodiscard]] hit look_up(const key_scopes& scopes, const request& r, time_point now);
     [[nodiscard]] bool is_due(const entry& found, duration left, time_point now) const;
     [[nodiscard]] bool is_verified(const entry_ref& found);
     void verify(const capture_plan& plan, const entry_ref& made, time_point now);
@@ -218,6 +233,7 @@ private:
     std::string keyed_user_;  ///< user_, and the server's
     std::string defaults_;
     std::string settings_;
+    std::optional<std::string> plain_settings_;  ///< without custom ones, if there are any
     bool settings_cacheable_ = true;
     bool default_isolation_ = true;
     bool takes_stale_ = false;
@@ -226,8 +242,8 @@ private:
     std::uint64_t rules_serial_ = 0;
     std::shared_ptr<const rule_set> rule_set_;
     std::shared_ptr<const session_rules> session_rules_;
-    key_scope user_scope_;
-    key_scope database_scope_;
+    key_scopes scopes_;
+    std::unique_ptr<const key_scopes> plain_scopes_;  ///< of plain_settings_
 
     char status_ = 'I';
     /// The transaction, once it is open, is READ COMMITTED and has done nothing but plain reads.

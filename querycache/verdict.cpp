@@ -302,14 +302,29 @@ private:
         }
         judge_calls();
         judge_moments();
+        out_.reads_custom_settings = reads_custom_settings();
+    }
+
+    /// What calls itself immutable may ask for a setting all the same, so that any code but
+    /// PostgreSQL's own counts; its own that ask (current_setting) are not kept.
+    [[nodiscard]] bool reads_custom_settings() const {
+        if (out_.rule != nullptr && !rules_.at(*out_.rule).source.settings.empty()) return true;
+        return runs_users_code_ || snapshot_->has_users_values() ||
+               std::any_of(calls_.begin(), calls_.end(), [this](const sql::function_call& call) {
+                   return call.what != sql::function_call::kind::function ||
+                          snapshot_->has_user_function(call.schema, call.name) ||
+                          is_vouched_for(call);
+               });
     }
 
     void bind_source(const relation_row& relation) {
         const auto closure = snapshot_->reads(relation);
         for (const auto reason : closure.reasons)
             refuse(reason);
+        runs_users_code_ |= closure.row_security || closure.calls_users_code;
         if (closure.row_security && !vouches_for_policies()) refuse(bypass_reason::row_security);
         for (const auto& call : closure.calls) {
+            runs_users_code_ = true;
             if (!is_vouched_for(call)) refuse(bypass_reason::view_volatile);
         }
         auto& all = out_.reads;
@@ -417,6 +432,7 @@ private:
     const session_rules& session_;
     bool fresh_;  ///< the snapshot knows all DDL that was seen
     bool declared_effects_ = false;
+    bool runs_users_code_ = false;  ///< behind what it reads
     std::vector<sql::function_call> calls_;
     std::vector<const relation_row*> relations_;  ///< of facts.reads; null: leads nowhere
     std::vector<bypass_reason> unresolved_;

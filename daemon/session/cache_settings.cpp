@@ -13,6 +13,11 @@ bool is_keyed(const pool::setting& one) {
            one.name != "row_security" && one.name != "transform_null_equals";
 }
 
+// One that PostgreSQL itself does not have: an extension's, or an application's own.
+bool is_custom(const pool::setting& one) {
+    return one.name.find('.') != std::string::npos;
+}
+
 bool is_isolation(const pool::setting& one) {
     return one.name == "default_transaction_isolation" || one.name == "transaction_isolation";
 }
@@ -23,12 +28,20 @@ cache_settings::key_part cache_settings::key() const {
     const auto& all = current_.all();
     key_part made{
         looks_,
+        std::nullopt,
         !is_uncertain_ && std::all_of(all.begin(), all.end(), is_keyed),
         std::none_of(all.begin(), all.end(), is_isolation)};
     auto others = current_;
     for (const auto name : pool::look_names)
         others.erase(name);
     others.append_canonical(made.signature);
+    if (std::any_of(all.begin(), all.end(), is_custom)) {
+        for (const auto& one : all) {
+            if (is_custom(one)) others.erase(one.name);
+        }
+        made.without_custom = looks_;
+        others.append_canonical(*made.without_custom);
+    }
     return made;
 }
 

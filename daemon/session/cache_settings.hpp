@@ -5,6 +5,7 @@
 
 #include "pool/session_settings.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@ public:
     /// For cache_session::set_settings().
     struct key_part {
         std::string signature;
+        std::optional<std::string> without_custom;  ///< the same but those; if there are any
         bool is_understood = false;          ///< as whom a statement runs is not keyed, for one
         bool has_default_isolation = false;  ///< the session has set none of its own
     };

@@ -89,7 +89,9 @@ void relay::refresh_cache_settings() {
         cached_.adopt(effects_.settings(), [this](std::string_view name, std::string& buffer) {
             return look_of(name, buffer);
         });
-    cache_->set_settings(key.signature, key.is_understood, key.has_default_isolation);
+    cache_->set_settings(
+        {key.signature, key.without_custom, key.is_understood, key.has_default_isolation}
+    );
 }
 
 // Before a reply is kept: the server must have written it as the key says. It may have another

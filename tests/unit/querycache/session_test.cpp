@@ -641,12 +641,32 @@ TEST_F(session_of_client, T76UsersDoNotShareUnlessTheRuleSaysSo) {
 
 TEST_F(session_of_client, T71SettingsAreInTheKey) {
     prove_hit();
-    b.session.set_settings("TimeZone=Asia/Tokyo", true);
+    b.session.set_settings({"TimeZone=Asia/Tokyo"});
     EXPECT_EQ(b_reads(), "miss");
-    b.session.set_settings("", true);
+    b.session.set_settings({""});
     EXPECT_EQ(b_reads(), "hit");
-    b.session.set_settings("?", false);
+    b.session.set_settings({.signature = "?", .is_understood = false});
     EXPECT_EQ(b_reads(), "session_settings");
+}
+
+TEST_F(session_of_client, T71CustomSettingsAreInTheKeyOfWhatMayReadThem) {
+    prove_hit();
+    const auto tenant = [this](std::string_view signature) {
+        b.session.set_settings({.signature = signature, .without_custom = ""});
+    };
+    tenant("app.tenant=1");
+    EXPECT_EQ(b_reads(), "hit") << "nothing asks for it";
+    auto rows = test::some_rows();
+    rows.operator_functions = {{40001, 40002}};
+    w.database.versions().catalog()->bump(bump_cause::ddl);
+    w.load(std::move(rows));
+    EXPECT_EQ(b_reads(), "miss") << "any operator may be a user's";
+    EXPECT_EQ(b_reads(), "hit");
+    tenant("app.tenant=2");
+    EXPECT_EQ(b_reads(), "miss");
+    EXPECT_EQ(b_reads(), "hit");
+    tenant("app.tenant=1");
+    EXPECT_EQ(b_reads(), "hit");
 }
 
 TEST_F(session_of_client, T82ClockWordsInParametersAreNotStored) {

@@ -418,5 +418,54 @@ TEST_F(verdict_on_statement, ZoneOfATimeOfDayIsTodays) {
     EXPECT_EQ(reason(facts), "clock_or_identity");
 }
 
+TEST_F(verdict_on_statement, CustomSettingsMatterToWhatUsersHaveMade) {
+    const auto reads_custom = [this](const sql::statement& facts) {
+        const auto v = judge(facts);
+        EXPECT_FALSE(v.reason);
+        return v.reads_custom_settings;
+    };
+    EXPECT_FALSE(reads_custom(reading({"t", "u"})));
+    EXPECT_FALSE(reads_custom(calling("lower", {}, false)));
+    auto rows = some_rows();
+    rows.functions.push_back(test::pure_function("tenant"));
+    load(rows);
+    EXPECT_FALSE(reads_custom(reading({"t"})));
+    EXPECT_TRUE(reads_custom(calling("tenant"))) << "what calls itself immutable may not be";
+    rows.types = {{"public", "money2", 'b'}};
+    load(rows);
+    EXPECT_TRUE(reads_custom(reading({"t"}))) << "a value's type is a user's";
+    rows.types = {{"public", "colour", 'e'}};
+    load(rows);
+    EXPECT_FALSE(reads_custom(reading({"t"})));
+    rows.operator_functions = {{40001, 40002}};
+    load(rows);
+    EXPECT_TRUE(reads_custom(reading({"t"}))) << "an operator may be a user's";
+    load(some_rows());
+    auto naming = rule_named("all");
+    naming.settings = {"app.tenant"};
+    rules = rules_of({naming});
+    EXPECT_TRUE(reads_custom(reading({"t"})));
+    EXPECT_TRUE(reads_custom(reading({"guarded"})));
+}
+
+TEST_F(verdict_on_statement, CustomSettingsMatterToViewsThatCallUsersCode) {
+    auto rows = some_rows();
+    auto view = test::table(20020, "v");
+    view.kind = 'v';
+    rows.relations.push_back(view);
+    rewrite_row query{20020, true, {}};
+    query.tree.relations = {t_oid};
+    rows.rewrites = {query};
+    load(rows);
+    EXPECT_FALSE(judge(reading({"v"})).reads_custom_settings);
+    auto pure = test::pure_function("tenant");
+    pure.id = 40003;
+    rows.functions.push_back(pure);
+    rows.rewrites[0].tree.functions = {40003};
+    load(rows);
+    EXPECT_FALSE(judge(reading({"v"})).reason);
+    EXPECT_TRUE(judge(reading({"v"})).reads_custom_settings);
+}
+
 }  // namespace
 }  // namespace weir::querycache

@@ -54,6 +54,17 @@ TEST(CacheSettings, AsWhomAStatementRunsIsNotUnderstood) {
     EXPECT_FALSE(adopt(cached, with("transform_null_equals", "on")).is_understood);
 }
 
+TEST(CacheSettings, CustomOnesCanBeLeftOut) {
+    cache_settings cached;
+    const auto plain = adopt(cached, with("work_mem", "1MB"));
+    EXPECT_FALSE(plain.without_custom);
+    auto both = with("work_mem", "1MB");
+    EXPECT_FALSE(both.on_startup("app.tenant", "7"));
+    const auto key = adopt(cached, both);
+    EXPECT_NE(key.signature, plain.signature);
+    EXPECT_EQ(key.without_custom, plain.signature);
+}
+
 TEST(CacheSettings, AreOutdatedByAnyChange) {
     cache_settings cached;
     const auto own = with("work_mem", "1MB");
