@@ -224,7 +224,7 @@ TEST_F(cache_traps_settings, T74_SettingsThatChangeWhatIsMeant) {
 }
 
 TEST_F(cache_traps_settings, T74_WhatCallsItselfImmutableMayReadASetting) {
-    make(
+    writer_->must(
         "CREATE FUNCTION s1.x() RETURNS text IMMUTABLE LANGUAGE plpgsql AS "
         "$$BEGIN RETURN current_setting('app.x', true); END$$"
     );
@@ -237,7 +237,7 @@ TEST_F(cache_traps_settings, T74_WhatCallsItselfImmutableMayReadASetting) {
         EXPECT_EQ(read(one, sql).value, "one");
         EXPECT_EQ(read(two, sql).value, "two");
     }
-    make("CREATE VIEW s1.seen AS SELECT s1.x() AS v FROM s1.n");
+    writer_->must("CREATE VIEW s1.seen AS SELECT s1.x() AS v FROM s1.n");
     for (int turn = 0; turn < 2; ++turn) {
         EXPECT_EQ(read(one, "SELECT v FROM s1.seen").value, "one");
         EXPECT_EQ(read(two, "SELECT v FROM s1.seen").value, "two");
