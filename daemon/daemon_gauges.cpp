@@ -115,6 +115,10 @@ insight::gauge_snapshot running_daemon::gauges() const {
         const auto result = static_cast<querycache::shadow_result>(i);
         snapshot.cache.shadows.push_back({std::string{to_string(result)}, cache_.shadows(result)});
     }
+    for (std::size_t i = 0; i < querycache::probe_results; ++i) {
+        const auto result = static_cast<querycache::probe_result>(i);
+        snapshot.cache.probes.push_back({std::string{to_string(result)}, cache_.probes(result)});
+    }
     snapshot.cache.flights = {
         {"led", cache_.flights().led()}, {"waited", cache_.flights().waited()}};
     snapshot.cache.evictions = {

@@ -55,6 +55,7 @@ cache::cache(const cache_limits& limits)
       max_result_(limits.max_result),
       mode_(limits.mode),
       verify_(limits.verify),
+      lock_probe_(limits.lock_probe),
       rules_(rule_set::none()),
       store_(limits.memory, shard_count(limits)) {}
 
@@ -106,6 +107,7 @@ void cache::set_limits(const cache_limits& limits) {
     large_.clear();
     mode_.store(limits.mode, std::memory_order_relaxed);
     verify_.store(limits.verify, std::memory_order_relaxed);
+    lock_probe_.store(limits.lock_probe, std::memory_order_relaxed);
     budget_.set_limit(limits.capture_memory);
     store_.set_capacity(limits.memory);
 }

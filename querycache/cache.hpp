@@ -9,6 +9,7 @@
 #include "querycache/flights.hpp"
 #include "querycache/key.hpp"
 #include "querycache/large_replies.hpp"
+#include "querycache/lock_probe.hpp"
 #include "querycache/rules.hpp"
 #include "querycache/shadow.hpp"
 #include "querycache/store.hpp"
@@ -34,6 +35,7 @@ struct cache_limits {
     consistency mode = consistency::after_commit;
     std::size_t threads = 4;  ///< for the number of shards
     int verify = 0;           ///< one hit in so many is run as well and compared; 0: none
+    bool lock_probe = true;   ///< unknown writes of a transaction are looked up in its locks
 };
 
 /// A row of SHOW CACHE.
@@ -126,6 +128,13 @@ public:
         return to_verify_.fetch_add(1, std::memory_order_relaxed);
     }
     [[nodiscard]] int verify() const { return verify_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool lock_probe() const { return lock_probe_.load(std::memory_order_relaxed); }
+    void count_probe(probe_result result) {
+        probes_[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t probes(probe_result result) const {
+        return probes_[static_cast<std::size_t>(result)].load(std::memory_order_relaxed);
+    }
     void count_shadow(shadow_result result) {
         shadows_[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
     }
@@ -205,6 +214,8 @@ private:
     std::atomic<int> verify_;
     std::atomic<std::uint64_t> to_verify_{1};
     std::array<std::atomic<std::uint64_t>, shadow_results> shadows_{};
+    std::atomic<bool> lock_probe_;
+    std::array<std::atomic<std::uint64_t>, probe_results> probes_{};
     std::atomic<std::uint64_t> stale_{0};
 
     mutable std::mutex mutex_;  ///< guards rules_, databases_, in_doubt_ and reviews of rules

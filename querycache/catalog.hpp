@@ -101,6 +101,9 @@ public:
         cascade keys = cascade::by_actions
     ) const;
 
+    /// The relations and what they are a part of: whose rows a write to them changes.
+    [[nodiscard]] std::vector<oid> with_ancestors(const std::vector<oid>& relations) const;
+
     /// User-made functions of that name (in `schema`, if it is given) that take so many arguments.
     [[nodiscard]] user_functions find_functions(
         std::string_view schema, std::string_view name, std::uint16_t arguments

@@ -124,6 +124,9 @@ struct hidden_code_row {
     bool impure_casts = false;  ///< a cast, or the like, depends on more than the value
     bool event_triggers = false;
     bool may_change_catalog = false;  ///< whatever code runs
+    /// Code may write what the locks of its transaction do not tell: by a connection of its own, or
+    /// in a trigger that runs at COMMIT.
+    bool writes_beyond_locks = false;
 };
 
 /// What the loader fills, row by row.

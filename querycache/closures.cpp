@@ -355,6 +355,18 @@ read_closure catalog::reads(const relation_row& relation) const {
     return read_walk(*this).run(relation);
 }
 
+std::vector<oid> catalog::with_ancestors(const std::vector<oid>& relations) const {
+    std::vector<oid> all;
+    found_relations found(all);
+    for (const auto relation : relations)
+        found.add(relation);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        for (const auto parent : links(all[i]).parents)
+            found.add(parent);
+    }
+    return all;
+}
+
 write_closure catalog::writes(
     const std::vector<sql::relation_name>& targets, const declared_writes& declared, cascade keys
 ) const {

@@ -469,6 +469,48 @@ void cache_session::mark(version_slot* slot, const write_set& writes, bool alone
     );
 }
 
+bool cache_session::wants_lock_probe() const {
+    const bool is_at_rest = status_ == 'T' && cycles_sent_ == cycles_done_ && cycles_done_ > 0 &&
+                            open_statements_ == 0 && probed_cycle_ != cycles_done_ + 1;
+    const bool is_unknown = std::any_of(dirty_.begin(), dirty_.end(), [](const dirty_slot& d) {
+        return d.slot->relation() == 0;
+    });
+    if (!is_at_rest || !is_unknown || !cache_.lock_probe()) return false;
+    const auto snapshot = database_->snapshot();
+    return snapshot && snapshot->generation() == database_->catalog_version() &&
+           !snapshot->hidden().writes_beyond_locks && cache_.totals().entries > 0;
+}
+
+void cache_session::on_lock_probe(const lock_probe::answer& told) {
+    probed_cycle_ = cycles_done_ + 1;
+    const auto snapshot = database_->snapshot();
+    const bool is_current = snapshot && snapshot->generation() == database_->catalog_version();
+    if (told.result != probe_result::narrowed || !is_current) {
+        const bool failed = told.result == probe_result::failed;
+        return cache_.count_probe(failed ? probe_result::failed : probe_result::everything);
+    }
+    // The new marks first: at no time is less pending than was written.
+    for (const auto relation : snapshot->with_ancestors(told.written))
+        mark_written(database_->versions().slot(relation));
+    const auto generation = snapshot->generation();
+    const auto oldest =
+        write_generation_ == 0 ? generation : std::min(write_generation_, generation);
+    remove_if([](const dirty_slot& d) { return d.slot->relation() == 0; });
+    write_generation_ = dirty_.empty() ? 0 : oldest;
+    cache_.count_probe(probe_result::narrowed);
+}
+
+// By a cycle that has ended, in the transaction that is open.
+void cache_session::mark_written(version_slot* slot) {
+    for (auto& d : dirty_) {
+        if (d.slot != slot) continue;
+        d.alone = d.zero_rows_are_nothing = d.hidden_code = false;
+        return;
+    }
+    slot->begin_write();
+    dirty_.push_back({slot, cycles_done_ - 1, cycles_done_ - 1, false, false, false, false});
+}
+
 settlement cache_session::bump(std::uint64_t up_to_cycle) {
     settlement s;
     auto& versions = database_->versions();

@@ -134,6 +134,11 @@ public:
     [[nodiscard]] decision begin_statement(
         const request& r, const statement_context& context, time_point now
     );
+    /// Whether the locks of the transaction would tell more of what it has written than is known,
+    /// so that lock_probe is worth to be asked: nothing is under way, and COMMIT is to be sent.
+    [[nodiscard]] bool wants_lock_probe() const;
+    /// It was answered. Unless that narrows what was written, it is as unknown as before.
+    void on_lock_probe(const lock_probe::answer& told);
     /// A Sync was sent: one more ReadyForQuery will come. (A request of shape `simple`, so also a
     /// FunctionCall, which is one without facts, does this by itself.)
     void end_of_cycle();
@@ -210,6 +215,7 @@ private:
     [[nodiscard]] std::optional<bypass_reason> store(const capture_plan& plan, entry_ref made);
     void mark(const write_set& writes, std::uint64_t generation, bool alone);
     void mark(version_slot* slot, const write_set& writes, bool alone);
+    void mark_written(version_slot* slot);
     settlement bump(std::uint64_t up_to_cycle);
     /// Whether DDL may have changed what our writes touch since they were bound.
     [[nodiscard]] bool catalog_moved() const;
@@ -259,6 +265,7 @@ private:
     /// more than one statement.
     std::uint64_t ending_cycle_ = 0;
     std::uint64_t crowded_cycle_ = 0;
+    std::uint64_t probed_cycle_ = 0;  ///< plus one, 0 for none: its locks were asked for
     boost::container::small_vector<dirty_slot, 8> dirty_;
     /// The oldest catalog generation that a marked write was resolved with; 0: none.
     std::uint64_t write_generation_ = 0;

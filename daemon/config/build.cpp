@@ -374,6 +374,7 @@ private:
         }
         get(out_.cache.consistency, "cache.consistency");
         get(out_.cache.verify, "cache.verify");
+        get(out_.cache.lock_probe, "cache.lock_probe");
         get(out_.cache.external_writers, "cache.external_writers");
         get(out_.cache.redis, "cache.redis");
         for (const instance& each : instances("cache.rules"))

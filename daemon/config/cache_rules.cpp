@@ -58,6 +58,7 @@ querycache::cache_limits make_cache_limits(
                       : querycache::consistency::after_commit;
     limits.threads = threads;
     limits.verify = configuration.cache.verify;
+    limits.lock_probe = configuration.cache.lock_probe;
     return limits;
 }
 

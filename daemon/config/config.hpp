@@ -319,6 +319,7 @@ struct cache_options {
     std::size_t max_result_bytes = 4U << 20U;
     cache_consistency consistency = cache_consistency::after_commit;
     int verify = 0;  // one hit in so many is run as well and compared; 0: none
+    bool lock_probe = true;
     external_writers_source external_writers = external_writers_source::none;
     std::string redis;
     std::vector<cache_rule> rules;

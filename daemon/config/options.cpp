@@ -169,6 +169,8 @@ constexpr auto table = std::to_array<option>({
      .about = "what a cached read may miss: no commit that was acknowledged through pgweir; linearizable: none that was visible, so a table is not read from the cache while a write to it is under way"},
     {.path = "cache.verify", .type = integer, .default_text = "0", .most = 1'000'000'000,
      .about = "one hit in so many is run on the server as well and compared; pgweir_cache_shadow_total{result=\"different\"} must stay 0; 0 = none"},
+    {.path = "cache.lock_probe", .type = choice, .default_text = "true", .choices = "false|true",
+     .about = "before COMMIT, a transaction that ran code of unknown effect is asked which tables it holds locks on, so that those alone are invalidated and not everything"},
     {.path = "cache.external_writers", .type = choice, .default_text = "none", .choices = "none|wal|stat|notify",
      .not_yet = "use none, and cache only tables that are written through pgweir",
      .about = "how writes that bypass the daemon are noticed"},

@@ -180,6 +180,11 @@ void add_cache(metric_families& out, const cache_gauges& cache) {
         "pgweir_cache_flights_total", "Misses that went to a server or waited for one that did."
     );
     add_named("result", cache.flights);
+    out.counter(
+        "pgweir_cache_lock_probes_total",
+        "Transactions of unknown effect whose locks were asked for, by what came out."
+    );
+    add_named("result", cache.probes);
     out.counter("pgweir_cache_shadow_total", "Hits that were run as well, by what came out.");
     add_named("result", cache.shadows);
     out.counter("pgweir_cache_stale_served_total", "Answers from entries past their time.");

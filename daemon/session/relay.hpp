@@ -25,6 +25,7 @@
 //   relay_units.cpp      a client without a server begins something; facts
 //   relay_cache.cpp      what memory answers, and what it is told
 //   relay_last_cache.cpp SHOW LAST CACHE
+//   relay_lock_probe.cpp what a transaction has written, before its COMMIT
 //   relay_requests.cpp   client -> server
 //   relay_extended.cpp   the same: Parse, Bind, Describe, Execute, Close
 //   relay_statements.cpp names of statements
@@ -265,6 +266,10 @@ private:
     std::optional<step> begin_own_answer();
     void end_own_answer(std::size_t size);
 
+    // --- relay_lock_probe.cpp ---
+    step probe_locks(const text_facts& facts);
+    bool end_lock_probe();
+
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_sql_names.cpp ---
     void count_sent();
     void process();
@@ -478,6 +483,7 @@ private:
     std::unique_ptr<querycache::cache_session> cache_;   // null: no rule concerns the client
     std::unique_ptr<querycache::capture> capture_;
     last_cache last_;
+    std::unique_ptr<querycache::lock_probe> locks_;  // while its transaction is asked
     flight_wait flight_;
 };
 

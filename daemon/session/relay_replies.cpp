@@ -184,6 +184,7 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
     rows_forward_ = type == 'D' && verdict.action == reply_action::forward;
     if (type == 'D' || type == 'd') {  // the bulk of all bytes
         if (effects_.is_looking()) traces_.on_row(body);
+        if (effects_.is_probing_locks()) locks_->on_row(body);
         forward(type, header.size(), here, verdict.action);
         return true;
     }
@@ -211,6 +212,10 @@ bool relay::take_message(const protocol::frame_header& header, std::string_view 
             if (effects_.is_looking() && ours && !verdict.fatal) {
                 tell_of_failed_look(body);
                 break;  // end_look() finds nothing, and the server is wiped
+            }
+            if (effects_.is_probing_locks() && ours && !verdict.fatal) {
+                locks_->on_error();
+                return true;
             }
             // Nothing of the client's is on that server, whose end follows.
             if (effects_.is_looking() && verdict.fatal && !effects_.is_pinned()) return true;

@@ -266,6 +266,7 @@ relay::step relay::forward_query(const protocol::frame_header& header) {
         }
         if (tell_names(facts) == step::blocked) return step::blocked;
         if (clean_sequences(facts) == step::blocked) return step::blocked;
+        if (probe_locks(facts) == step::blocked) return step::blocked;
         if (const auto refused = refuse_sequence(facts)) {
             account_.note_statement(facts);
             refuse_query(*refused, true);

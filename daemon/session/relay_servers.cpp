@@ -191,6 +191,9 @@ bool relay::after_own_query() {
     } else if (effects_.is_looking()) {
         end_look();
         if (effects_.is_regaining()) return true;
+    } else if (effects_.is_probing_locks()) {
+        if (!end_lock_probe()) return false;
+        if (effects_.is_probing_locks()) return true;
     } else if (effects_.is_applying()) {
         settings_applied();
     }

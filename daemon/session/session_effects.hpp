@@ -52,6 +52,9 @@ public:
     /// all of that is answered.
     void begin_names() noexcept { own_ = own_statement::names; }
     void end_names() noexcept { own_ = own_statement::none; }
+    /// The transaction is asked for its locks: nothing may follow before the answer.
+    void begin_lock_probe() noexcept { own_ = own_statement::locks; }
+    void end_lock_probe() noexcept { own_ = own_statement::none; }
     /// The server is given back: what is left there is none of this client's business any more.
     void end_lease(pool::server_settings& server);
 
@@ -141,11 +144,12 @@ public:
     /// It is the one of begin_own().
     [[nodiscard]] bool is_plain() const noexcept { return own_ == own_statement::plain; }
     [[nodiscard]] bool is_telling_names() const noexcept { return own_ == own_statement::names; }
+    [[nodiscard]] bool is_probing_locks() const noexcept { return own_ == own_statement::locks; }
     [[nodiscard]] bool is_restoring() const noexcept { return own_ == own_statement::restores; }
     /// It is under way, and nothing may follow it.
     [[nodiscard]] bool is_applying_alone() const noexcept {
         return own_ == own_statement::alone || own_ == own_statement::restores ||
-               own_ == own_statement::names || is_looking() || is_regaining();
+               own_ == own_statement::names || is_probing_locks() || is_looking() || is_regaining();
     }
     /// Nothing of the client's may be sent now.
     [[nodiscard]] bool is_held() const noexcept {
@@ -206,6 +210,7 @@ private:
         restores,  ///< the same; it brings start-up values back after a RESET
         looks,     ///< the same; it asks what the session holds
         names,     ///< the same; see begin_names()
+        locks,     ///< the same; see begin_lock_probe()
         regains,   ///< the same; see begin_regain()
     };
     /// A RESET that takes start-up values.

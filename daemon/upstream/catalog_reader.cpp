@@ -172,7 +172,12 @@ querycache::catalog_rows read_catalog(pqxx::transaction_base& work) {
     std::erase_if(rows.relations, is_harmless_temporary);
     take(rows.types, queries::types, type_of);
     const auto hidden = work.exec_params1(queries::hidden_code, code, unread);
-    rows.hidden = {flag_of(hidden[0]), flag_of(hidden[1]), flag_of(hidden[2]), flag_of(hidden[3])};
+    rows.hidden = {
+        flag_of(hidden[0]),
+        flag_of(hidden[1]),
+        flag_of(hidden[2]),
+        flag_of(hidden[3]),
+        flag_of(hidden[4])};
     take(rows.moment_columns, queries::moment_columns, [](const auto& row) {
         return text_of(row[0]);
     });
