@@ -33,6 +33,7 @@ class Workload:
 POOLERS = "direct pgbouncer pgweir"
 BY_KEY = "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
 HOT = "\\set aid random(1, 1000)\n" + BY_KEY
+NEVER_TWICE = "\\set aid random(1, 1000)\n\\set n random(1, 1000000000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid AND :n > 0;\n"
 PRIME = "\\set n :n + 1\n\\set aid 1 + :n % 1000\n" + BY_KEY
 WORKLOADS = {
     "select-simple": Workload("one row by key, simple protocol, 16 clients", "-S -c16", POOLERS + " pgweir-4"),
@@ -45,6 +46,7 @@ WORKLOADS = {
     "many": Workload("one row by key, 64 clients over a pool of 10", "-S -c64", POOLERS),
     "cache-hit": Workload("1000 hot keys, all cached, 16 clients", "-c16", "pgpool redis pgweir-cache", HOT, PRIME),
     "cache-hit-prepared": Workload("the same, named prepared statement", "-c16 -M prepared", "redis pgweir-cache", HOT, PRIME),
+    "cache-miss": Workload("no text comes twice: captured and stored in vain, 16 clients", "-c16", "pgweir pgweir-cache", NEVER_TWICE),
     "cache-heavy": Workload("an aggregate over the whole table, repeated, 1 client", "-c1", "direct pgweir-cache",
                             "SELECT bid, count(*), sum(abalance), avg(abalance) FROM pgbench_accounts GROUP BY bid ORDER BY bid;\n"),
     "idle": Workload("clients that log in, ask once and stay", "", "pgbouncer pgweir"),
@@ -77,6 +79,7 @@ ROWS = [
     Row("cache hit CPU to Redis GET", "cpu_us", ("cache-hit", "pgweir-cache"), ("cache-hit", "redis"), 1.35, 1.00),
     Row("prepared cache hit CPU to Redis GET", "cpu_us", ("cache-hit-prepared", "pgweir-cache"), ("cache-hit-prepared", "redis"), 1.35, 1.00),
     Row("cache hit CPU to pgpool's hit", "cpu_us", ("cache-hit", "pgweir-cache"), ("cache-hit", "pgpool"), 0.45, 0.30),
+    Row("cache miss CPU to passing through", "cpu_us", ("cache-miss", "pgweir-cache"), ("cache-miss", "pgweir"), 1.30, 1.10),
     Row("cached heavy query, speed-up", "avg_ms", ("cache-heavy", "direct"), ("cache-heavy", "pgweir-cache"), 1280, 3000, at_least=True),
     Row("idle client memory, bytes", "bytes", ("idle", "pgweir"), None, 4096, 1331),
     Row("CPU a transaction, 4 threads to 1", "cpu_us", ("select-simple", "pgweir-4"), ("select-simple", "pgweir"), 1.25, 1.05),
