@@ -71,6 +71,19 @@ void lex_hash_and_find(benchmark::State& state) {
 }
 BENCHMARK(lex_hash_and_find);
 
+// The memo's part of it.
+void hash_and_find(benchmark::State& state) {
+    sql::lexer lexer;
+    sql::statement_memo memo;
+    const sql::hash_key key = test_key();
+    lexer.run(short_select);
+    const auto skeleton = lexer.skeleton();
+    memo.keep(skeleton, sql::keyed_hash(skeleton, key), sql::parse_statement(short_select));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(memo.find(skeleton, sql::keyed_hash(skeleton, key)).get());
+}
+BENCHMARK(hash_and_find);
+
 void lex_long_insert(benchmark::State& state) {
     std::string text = "INSERT INTO t (a, b, c) VALUES ";
     while (text.size() < 100'000) {
