@@ -469,13 +469,17 @@ void cache_session::mark(version_slot* slot, const write_set& writes, bool alone
     );
 }
 
+bool cache_session::rests_in_transaction() const {
+    return status_ == 'T' && cycles_sent_ == cycles_done_ && cycles_done_ > 0 &&
+           open_statements_ == 0;
+}
+
 bool cache_session::wants_lock_probe() const {
-    const bool is_at_rest = status_ == 'T' && cycles_sent_ == cycles_done_ && cycles_done_ > 0 &&
-                            open_statements_ == 0 && probed_cycle_ != cycles_done_ + 1;
     const bool is_unknown = std::any_of(dirty_.begin(), dirty_.end(), [](const dirty_slot& d) {
         return d.slot->relation() == 0;
     });
-    if (!is_at_rest || !is_unknown || !cache_.lock_probe()) return false;
+    const bool was_asked = probed_cycle_ == cycles_done_ + 1;
+    if (!rests_in_transaction() || was_asked || !is_unknown || !cache_.lock_probe()) return false;
     const auto snapshot = database_->snapshot();
     return snapshot && snapshot->generation() == database_->catalog_version() &&
            !snapshot->hidden().writes_beyond_locks && cache_.totals().entries > 0;
@@ -484,7 +488,8 @@ bool cache_session::wants_lock_probe() const {
 void cache_session::on_lock_probe(const lock_probe::answer& told) {
     probed_cycle_ = cycles_done_ + 1;
     const auto snapshot = database_->snapshot();
-    const bool is_current = snapshot && snapshot->generation() == database_->catalog_version();
+    const bool is_current = rests_in_transaction() && snapshot &&
+                            snapshot->generation() == database_->catalog_version();
     if (told.result != probe_result::narrowed || !is_current) {
         const bool failed = told.result == probe_result::failed;
         return cache_.count_probe(failed ? probe_result::failed : probe_result::everything);

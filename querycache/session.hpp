@@ -215,6 +215,8 @@ private:
     [[nodiscard]] std::optional<bypass_reason> store(const capture_plan& plan, entry_ref made);
     void mark(const write_set& writes, std::uint64_t generation, bool alone);
     void mark(version_slot* slot, const write_set& writes, bool alone);
+    /// In a transaction, and nothing is under way.
+    [[nodiscard]] bool rests_in_transaction() const;
     void mark_written(version_slot* slot);
     settlement bump(std::uint64_t up_to_cycle);
     /// Whether DDL may have changed what our writes touch since they were bound.

@@ -44,7 +44,7 @@ bool relay::end_lock_probe() {
         return true;
     }
     effects_.end_lock_probe();
-    cache_->on_lock_probe(locks_->told());
+    if (cache_) cache_->on_lock_probe(locks_->told());  // the name may lead elsewhere by now
     locks_ = nullptr;
     if (status == 'T') return true;
     fatal(

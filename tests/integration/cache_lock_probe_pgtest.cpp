@@ -168,6 +168,9 @@ TEST_F(lock_probe, FindsDdl) {
     fill();
     write("REVOKE SELECT ON other FROM tenant");
     EXPECT_EQ(probes("everything"), 5);
+    fill();
+    write("ALTER ROLE tenant CONNECTION LIMIT 5");
+    EXPECT_EQ(probes("everything"), 6) << "of all databases";
 }
 
 TEST_F(lock_probe, CodeThatLocksDoNotShowIsNotAsked) {

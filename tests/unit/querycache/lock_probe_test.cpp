@@ -211,6 +211,17 @@ TEST_F(lock_probe_of_session, DdlBehindItTakesEverything) {
     expect_settled();
 }
 
+TEST_F(lock_probe_of_session, AnAnswerOutsideOfATransactionIsNobodys) {
+    test::client late{w};
+    late.send(code);
+    late.session.on_lock_probe(wrote({}));
+    (void)late.tag("SELECT 1");
+    EXPECT_EQ(kept(), "");
+    (void)late.ready('I');
+    commit();
+    expect_settled();
+}
+
 TEST_F(lock_probe_of_session, IsOfNoUse) {
     auto limits = test::world::limits(consistency::after_commit);
     limits.lock_probe = false;
