@@ -193,6 +193,22 @@ std::size_t cache::invalidate_all() {
     return valid;
 }
 
+cache::presence cache::look(
+    const hash128& hash,
+    std::string_view key,
+    const rule_set& set,
+    const session_rules& session,
+    time_point now
+) const {
+    const auto found = store_.peek(hash, key);
+    if (!found) return presence::absent;
+    const auto* const rule = session.find(found->lineage());
+    const bool is_valid = rule != nullptr && found->is_current(consistency::after_commit) &&
+                          found->past(now, set.at(*rule).source.ttl) < duration::zero();
+    if (!is_valid) return presence::absent;
+    return found->uses() > 0 ? presence::used : presence::unused;
+}
+
 void cache::hold_in_doubt(std::vector<version_slot*> marked) {
     const std::lock_guard lock(mutex_);
     in_doubt_.push_back({std::move(marked), std::nullopt});

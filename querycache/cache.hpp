@@ -148,6 +148,18 @@ public:
     }
     [[nodiscard]] consistency mode() const { return mode_.load(std::memory_order_relaxed); }
 
+    /// What is there under a key for a session that meets these rules of `set`: no entry that it
+    /// would be given, or one, and whether anybody was given it since it was stored. Counts
+    /// nothing.
+    enum class presence : std::uint8_t { absent, unused, used };
+    [[nodiscard]] presence look(
+        const hash128& hash,
+        std::string_view key,
+        const rule_set& set,
+        const session_rules& session,
+        time_point now
+    ) const;
+
     [[nodiscard]] store& entries() { return store_; }
     [[nodiscard]] const hash_secret& secret() const { return secret_; }
     [[nodiscard]] capture_budget& budget() { return budget_; }

@@ -44,8 +44,9 @@ struct capture_plan {
     bool own_ttl = false;  ///< ttl comes from a hint
     entry_ref verified;    ///< what memory would have answered, to be compared; or null
     std::size_t max_result = 0;
-    char status = 'I';       ///< T: sent in a transaction
-    bool keep_empty = true;  ///< a reply without rows, too
+    char status = 'I';        ///< T: sent in a transaction
+    bool keep_empty = true;   ///< a reply without rows, too
+    bool keeps_warm = false;  ///< the rule wants it ready: stored at any cost
     std::uint64_t lineage = 0;
     std::shared_ptr<rule_counters> rule;
     std::uint32_t rule_epoch = 0;

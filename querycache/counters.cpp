@@ -68,6 +68,10 @@ void rule_counters::count_store() {
     add(shards_[counter_shard()].stores);
 }
 
+void rule_counters::count_warmed() {
+    add(shards_[counter_shard()].warmed);
+}
+
 void rule_counters::count_invalidation() {
     add(shards_[counter_shard()].invalidations);
 }
@@ -85,6 +89,7 @@ rule_totals rule_counters::totals() const {
         sum.miss_ns += s.miss_ns.load(std::memory_order_relaxed);
         sum.misses_timed += s.misses_timed.load(std::memory_order_relaxed);
         sum.saved_ns += s.saved_ns.load(std::memory_order_relaxed);
+        sum.warmed += s.warmed.load(std::memory_order_relaxed);
     }
     return sum;
 }

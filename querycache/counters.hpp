@@ -35,6 +35,7 @@ struct rule_totals {
     std::uint64_t miss_ns = 0;  ///< from the send to ReadyForQuery, of the replies captured
     std::uint64_t misses_timed = 0;
     std::uint64_t saved_ns = 0;  ///< server time that hits did not cost
+    std::uint64_t warmed = 0;    ///< stored before anybody had asked; not among misses and stores
 };
 
 /// Of one rule name; lives as long as an entry or a rule set names it.
@@ -54,6 +55,7 @@ public:
     void count_miss_time(std::chrono::nanoseconds elapsed);
     void count_bypass();
     void count_store();
+    void count_warmed();
     void count_invalidation();
     [[nodiscard]] rule_totals totals() const;
 
@@ -90,7 +92,7 @@ private:
     struct alignas(64) shard {
         std::atomic<std::uint64_t> hits{0}, misses{0}, bypasses{0}, stores{0}, invalidations{0};
         std::atomic<std::uint64_t> hit_ns{0}, hits_timed{0}, miss_ns{0}, misses_timed{0};
-        std::atomic<std::uint64_t> saved_ns{0};
+        std::atomic<std::uint64_t> saved_ns{0}, warmed{0};
     };
     std::array<shard, counter_shards> shards_;
     std::atomic<std::int64_t> entries_{0};

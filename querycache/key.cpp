@@ -37,6 +37,18 @@ bool take_part(std::string_view& key, std::string_view part) {
     return true;
 }
 
+/// Takes a part off the front of `key`.
+bool take_any_part(std::string_view& key, std::string_view& part) {
+    std::uint32_t size = 0;
+    if (key.size() < sizeof size) return false;
+    std::memcpy(&size, key.data(), sizeof size);
+    key.remove_prefix(sizeof size);
+    if (key.size() < size) return false;
+    part = key.substr(0, size);
+    key.remove_prefix(size);
+    return true;
+}
+
 template<class Number>
 void append(std::string& out, Number value) {
     out.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -189,6 +201,37 @@ std::string_view without_outer_comments(std::string_view text) {
         text = text.substr(next);
     }
     return text;
+}
+
+std::string_view bare_text(std::string_view text) {
+    text = without_outer_comments(text);
+    const auto first = text.find_first_not_of(" \t\n\r\f");
+    const auto last = text.find_last_not_of(" \t\n\r\f;");
+    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
+        return {};
+    return text.substr(first, last - first + 1);
+}
+
+std::optional<request> request_of(std::string_view key) {
+    constexpr std::size_t fixed = 2 * sizeof(std::uint64_t) + sizeof(oid) + 1;
+    if (key.size() < fixed) return std::nullopt;
+    key.remove_prefix(fixed);
+    std::string_view part;
+    for (int i = 0; i < 3; ++i) {  // user, settings, defaults
+        if (!take_any_part(key, part)) return std::nullopt;
+    }
+    if (key.empty() || static_cast<unsigned char>(key.front()) >
+                           static_cast<unsigned char>(reply_shape::extended_described)) {
+        return std::nullopt;
+    }
+    request found;
+    found.shape = static_cast<reply_shape>(key.front());
+    key.remove_prefix(1);
+    if (!take_any_part(key, found.text) || !take_any_part(key, found.parameter_types) ||
+        !take_any_part(key, found.bind_tail) || !key.empty()) {
+        return std::nullopt;
+    }
+    return found;
 }
 
 bool holds_clock_word(std::string_view bind_tail) {

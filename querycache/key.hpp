@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -96,6 +97,13 @@ struct key_view {
 /// key. Comments that hold hints stay, and whatever is not plainly a comment: two texts with the
 /// same result mean the same, or neither is well-formed. Lifetime: a view over `text`.
 [[nodiscard]] std::string_view without_outer_comments(std::string_view text);
+
+/// The text without outer comments, white space and semicolons at its end: by it a statement is
+/// recognised as one that the configuration names. Not for keys. Lifetime: a view over `text`.
+[[nodiscard]] std::string_view bare_text(std::string_view text);
+
+/// What the key's statement asks for; nothing when `key` is none. Lifetime: views over `key`.
+[[nodiscard]] std::optional<request> request_of(std::string_view key);
 
 /// Whether a Bind's text-format parameters hold one of the words that PostgreSQL's date and time
 /// input reads off the clock (now, today, tomorrow, yesterday), so that the reply must not be

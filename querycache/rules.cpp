@@ -1,6 +1,7 @@
 #include "querycache/rules.hpp"
 
 #include "querycache/catalog.hpp"
+#include "querycache/key.hpp"
 
 #include <re2/re2.h>
 #include <xxhash.h>
@@ -94,6 +95,8 @@ public:
         }
         if (!source.pattern.empty()) out.pattern = compile_pattern(source.pattern);
         out.content = content_of(source);
+        for (const auto& text : source.warm)
+            out.warm.emplace_back(bare_text(text));
         out.source = std::move(source);
         rules.push_back(std::move(out));
     }
@@ -160,6 +163,10 @@ bool is_listed(std::string_view listed, std::string_view schema, std::string_vie
     const auto dot = listed.find('.');
     if (dot == std::string_view::npos) return listed == name;
     return listed.substr(0, dot) == schema && listed.substr(dot + 1) == name;
+}
+
+bool compiled_rule::keeps_warm(std::string_view text) const {
+    return !warm.empty() && std::find(warm.begin(), warm.end(), bare_text(text)) != warm.end();
 }
 
 const session_rule* session_rules::find(std::uint64_t lineage) const {

@@ -52,6 +52,8 @@ struct rule {
     std::vector<std::string> settings;
     bool cache_empty = true;             ///< results without rows, too
     std::vector<std::string> functions;  ///< `f` or `s.f`, vouched for
+    /// Texts whose replies are kept ready: they are stored whatever they cost.
+    std::vector<std::string> warm;
 };
 
 /// One element of `cache.functions`: what a user's function writes. A function that is not listed
@@ -75,8 +77,12 @@ struct compiled_rule {
     rule source;
     std::shared_ptr<const re2::RE2> pattern;  ///< null: none
     std::vector<std::uint64_t> fingerprints;
-    std::uint64_t content = 0;  ///< hash of everything but ttl and max_result
+    std::uint64_t content = 0;      ///< hash of everything but ttl and max_result
+    std::vector<std::string> warm;  ///< as bare_text() has them, in the order of source.warm
     std::shared_ptr<rule_counters> counters;
+
+    /// Whether the text is one of those that are kept ready.
+    [[nodiscard]] bool keeps_warm(std::string_view text) const;
 };
 
 /// A rule as one session meets it. `lineage` names the rule and all rules before it that the

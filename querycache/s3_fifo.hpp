@@ -71,9 +71,9 @@ public:
     explicit s3_fifo(std::size_t capacity) : capacity_(capacity) {}
 
     /// Puts the item in, if it is admitted. Before that `gone(Item&)` is called for each that had
-    /// to leave; it is linked nowhere by then.
+    /// to leave; it is linked nowhere by then. `is_welcome`: it is taken for one that came back.
     template<class Gone>
-    [[nodiscard]] admission insert(Item& item, Gone gone);
+    [[nodiscard]] admission insert(Item& item, Gone gone, bool is_welcome = false);
 
     /// Takes the item out. When it was used, it is remembered: the same, made anew, is as welcome.
     void erase(Item& item);
@@ -131,10 +131,10 @@ private:
 
 template<class Item>
 template<class Gone>
-admission s3_fifo<Item>::insert(Item& item, Gone gone) {
+admission s3_fifo<Item>::insert(Item& item, Gone gone, bool is_welcome) {
     const std::size_t charge = item.charge();
     if (charge > capacity_) return admission::too_large;
-    const bool is_known = ghost_.recall(item.hash().low, size() + 1);
+    const bool is_known = ghost_.recall(item.hash().low, size() + 1) || is_welcome;
     if (!make_room(charge, is_known, gone)) {
         ghost_.remember(item.hash().low);
         return admission::first_sight;
@@ -146,6 +146,7 @@ admission s3_fifo<Item>::insert(Item& item, Gone gone) {
     small_.push_back(item);
     small_bytes_ += charge;
     if (is_known) move_to_main(item);
+    if (is_welcome) item.uses_.store(0, std::memory_order_relaxed);  // a use is one that was made
     if (size() > 2 * ghost_.capacity()) ghost_.resize(size());
     return admission::stored;
 }

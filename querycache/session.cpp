@@ -126,7 +126,7 @@ bool cache_session::may_hit() const {
 }
 
 hit cache_session::quick_hit(const request& asked, time_point now) {
-    if (!may_hit() || is_oversized(asked)) return {};
+    if (is_warming_ || !may_hit() || is_oversized(asked)) return {};
     if (!database_->is_watched() && !takes_stale_) return {};
     refresh_rules();
     request r = asked;
@@ -273,7 +273,7 @@ decision cache_session::begin_statement(
         follow_transaction(context.facts.get(), v);
         if (d.reason) {
             count_bypass(*d.reason, v, context.facts.get(), now);
-        } else {
+        } else if (!is_warming_) {
             rule_set_->at(*v.rule).counters->count_miss();
         }
     }
@@ -342,7 +342,9 @@ void cache_session::count_bypass(
     // Writes, SET, BEGIN and their like are no disappointed reads.
     if (reason == bypass_reason::not_a_read) return;
     cache_.reasons().count(reason, facts != nullptr ? facts->normalised : std::string_view{}, now);
-    if (verdict.rule != nullptr) rule_set_->at(*verdict.rule).counters->count_bypass();
+    if (verdict.rule != nullptr && !is_warming_) {
+        rule_set_->at(*verdict.rule).counters->count_bypass();
+    }
 }
 
 std::unique_ptr<capture> cache_session::plan_capture(
@@ -361,11 +363,12 @@ std::unique_ptr<capture> cache_session::plan_capture(
         return nullptr;
     }
     const auto& rule = rule_set_->at(*verdict.rule);
-    if (rule.counters->is_suspended(now)) {
+    capture_plan plan;
+    plan.keeps_warm = rule.keeps_warm(r.text);
+    if (!plan.keeps_warm && rule.counters->is_suspended(now)) {
         reason = bypass_reason::rule_suspended;
         return nullptr;
     }
-    capture_plan plan;
     const auto mode = cache_.mode();
     auto& versions = database_->versions();
     bool quiet = plan.depends_on.add(versions.everything(), mode);
@@ -680,23 +683,31 @@ settlement cache_session::on_server_lost() {
     return s;
 }
 
-void cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now) {
-    if (!fill) return;
+entry_ref cache_session::finish_capture(std::unique_ptr<capture> fill, time_point now) {
+    if (!fill) return nullptr;
     const auto& plan = fill->plan();
     std::optional<bypass_reason> reason;
     auto made = fill->finish(now);
     verify(plan, made, now);
     if (made) {
-        plan.rule->count_miss_time(now - plan.sent_at);
-        reason = store(plan, std::move(made));
+        if (!is_warming_) plan.rule->count_miss_time(now - plan.sent_at);
+        reason = store(plan, made);
     } else {
         reason = fill->failure().value_or(bypass_reason::unexpected_reply);
     }
-    if (!reason) return plan.rule->count_store();
+    if (!reason) {
+        if (is_warming_) {
+            plan.rule->count_warmed();
+        } else {
+            plan.rule->count_store();
+        }
+        return plan.keeps_warm ? made : nullptr;
+    }
     if (reason == bypass_reason::too_big || reason == bypass_reason::not_fitting) {
         cache_.large().note(plan.hash, now);
     }
     cache_.reasons().count(*reason, plan.facts ? plan.facts->normalised : std::string_view{}, now);
+    return nullptr;
 }
 
 void cache_session::verify(const capture_plan& plan, const entry_ref& made, time_point now) {
@@ -722,8 +733,8 @@ void cache_session::verify(const capture_plan& plan, const entry_ref& made, time
 std::optional<bypass_reason> cache_session::store(const capture_plan& plan, entry_ref made) {
     if (!made->is_current(consistency::after_commit)) return bypass_reason::outdated;
     if (made->rows() == 0 && !plan.keep_empty) return bypass_reason::empty_result;
-    if (made->cost() < plan.rule->hit_cost()) return bypass_reason::cheap;
-    switch (cache_.entries().insert(std::move(made))) {
+    if (!plan.keeps_warm && made->cost() < plan.rule->hit_cost()) return bypass_reason::cheap;
+    switch (cache_.entries().insert(std::move(made), plan.keeps_warm)) {
         case admission::stored:
             return std::nullopt;
         case admission::too_large:

@@ -119,6 +119,10 @@ public:
     /// key matches or it does not. Nothing when !may_hit().
     [[nodiscard]] hit quick_hit(const request& asked, time_point now);
 
+    /// Whether the session fetches what others will ask for: it is never given an answer from
+    /// memory, and is neither a hit nor a miss of the rule's clients.
+    void set_warming(bool warms) { is_warming_ = warms; }
+
     /// Whether quick_hit() may give what rules allow when no server can be had (stale_if_error).
     void take_stale(bool takes) { takes_stale_ = takes; }
 
@@ -156,8 +160,9 @@ public:
     /// The server connection is gone or given up, whatever was under way.
     settlement on_server_lost();
 
-    /// Stores what was captured, or counts why not. Null is allowed.
-    void finish_capture(std::unique_ptr<capture> fill, time_point now);
+    /// Stores what was captured, or counts why not. Null is allowed. Returns what was stored if its
+    /// rule wants that text ready; else null.
+    entry_ref finish_capture(std::unique_ptr<capture> fill, time_point now);
 
     /// Whether anything is marked and not settled.
     [[nodiscard]] bool is_dirty() const { return !dirty_.empty(); }
@@ -245,6 +250,7 @@ private:
     bool settings_cacheable_ = true;
     bool default_isolation_ = true;
     bool takes_stale_ = false;
+    bool is_warming_ = false;
     entry_ref verified_;  ///< until its statement is planned
 
     std::uint64_t rules_serial_ = 0;

@@ -54,9 +54,9 @@ struct alignas(64) store::shard {
 
     /// What had to leave for it goes to `victims`, to be dropped outside the lock.
     template<class Victims>
-    admission link(const entry_ref& item, Victims& victims) {
+    admission link(const entry_ref& item, bool is_welcome, Victims& victims) {
         auto& e = const_cast<entry&>(*item);
-        const auto admitted = order.insert(e, evict_to(victims));
+        const auto admitted = order.insert(e, evict_to(victims), is_welcome);
         if (admitted != admission::stored) return admitted;
         intrusive_ptr_add_ref(&e);
         if (table.size() >= buckets.size()) grow();
@@ -142,7 +142,14 @@ entry_ref store::find(const hash128& hash, const key_view& key) {
     return found;
 }
 
-admission store::insert(entry_ref item) {
+entry_ref store::peek(const hash128& hash, std::string_view key) const {
+    auto& s = shard_of(hash);
+    const std::lock_guard lock(s.mutex);
+    const auto at = s.table.find(hash, hash_of{}, same_place{});
+    return at != s.table.end() && at->key() == key ? entry_ref(&*at) : nullptr;
+}
+
+admission store::insert(entry_ref item, bool is_welcome) {
     auto& s = shard_of(item->hash());
     boost::container::small_vector<entry_ref, 8> victims;  // freed after the lock
     const std::lock_guard lock(s.mutex);
@@ -150,7 +157,7 @@ admission store::insert(entry_ref item) {
         same != s.table.end()) {
         victims.push_back(s.unlink(*same, eviction::outdated));
     }
-    return s.link(item, victims);
+    return s.link(item, is_welcome, victims);
 }
 
 bool store::erase(const entry_ref& item, eviction why) {

@@ -42,9 +42,13 @@ public:
     /// The entry of that key, valid or not; counts a use. Allocates nothing.
     [[nodiscard]] entry_ref find(const hash128& hash, const key_view& key);
 
+    /// The entry of that key, valid or not, for who only wants to know: counts no use.
+    [[nodiscard]] entry_ref peek(const hash128& hash, std::string_view key) const;
+
     /// Puts the entry in, in place of one of the same key, and evicts what is worth least until the
-    /// shard fits. When it is not admitted nothing of the key is kept.
-    admission insert(entry_ref item);
+    /// shard fits. When it is not admitted nothing of the key is kept. `is_welcome`: as one that
+    /// is asked for often, although nobody has asked yet.
+    admission insert(entry_ref item, bool is_welcome = false);
 
     /// Takes the entry out if it is still in; returns whether it was.
     bool erase(const entry_ref& item, eviction why);
