@@ -182,6 +182,7 @@ running_daemon::running_daemon(config::config_ptr configuration)
         places_,
         database_places_,
         *cached_,
+        warm_,
         *this,
         blocking_,
         client_count_,
@@ -193,6 +194,10 @@ running_daemon::running_daemon(config::config_ptr configuration)
                 if (const client_phase_ptr phase = session.phase()) phase->on_cancel();
             });
         }});
+    warmer_ =
+        std::make_unique<warmer>(warm_, *services_, *this, [this](std::function<void()> work) {
+            boost::asio::post(main_, std::move(work));
+        });
     for (unsigned i = 0; i < count; ++i) {
         workers_.push_back(std::make_unique<worker>(i, *services_, config_));
         worker_list_.push_back(workers_.back().get());
@@ -223,6 +228,7 @@ int running_daemon::run() {
         one->start();
     for (const auto& one : listeners_)
         one->start();
+    warmer_->tick(steady_clock::now());
     sweep();
     log_info(
         "pgweir {} serves on {} with {} threads, pid {}",
@@ -398,6 +404,12 @@ void running_daemon::reload(std::function<void(std::string problems)> done) {
     boost::asio::post(main_, [this, done = std::move(done)] { done(apply_file()); });
 }
 
+void running_daemon::warm(std::string rule, std::function<void(warm_report)> done) {
+    boost::asio::post(main_, [this, rule = std::move(rule), done = std::move(done)]() mutable {
+        warmer_->warm_rule(rule, std::move(done));
+    });
+}
+
 std::string running_daemon::apply_file() {
     if (draining_) {
         // The service manager was told STOPPING; RELOADING and READY would take that back.
@@ -497,6 +509,7 @@ void running_daemon::sweep() {
         cache_.sweep(now);
         stats_.tick(now, [this] { return console::count_stats(counters_.totals().databases()); });
         removed_->sweep();
+        warmer_->tick(now);
         tell_status();
         pools_->drop_unused(*configuration(), steady_clock::now(), [this](const auto& database) {
             counters_.forget(database);

@@ -29,6 +29,8 @@
 #include "daemon/removed_databases.hpp"
 #include "daemon/services.hpp"
 #include "daemon/user_places.hpp"
+#include "daemon/warming/warm_forms.hpp"
+#include "daemon/warming/warmer.hpp"
 #include "pool/cancel_registry.hpp"
 #include "pool/pool.hpp"
 #include "querycache/cache.hpp"
@@ -59,6 +61,7 @@ public:
     // control
     void reload(std::function<void(std::string problems)> done) override;
     void stop(stop_mode mode, std::string asked_by) override;
+    void warm(std::string rule, std::function<void(warm_report)> done) override;
     const std::vector<worker*>& workers() const override { return worker_list_; }
     config::config_ptr configuration() const override;
 
@@ -131,6 +134,7 @@ private:
     auth::secret_lookup secrets_;
     user_places places_;
     user_places database_places_;
+    warm_forms warm_;
     std::atomic<int> client_count_{0};
     std::atomic<std::uint64_t> code_changes_{0};
     std::atomic<std::uint64_t> schema_age_{1};
@@ -141,6 +145,7 @@ private:
     std::unique_ptr<cache_databases> cached_;
     std::unique_ptr<removed_databases> removed_;
     std::unique_ptr<services> services_;
+    std::unique_ptr<warmer> warmer_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<worker*> worker_list_;
     std::unique_ptr<http::server> http_;

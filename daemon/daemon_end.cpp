@@ -93,6 +93,7 @@ void running_daemon::begin_drain(stop_mode mode, const std::string& asked_by) {
         asks_clients_to_leave_ ? "at the end of their transactions" : "when they like"
     );
     ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
+    warmer_->stop();
     close_listeners();
     last_call_at_ = steady_clock::time_point::max();
     if (asks_clients_to_leave_) {
@@ -119,7 +120,8 @@ std::size_t running_daemon::applications_left() const {
     std::atomic<std::size_t> left{0};
     on_every_worker(worker_list_, [&left](worker& at) {
         for (const auto& [id, client] : at.clients()) {
-            if (dynamic_cast<console_phase*>(client->phase()) == nullptr) ++left;
+            const bool is_console = dynamic_cast<console_phase*>(client->phase()) != nullptr;
+            if (!is_console && !client->is_own()) ++left;
         }
     });
     return left;

@@ -96,7 +96,7 @@ insight::gauge_snapshot running_daemon::gauges() const {
     }
     for (const auto& row : cache_.rule_counts()) {
         snapshot.cache.rules.push_back(
-            {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses}
+            {row.rule, row.totals.hits, row.totals.misses, row.totals.bypasses, row.totals.warmed}
         );
         snapshot.cache.stores += row.totals.stores;
         snapshot.cache.saved += std::chrono::nanoseconds{row.totals.saved_ns};

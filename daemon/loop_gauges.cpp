@@ -86,6 +86,7 @@ loop_gauges count_on(worker& at) {
         if (count > 0) seen.prepared_statements[{where.database(), where.user()}] += count;
     };
     for (const auto& [id, client] : at.clients()) {
+        if (client->is_own()) continue;
         const auto* const one = dynamic_cast<const relay*>(client->phase());
         if (one == nullptr) {
             ++count_of(seen.clients, client->phase());

@@ -43,6 +43,7 @@ class pool_directory;
 class credentials;
 class user_places;
 class cache_databases;
+class warm_forms;
 class control;
 
 struct services {
@@ -59,6 +60,7 @@ struct services {
     user_places& places;
     user_places& database_places;
     cache_databases& cached;
+    warm_forms& warm;
     control& daemon;
     boost::asio::thread_pool& blocking;  // PBKDF2, file reading
     std::atomic<int>& client_count;

@@ -167,6 +167,9 @@ public:
         current_.assign(name, value, value_form::raw);
     }
 
+    /// In place of a start-up packet: another client's current().
+    void take(const settings& all) { current_ = all; }
+
     /// What this client's sessions have beyond the server's defaults, by the last finished
     /// transaction.
     [[nodiscard]] const settings& current() const noexcept { return current_; }

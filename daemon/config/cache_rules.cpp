@@ -32,6 +32,7 @@ std::shared_ptr<const querycache::rule_set> make_rules(
         to.settings = from.settings;
         to.functions = from.functions;
         to.cache_empty = from.cache_empty;
+        to.warm = from.warm;
         rules.push_back(std::move(to));
     }
     std::vector<querycache::function_effect> effects;

@@ -6,6 +6,7 @@
 #include "daemon/config/cache_names.hpp"
 #include "daemon/config/cache_rules.hpp"
 #include "daemon/config/nearest.hpp"
+#include "daemon/config/warm_queries.hpp"
 
 #include <fmt/format.h>
 
@@ -556,6 +557,7 @@ void check_relations(const config& built, const document& from, report& to) {
     check_compiled_rules(built, from, to);
     check_events(built, from, to);
     check_functions(built, from, to);
+    check_warm_queries(built, from, to);
     if (built.cache.memory_bytes > 0 && built.cache.max_result_bytes > built.cache.memory_bytes) {
         to.error(from.place_of("cache.max_result"), "cache.max_result: is more than cache.memory");
     }

@@ -212,6 +212,14 @@ std::vector<command_entry> make_table() {
          "drops the entries of the database",
          {}},
         {invalidate_all, "INVALIDATE ALL", admins, 0, 0, "", "empties the cache", {}},
+        {warm_rule,
+         "WARM RULE",
+         admins,
+         1,
+         1,
+         "name",
+         "runs the rule's warm queries now and waits until they are answered",
+         {}},
         {reload, "RELOAD", admins, 0, 0, "", "reads the configuration again", {}},
         {pause,
          "PAUSE",
@@ -289,7 +297,6 @@ std::vector<command_entry> make_unsupported() {
     return {
         entry("SHOW QUERIES", "The slow log (slow_log.threshold) and /metrics tell of queries."),
         entry("SHOW SLOW", "Slow statements are in the slow log: slow_log.file."),
-        entry("WARM", "Entries come with the first query that a rule admits."),
         entry(
             "SHOW FDS",
             "No process takes over the sockets of another: SHUTDOWN WAIT_FOR_CLIENTS with socket "

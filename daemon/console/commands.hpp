@@ -51,6 +51,7 @@ enum class command_id : std::uint8_t {
     invalidate_event,
     invalidate_database,
     invalidate_all,
+    warm_rule,
     reload,
     pause,
     resume,

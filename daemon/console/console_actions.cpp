@@ -35,6 +35,21 @@ void end_client(client_session& session) {
 
 }  // namespace
 
+std::optional<result> console_phase::warm(const command& what) {
+    const std::string& rule = what.arguments[0].text;
+    shared().daemon.warm(rule, [to = slot(), rule](const warm_report& report) {
+        to.give(console::warm_answer(rule, report));
+    });
+    on_cancel_ = [] {
+        return result::of_error(make_error(
+            sqlstate::query_canceled,
+            "WARM RULE is no longer waited for",
+            "The queries are run all the same."
+        ));
+    };
+    return {};
+}
+
 std::optional<result> console_phase::reload() {
     shared().daemon.reload([to = slot()](std::string problems) {
         if (problems.empty()) {

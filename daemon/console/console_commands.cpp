@@ -240,6 +240,8 @@ std::optional<result> console_phase::run(const command& what) {
                 return console::invalidate(cache, what, *configuration);
             });
             return {};
+        case command_id::warm_rule:
+            return warm(what);
         case command_id::reload:
             return reload();
         case command_id::pause:

@@ -80,6 +80,7 @@ private:
     );
 
     // --- console_actions.cpp ---
+    std::optional<result> warm(const command& what);
     std::optional<result> reload();
     std::optional<result> pause(const command& what);
     std::optional<result> resume(const command& what);

@@ -161,6 +161,43 @@ std::vector<notice> cache_problem_notices(const std::vector<std::string>& proble
     return notices;
 }
 
+result warm_answer(const std::string& rule, const warm_report& report) {
+    if (!report.problem.empty()) {
+        return result::of_error(make_error(
+            report.is_unknown ? sqlstate::undefined_object
+                              : sqlstate::object_not_in_prerequisite_state,
+            report.problem,
+            report.hint
+        ));
+    }
+    result r;
+    if (report.kept == 0 && !report.complaints.empty()) {
+        const auto& first = report.complaints.front();
+        const auto others = report.complaints.size() - 1;
+        return result::of_error(make_error(
+            sqlstate::object_not_in_prerequisite_state,
+            first.text,
+            first.hint,
+            others == 0 ? std::string{}
+                        : std::to_string(others) + " more of the rule's queries went no better."
+        ));
+    }
+    r.tag = "WARM " + std::to_string(report.asked);
+    for (const auto& one : report.complaints)
+        r.notices.push_back({"WARNING", one.text, "", one.hint});
+    if (report.asked == 0) {
+        r.notices.push_back(
+            {"NOTICE",
+             "nobody is known who asks the warm queries of rule \"" + rule + "\"",
+             "No client has asked one yet.",
+             "Name databases in the rule, with a user in the database or in the rule whose "
+             "password "
+             "the configuration has; or let a client ask first."}
+        );
+    }
+    return r;
+}
+
 result invalidate(
     querycache::cache& cache, const command& what, const config::config& configuration
 ) {

@@ -1,10 +1,11 @@
-// The rows of SHOW CACHE and EXPLAIN CACHE, and INVALIDATE. Takes the cache's own lists; the
+// The rows of SHOW CACHE and EXPLAIN CACHE, INVALIDATE and WARM. Takes the cache's own lists; the
 // functions that take a cache are not for an event loop, since they walk over entries. Any thread.
 #pragma once
 
 #include "daemon/config/config.hpp"
 #include "daemon/console/commands.hpp"
 #include "daemon/console/result.hpp"
+#include "daemon/control.hpp"
 #include "querycache/cache.hpp"
 
 #include <chrono>
@@ -22,6 +23,10 @@ namespace weir::daemon::console {
 );
 /// A WARNING a line of cache_databases::problems().
 [[nodiscard]] std::vector<notice> cache_problem_notices(const std::vector<std::string>& problems);
+
+/// The answer to WARM RULE: the tag tells how many queries were run, a warning each what is wrong
+/// with one; an error when none was kept.
+[[nodiscard]] result warm_answer(const std::string& rule, const warm_report& report);
 
 /// INVALIDATE in all its forms; the tag tells the entries. Done when it returns.
 [[nodiscard]] result invalidate(

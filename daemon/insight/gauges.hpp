@@ -61,6 +61,7 @@ struct cache_rule_counts {
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     std::uint64_t bypasses = 0;
+    std::uint64_t warmed = 0;  ///< fetched by the daemon itself; not among the misses
 };
 
 /// The cache, counted since start except entries and bytes. All zero when there are no rules.

@@ -162,6 +162,9 @@ void add_cache(metric_families& out, const cache_gauges& cache) {
         out.add({{"rule", rule.rule}, {"result", "miss"}}, rule.misses);
         out.add({{"rule", rule.rule}, {"result", "bypass"}}, rule.bypasses);
     }
+    out.counter("pgweir_cache_warmed_total", "Replies that pgweir itself has fetched and kept.");
+    for (const auto& rule : cache.rules)
+        out.add({{"rule", rule.rule}}, rule.warmed);
     out.counter("pgweir_cache_bypass_total", "Queries that were not cached, by reason.");
     add_named("reason", cache.bypasses);
     out.counter("pgweir_cache_evictions_total", "Entries removed, by reason.");

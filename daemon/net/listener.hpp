@@ -22,6 +22,7 @@ struct accepted_socket {
     std::string address;  ///< of the peer; "unix" for unix sockets
     std::uint16_t port = 0;
     bool is_surplus = false;  ///< beyond listen.max_clients: cancel, console, or be told why not
+    std::uint64_t warm_form = 0;  ///< of the daemon's own making: what it asks for; 0: a client's
 };
 
 /// Accepts on one address until close(). Running out of descriptors pauses it for a moment instead

@@ -98,11 +98,17 @@ void worker::adopt(accepted_socket accepted) {
             return;
         }
         clients_.emplace(client->id(), client);
-        client_count_.store(clients_.size(), std::memory_order_relaxed);
+        client_count_.fetch_add(1, std::memory_order_relaxed);
         counters_.client_connected();
         client->enter(client_phase_ptr{new login_phase(*client)});
         client->resume_reading();
     });
+}
+
+client_ptr worker::take_own(accepted_socket accepted) {
+    client_ptr client{new client_session(*this, std::move(accepted), next_client_id())};
+    clients_.emplace(client->id(), client);
+    return client;
 }
 
 void worker::set_config(config::config_ptr configuration) {
@@ -116,7 +122,13 @@ void worker::drain(drain_call call) {
         draining_ = true;
         drained_ = call == drain_call::last;
         for (auto& [id, client] : std::unordered_map(clients_)) {
-            if (const client_phase_ptr phase = client->phase()) phase->on_drain(call);
+            const client_phase_ptr phase = client->phase();
+            if (!phase) continue;
+            if (client->is_own()) {
+                phase->on_end(shutting_down());
+            } else {
+                phase->on_drain(call);
+            }
         }
     });
 }
@@ -140,8 +152,8 @@ void worker::set_ticking(client_session& session, bool on) {
 
 void worker::forget(client_session& session) {
     ticking_.erase(session.id());
-    if (clients_.erase(session.id()) == 0) return;
-    client_count_.store(clients_.size(), std::memory_order_relaxed);
+    if (clients_.erase(session.id()) == 0 || session.is_own()) return;
+    client_count_.fetch_sub(1, std::memory_order_relaxed);
     shared_.client_count.fetch_sub(1, std::memory_order_relaxed);
     counters_.client_disconnected();
 }

@@ -55,6 +55,7 @@ public:
     void drain(drain_call call);
     /// Runs `work` on the worker with the session of that id, if it still lives.
     void with_session(std::uint64_t id, std::function<void(client_session&)> work);
+    /// Applications' clients.
     std::size_t client_count() const { return client_count_.load(std::memory_order_relaxed); }
 
     // --- the worker's thread only ---
@@ -73,6 +74,9 @@ public:
     bool is_draining() const { return draining_; }
     /// The last call is over.
     bool is_drained() const { return drained_; }
+
+    /// A session of the daemon's own (accepted_socket::warm_form), without a phase yet.
+    client_ptr take_own(accepted_socket accepted);
 
     /// The session is closed: it leaves the list, and is destroyed when nothing is under way for
     /// it.
@@ -101,7 +105,7 @@ private:
     std::unordered_map<std::uint64_t, client_ptr> clients_;
     std::unordered_map<std::uint64_t, client_ptr> ticking_;
     std::vector<std::pair<time_point, client_ptr>> closing_;
-    std::atomic<std::size_t> client_count_{0};
+    std::atomic<std::size_t> client_count_{0};  // of clients_, own ones left out
     boost::asio::steady_timer ticker_;
     time_point tick_due_{};
     bool draining_ = false;

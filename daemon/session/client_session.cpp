@@ -24,6 +24,7 @@ client_session::client_session(worker& home, accepted_socket accepted, std::uint
       port_{accepted.port},
       is_unix_{accepted.is_unix},
       is_surplus_{accepted.is_surplus},
+      warm_form_{accepted.warm_form},
       connected_at_{std::chrono::steady_clock::now()} {
     // A descriptor that cannot be watched is closed by the socket; resume_reading() then finds it
     // so.
@@ -33,6 +34,7 @@ client_session::client_session(worker& home, accepted_socket accepted, std::uint
 client_session::~client_session() = default;
 
 std::string client_session::endpoint_text() const {
+    if (is_own()) return address_;
     return is_unix_ ? "unix" : address_ + ":" + std::to_string(port_);
 }
 

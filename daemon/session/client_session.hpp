@@ -38,6 +38,10 @@ public:
     bool is_unix() const { return is_unix_; }
     /// Beyond listen.max_clients.
     bool is_surplus() const { return is_surplus_; }
+    /// No application's: the daemon itself asks for a warm query, whose form this is (warm_forms).
+    /// It is counted nowhere as a client, and nobody waits for its end.
+    std::uint64_t warm_form() const { return warm_form_; }
+    bool is_own() const { return warm_form_ != 0; }
     /// Over a unix socket: the client runs as the operating-system user that the daemon runs as.
     bool peer_is_same_user();
     /// Over a unix socket: the operating system's number of the user that runs the client.
@@ -103,6 +107,7 @@ private:
     std::uint16_t port_;
     bool is_unix_;
     bool is_surplus_;
+    std::uint64_t warm_form_;
     bool has_long_key_ = false;
     bool reading_ = false;
     bool closing_ = false;  // close_after_flush() was called

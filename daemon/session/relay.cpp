@@ -78,6 +78,7 @@ bool relay::needs_server_to_greet() {
     if (!is_transaction_mode()) return true;
     const auto greeting = pool_->greeting();
     if (!greeting) return true;
+    if (session_->is_own()) return false;  // nobody looks at what it is greeted with
     // A value that the server has by default needs no proof, nor one that a server has taken
     // before; any other might be refused, or spelt differently.
     const pool::settings startup = effects_.settings().current();
@@ -148,8 +149,10 @@ void relay::send_greeting() {
     protocol::write_backend_key_data(out, key_.process_id(), key_.secret_key());
     protocol::write_ready_for_query(out, 'I');
     state_ = server_ ? state::linked : state::idle;
-    counters_.client_logged_in();
-    home().counters().client_login_ended(insight::login_result::ok);
+    if (!session_->is_own()) {
+        counters_.client_logged_in();
+        home().counters().client_login_ended(insight::login_result::ok);
+    }
     log_debug(
         "client logged in: client={} user={} database={}",
         session_->endpoint_text(),
@@ -240,7 +243,7 @@ void relay::fatal(const client_error& error) {
 
 void relay::on_closed(std::string_view) {
     const client_phase_ptr keep{this};
-    if (state_ == state::greeting) {
+    if (state_ == state::greeting && !session_->is_own()) {
         home().counters().client_login_ended(insight::login_result::disconnected);
     }
     if (ticket_ != 0) {

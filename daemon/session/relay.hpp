@@ -125,6 +125,10 @@ public:
     void on_server_writable(pool::server_connection& server) override;
     void on_server_lost(pool::server_connection& server, std::string_view reason) override;
 
+    /// Before it is started, of a session of the daemon's own: the client whom it asks for has
+    /// these.
+    void take_settings(const pool::settings& all) { effects_.take_settings(all); }
+
     /// The cache of this client's database has become known, or the rules have changed.
     void adopt_cache();
     /// The limits of its pool may have changed.
@@ -225,6 +229,7 @@ private:
     void refresh_cache_settings();
     std::string_view look_of(std::string_view name, std::string& buffer) const;
     void check_looks();
+    void learn_form(const querycache::entry& kept);
     void settle(const querycache::settlement& settlement);
     bool is_read_alike(std::string_view text) const;
     void note_prepared(std::string_view text);

@@ -4,6 +4,7 @@
 #include "daemon/cache_databases.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/session/relay.hpp"
+#include "daemon/warming/warm_forms.hpp"
 #include "pool/text_rules.hpp"
 #include "protocol/ascii.hpp"
 #include "querycache/cache.hpp"
@@ -45,6 +46,7 @@ void relay::adopt_cache() {
         defaults.push_back('\0');
         defaults += target->connect_query;
     }
+    cache_->set_warming(session_->is_own());
     cache_->set_identity(*known, database(), user(), application(), {target->user, defaults});
     refresh_cache_settings();
     if (server_ && !server_->pipeline().is_idle()) {
@@ -100,6 +102,17 @@ void relay::check_looks() {
     if (server_->session().settings.looks() == cached_.looks()) return;
     capture_.reset();
     refresh_cache_settings();
+}
+
+// Its rule wants it ready: as this client asks for it, others will.
+void relay::learn_form(const querycache::entry& kept) {
+    home().shared().warm.learn(
+        kept.rule().name(),
+        {database(), user(), effects_.settings().current()},
+        querycache::entry_ref{&kept},
+        session_->warm_form(),
+        steady_clock::now()
+    );
 }
 
 bool relay::is_read_alike(std::string_view text) const {

@@ -63,6 +63,7 @@ client_error time_is_up(
 // False: it has as many as it may have, and the client is told.
 bool relay::take_place() {
     worker& here = home();
+    if (session_->is_own()) return true;
     const auto* const entry = here.configuration()->find_database(database());
     const int limit = entry == nullptr ? 0 : entry->max_client_connections;
     database_place_ = here.shared().database_places.take(database(), limit);

@@ -301,7 +301,10 @@ void relay::resolve_ended(const protocol::reply_verdict& verdict) {
 bool relay::after_ready(bool ours) {
     if (ours && !effects_.is_restoring()) return after_own_query();
     if (ours) settings_restored();
-    if (capture_) cache_->finish_capture(std::move(capture_), steady_clock::now());
+    if (capture_) {
+        const auto kept = cache_->finish_capture(std::move(capture_), steady_clock::now());
+        if (kept) learn_form(*kept);
+    }
     finish_query();  // before its client knows: who looks then finds it counted
     const bool idle = server_->pipeline().is_idle();
     if (idle && !session_->flush_soon()) return false;

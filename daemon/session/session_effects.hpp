@@ -36,6 +36,9 @@ public:
         settings_.on_known_spelling(name, value);
     }
 
+    /// See client_settings.
+    void take_settings(const pool::settings& all) { settings_.take(all); }
+
     // --- a lease ---
 
     /// Appends to `sql` what gives `server` this client's settings: one simple Query in front of

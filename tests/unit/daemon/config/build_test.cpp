@@ -60,6 +60,7 @@ std::string other_value(const option& row) {
             return "17MiB";
         case option_type::text_list:
             if (row.path == "cache.rules[].fingerprint") return "0123456789abcdef";
+            if (row.path == "cache.rules[].warm") return "TABLE x";
             return row.path == "listen.host" ? "127.0.0.2" : "shop";
         case option_type::choice: {
             if (row.path == "listen.tls.mode") return "";  // needs certificates: see tls_test.cpp

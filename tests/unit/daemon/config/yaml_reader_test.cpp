@@ -147,8 +147,6 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
              "use none, and cache only tables that are written through pgweir"},
         {"cache: {redis: 'redis://:hunter2@h'}",
          "1:16: cache.redis: " + tail + "remove it; every daemon keeps a cache of its own"},
-        {"cache: {rules: [{name: a, tables: [x], warm: [y]}]}",
-         "1:46: cache.rules[0].warm: \"y\" " + tail + "remove it"},
         {"slow_log: {parameters: show}",
          "1:24: slow_log.parameters: \"show\" " + tail + "use redact"},
         {"slow_log: {explain: plan}", "1:21: slow_log.explain: \"plan\" " + tail + "use off"},

@@ -52,6 +52,48 @@ TEST(CacheReasonRows, HaveAValueAColumn) {
     EXPECT_EQ(rows[0].size(), columns::cache_reasons.size());
 }
 
+TEST(WarmAnswer, CountsInItsTagAndWarnsOfEach) {
+    warm_report report;
+    report.asked = 3;
+    report.kept = 2;
+    report.complaints = {{"query 2 failed", "correct it"}};
+    const auto r = warm_answer("goods", report);
+    EXPECT_FALSE(r.error);
+    EXPECT_EQ(r.tag, "WARM 3");
+    ASSERT_EQ(r.notices.size(), 1U);
+    EXPECT_EQ(r.notices[0].message, "query 2 failed");
+    EXPECT_EQ(r.notices[0].hint, "correct it");
+}
+
+TEST(WarmAnswer, IsAnErrorWhenNothingWasKept) {
+    warm_report report;
+    report.asked = 1;
+    report.complaints = {{"query 1 failed", "correct it"}, {"query 2 failed", "x"}};
+    const auto r = warm_answer("goods", report);
+    ASSERT_TRUE(r.error);
+    EXPECT_EQ(r.error->sqlstate, "55000");
+    EXPECT_EQ(r.error->message, "query 1 failed");
+    EXPECT_EQ(r.error->hint, "correct it");
+    EXPECT_FALSE(r.error->detail.empty());
+}
+
+TEST(WarmAnswer, TellsARuleThatIsNotThereFromOneThatIsNotWarm) {
+    warm_report report;
+    report.problem = "no";
+    report.hint = "remedy";
+    EXPECT_EQ(warm_answer("goods", report).error->sqlstate, "55000");
+    report.is_unknown = true;
+    EXPECT_EQ(warm_answer("goods", report).error->sqlstate, "42704");
+    EXPECT_EQ(warm_answer("goods", report).error->hint, "remedy");
+}
+
+TEST(WarmAnswer, SaysWhyNobodyIsAskedFor) {
+    const auto r = warm_answer("goods", {});
+    EXPECT_EQ(r.tag, "WARM 0");
+    ASSERT_EQ(r.notices.size(), 1U);
+    EXPECT_FALSE(r.notices[0].hint.empty());
+}
+
 TEST(Invalidate, CountsInItsTag) {
     querycache::cache cache{{}};
     EXPECT_EQ(invalidate(cache, parse("INVALIDATE ALL"), {}).tag, "INVALIDATE 0");

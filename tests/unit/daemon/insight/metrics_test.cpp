@@ -40,7 +40,7 @@ metrics_input full_input() {
         {"db3:5432", "closed", 0, {}, {}, ""}};
     input.gauges.breakers.transitions = 3;
     auto& cache = input.gauges.cache;
-    cache.rules.push_back({"dash", 10, 2, 1});
+    cache.rules.push_back({"dash", 10, 2, 1, 3});
     cache.bypasses.push_back({"locking", 4});
     cache.evictions.push_back({"memory", 1});
     cache.invalidations.push_back({"write", 6});
@@ -110,6 +110,7 @@ TEST(Metrics, ShowWhatWasCounted) {
     EXPECT_TRUE(has_line(text, "pgweir_errors_total{sqlstate_class=\"other\",origin=\"pgweir\"} 1")
     );
     EXPECT_TRUE(has_line(text, "pgweir_cache_requests_total{rule=\"dash\",result=\"hit\"} 10"));
+    EXPECT_TRUE(has_line(text, "pgweir_cache_warmed_total{rule=\"dash\"} 3"));
     EXPECT_TRUE(has_line(text, "pgweir_cache_saved_seconds_total 1.5"));
     EXPECT_TRUE(has_line(text, "pgweir_pinned_clients{reason=\"listen\"} 1"));
     EXPECT_TRUE(has_line(text, "pgweir_build_info{version=\"0.1.0\",commit=\"abc\"} 1"));
