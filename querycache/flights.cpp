@@ -18,8 +18,12 @@ struct hash_of {
 }  // namespace
 
 struct flights::shard {
+    struct flight {
+        std::vector<wake> waiting;
+        bool is_running = false;
+    };
     mutable std::mutex mutex;
-    std::unordered_map<hash128, std::vector<wake>, hash_of> waiting;  ///< guarded by mutex
+    std::unordered_map<hash128, flight, hash_of> flying;  ///< guarded by mutex
 };
 
 flights::flights() : shards_(std::make_unique<shard[]>(shard_count)) {}
@@ -41,6 +45,10 @@ flights::lead& flights::lead::operator=(lead&& from) noexcept {
     return *this;
 }
 
+void flights::lead::note_running() {
+    if (owner_ != nullptr) owner_->note_running(key_);
+}
+
 void flights::lead::land(landing how) {
     if (auto* const owner = std::exchange(owner_, nullptr)) owner->land(key_, how);
 }
@@ -48,12 +56,12 @@ void flights::lead::land(landing how) {
 flights::lead flights::lead_or_wait(const hash128& key, wake wake) {
     auto& s = shard_of(key);
     const std::lock_guard lock(s.mutex);
-    const auto [at, is_first] = s.waiting.try_emplace(key);
+    const auto [at, is_first] = s.flying.try_emplace(key);
     if (is_first) {
         led_.fetch_add(1, std::memory_order_relaxed);
         return {*this, key};
     }
-    at->second.push_back(std::move(wake));
+    at->second.waiting.push_back(std::move(wake));
     waited_.fetch_add(1, std::memory_order_relaxed);
     return {};
 }
@@ -61,7 +69,21 @@ flights::lead flights::lead_or_wait(const hash128& key, wake wake) {
 bool flights::is_flying(const hash128& key) const {
     const auto& s = shard_of(key);
     const std::lock_guard lock(s.mutex);
-    return s.waiting.count(key) != 0;
+    return s.flying.count(key) != 0;
+}
+
+bool flights::is_running(const hash128& key) const {
+    const auto& s = shard_of(key);
+    const std::lock_guard lock(s.mutex);
+    const auto found = s.flying.find(key);
+    return found != s.flying.end() && found->second.is_running;
+}
+
+void flights::note_running(const hash128& key) {
+    auto& s = shard_of(key);
+    const std::lock_guard lock(s.mutex);
+    const auto found = s.flying.find(key);
+    if (found != s.flying.end()) found->second.is_running = true;
 }
 
 void flights::land(const hash128& key, landing how) {
@@ -69,10 +91,10 @@ void flights::land(const hash128& key, landing how) {
     {
         auto& s = shard_of(key);
         const std::lock_guard lock(s.mutex);
-        const auto found = s.waiting.find(key);
-        if (found == s.waiting.end()) return;
-        waiting = std::move(found->second);
-        s.waiting.erase(found);
+        const auto found = s.flying.find(key);
+        if (found == s.flying.end()) return;
+        waiting = std::move(found->second.waiting);
+        s.flying.erase(found);
     }
     for (const auto& each : waiting)
         each(how);

@@ -33,6 +33,9 @@ public:
         lead& operator=(lead&& from) noexcept;
 
         explicit operator bool() const { return owner_ != nullptr; }
+        /// What leads is at a server now: the time that others wait for it counts. Nothing without
+        /// one.
+        void note_running();
         /// Wakes all who wait, and ends the lead. Nothing without one.
         void land(landing how);
 
@@ -53,6 +56,8 @@ public:
     [[nodiscard]] lead lead_or_wait(const hash128& key, wake wake);
     /// Whether somebody leads.
     [[nodiscard]] bool is_flying(const hash128& key) const;
+    /// Whether somebody leads and has a server for it: he does not wait in a queue himself.
+    [[nodiscard]] bool is_running(const hash128& key) const;
 
     [[nodiscard]] std::uint64_t led() const { return led_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t waited() const { return waited_.load(std::memory_order_relaxed); }
@@ -60,6 +65,7 @@ public:
 private:
     struct shard;
     [[nodiscard]] shard& shard_of(const hash128& key) const;
+    void note_running(const hash128& key);
     void land(const hash128& key, landing how);
 
     std::unique_ptr<shard[]> shards_;

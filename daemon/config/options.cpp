@@ -95,9 +95,10 @@ constexpr auto table = std::to_array<option>({
     {.path = "pool.reset_query", .default_text = "DISCARD ALL", .pgbouncer = "server_reset_query",
      .about = "run after a session, and after a transaction whose session left state behind; \"\" = such a server is closed"},
     {.path = "pool.query_timeout", .type = duration, .default_text = "0", .most = year_ms, .pgbouncer = "query_timeout",
-     .about = "what one query message or Sync asks for is cancelled (57014) when it takes longer at its server, and when that "
-              "does not end it within 5 s the server is closed; 0 = off. Times of clients are looked at ten times a second: "
-              "never early, up to 0.2 s late"},
+     .about = "what one query message or Sync asks for is cancelled (57014) when it takes longer at its server, or at that of "
+              "another client whose miss it waits for, and when that does not end it within 5 s the server is closed; "
+              "0 = off: then who waits for a miss asks for himself after wait_timeout. Times of clients are looked at ten times "
+              "a second: never early, up to 0.2 s late"},
     {.path = "pool.transaction_timeout", .type = duration, .default_text = "0", .most = year_ms,
      .pgbouncer = "transaction_timeout", .about = "a client whose transaction takes longer is disconnected (25P04); 0 = off"},
     {.path = "pool.idle_in_transaction_timeout", .type = duration, .default_text = "0", .most = year_ms,

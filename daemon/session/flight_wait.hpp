@@ -19,17 +19,20 @@ public:
     [[nodiscard]] bool goes_alone() { return std::exchange(is_alone_, false); }
     /// The ticket under which lead_or_wait() is to tell of its landing.
     [[nodiscard]] std::uint64_t next_ticket() { return ++last_; }
-    /// What lead_or_wait() gave for the last ticket. True: the session waits.
-    bool take(querycache::flights::lead lead) {
+    /// What lead_or_wait() gave for the last ticket and `key`. True: the session waits.
+    bool take(querycache::flights::lead lead, const querycache::hash128& key) {
         lead_ = std::move(lead);
         if (lead_) {
             waits_ = 0;
         } else {
             awaited_ = last_;
+            key_ = key;
         }
         return is_waiting();
     }
     [[nodiscard]] bool is_waiting() const noexcept { return awaited_ != 0; }
+    /// What it waits for; of a session that waits.
+    [[nodiscard]] const querycache::hash128& awaited() const noexcept { return key_; }
     /// False: nobody waits for this landing any more.
     bool on_landing(std::uint64_t ticket, querycache::landing how) {
         if (ticket != awaited_) return false;
@@ -38,6 +41,8 @@ public:
         if (is_alone_) waits_ = 0;
         return true;
     }
+    /// It has waited for long enough: the next miss asks nobody.
+    void give_up() { is_alone_ = cancel(); }
     /// The client has cancelled. False: it did not wait.
     bool cancel() {
         waits_ = 0;
@@ -56,6 +61,7 @@ public:
 private:
     querycache::flights::lead lead_;
     std::uint64_t awaited_ = 0;  // 0 = none
+    querycache::hash128 key_;
     std::uint64_t last_ = 0;
     unsigned waits_ = 0;  // of this request
     bool is_alone_ = false;

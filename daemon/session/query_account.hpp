@@ -126,6 +126,7 @@ public:
         event.rows = rows;
         event.bytes = reply_bytes;
         tell(observer, counters, event, who);
+        ++ended_;
         if (group_.statement) group_ = {};
         if (is_transaction) {
             counters.transaction_finished(event.total);

@@ -104,7 +104,7 @@ void relay::greet() {
     if (auto server = pool_->acquire(home().loop(), this, steady_clock::now(), ticket_)) {
         on_lease(std::move(server));
     } else {
-        enter_queue();
+        start_ticking();
     }
 }
 
@@ -287,7 +287,7 @@ void relay::on_cancel() {
         return;
     }
     if (!server_ || server_->pipeline().empty()) {
-        if (flight_.cancel()) return fail_statement(canceled_while_waiting());
+        if (cancel_flight_wait()) return;
         cancel_is_held_ = question_.is_open();  // of a statement that is still being looked at
         return;
     }

@@ -215,8 +215,9 @@ private:
 
     // --- relay_limits.cpp ---
     bool take_place();
-    void enter_queue();
+    void start_ticking();
     void watch_waiting(time_point now);
+    void watch_flight(time_point now);
     void watch_times(time_point now);
     time_limits::sight see() const;
     client_error canceled_by() const;
@@ -247,6 +248,7 @@ private:
     bool may_answer_linked() const;
     bool awaits_flight(const querycache::request& request, const text_facts& facts);
     bool awaits_flight_of(const request_batch& whole, const text_facts& facts);
+    bool cancel_flight_wait();
     void on_landing(std::uint64_t ticket, querycache::landing how);
     bool answer_stale();
     void tell_hit(const querycache::hit& hit, std::string_view text, std::string_view before);

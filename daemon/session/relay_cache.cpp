@@ -228,17 +228,22 @@ bool relay::awaits_flight(const querycache::request& request, const text_facts& 
     if (!cache_ || server_ || flight_.goes_alone()) return false;
     const auto key = cache_->fill_key(request, facts.context(std::nullopt));
     if (!key) return false;
-    return flight_.take(home().shared().cache.flights().lead_or_wait(
-        *key,
-        [where = &home(),
-         id = session_->id(),
-         ticket = flight_.next_ticket()](querycache::landing how) {
-            where->with_session(id, [ticket, how](client_session& session) {
-                auto* const phase = dynamic_cast<relay*>(session.phase());
-                if (phase != nullptr) phase->on_landing(ticket, how);
-            });
-        }
-    ));
+    const bool is_waiting = flight_.take(
+        home().shared().cache.flights().lead_or_wait(
+            *key,
+            [where = &home(),
+             id = session_->id(),
+             ticket = flight_.next_ticket()](querycache::landing how) {
+                where->with_session(id, [ticket, how](client_session& session) {
+                    auto* const phase = dynamic_cast<relay*>(session.phase());
+                    if (phase != nullptr) phase->on_landing(ticket, how);
+                });
+            }
+        ),
+        *key
+    );
+    if (is_waiting) start_ticking();
+    return is_waiting;
 }
 
 // `facts`: of its Parse, if it begins with one.
@@ -251,6 +256,17 @@ bool relay::awaits_flight_of(const request_batch& whole, const text_facts& facts
     return awaits_flight(
         asked->request, *std::static_pointer_cast<const text_facts>(asked->known->facts)
     );
+}
+
+// The client, or its time, has ended the wait. False: there was none.
+bool relay::cancel_flight_wait() {
+    if (!flight_.cancel()) return false;
+    const client_error told = canceled_by();
+    is_overdue_ = false;
+    note_waiting();
+    fail_query(told.sqlstate);
+    fail_statement(told);
+    return true;
 }
 
 // It looks again.
@@ -387,7 +403,9 @@ void relay::begin_known(
     last_.note_decision(decision, facts.statement);
     capture_ = std::move(decision.fill);
     if (capture_) {
-        capture_->carry(flight_.hand_on());
+        auto lead = flight_.hand_on();
+        lead.note_running();
+        capture_->carry(std::move(lead));
     } else {
         flight_.land(querycache::landing::go_alone);
     }

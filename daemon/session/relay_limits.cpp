@@ -76,8 +76,8 @@ bool relay::take_place() {
 
 // --- the tick ---
 
-void relay::enter_queue() {
-    // Left on until a tick finds it out of the queue: most waits are shorter than a tick.
+void relay::start_ticking() {
+    // Left on until a tick finds nothing to look at: most waits are shorter than a tick.
     if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
 }
 
@@ -90,7 +90,7 @@ void relay::adopt_limits() {
         limits_->set(times);  // a statement that it has cancelled may still have to be ended
     } else if (!times.are_all_off()) {
         limits_ = std::make_unique<time_limits>(times);
-        if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
+        start_ticking();
     }
 }
 
@@ -98,6 +98,8 @@ void relay::on_tick(time_point now) {
     if (session_ == nullptr || session_->is_ending()) return;
     if (ticket_ != 0) {
         watch_waiting(now);
+    } else if (flight_.is_waiting()) {
+        watch_flight(now);
     } else if (!limits_) {
         is_ticking_ = false;
         home().set_ticking(*session_, false);
@@ -120,6 +122,24 @@ void relay::watch_waiting(time_point now) {
     session_->flush();
 }
 
+// Where a statement has no time of its own, who waits for another's miss does it as long as one may
+// wait for a server. Then he asks the database himself, which he might have done at once.
+void relay::watch_flight(time_point now) {
+    // As in watch_waiting().
+    if (session_->has_left_unseen()) {
+        session_->close("the client closed the connection");
+        return;
+    }
+    const auto options = pool_->options();
+    if (options.times.query.count() > 0) return;
+    const auto longest =
+        options.wait_timeout.count() > 0 ? options.wait_timeout : pool::pool_options{}.wait_timeout;
+    if (now - account_.started() < longest) return;
+    flight_.give_up();
+    process();
+    if (session_ != nullptr) session_->resume_reading();
+}
+
 // --- limits of time ---
 
 time_limits::sight relay::see() const {
@@ -128,10 +148,15 @@ time_limits::sight relay::see() const {
     seen.progress = session_->output().added();
     seen.in_transaction = server_ != nullptr && account_.is_in_transaction();
     seen.transaction = account_.transaction_started();
-    if (state_ == state::greeting || state_ == state::waiting || question_.is_open() ||
-        flight_.is_waiting()) {
+    if (flight_.is_waiting()) {
+        // Its time is that of the statement which works for it, and goes on with its own.
+        if (home().shared().cache.flights().is_running(flight_.awaited())) {
+            seen.doing = activity::running;
+            seen.progress = account_.ended();
+        }
         return seen;
     }
+    if (state_ == state::greeting || state_ == state::waiting || question_.is_open()) return seen;
     const protocol::pipeline* const pipeline = server_ ? &server_->pipeline() : nullptr;
     if (pipeline != nullptr && pipeline->state() == protocol::pipeline_state::copy_both) {
         seen.in_transaction = false;  // replication: neither a statement nor a transaction

@@ -82,7 +82,7 @@ relay::step relay::acquire() {
         return session_ == nullptr ? step::ended : step::done;
     }
     state_ = state::waiting;
-    enter_queue();
+    start_ticking();
     return step::blocked;
 }
 

@@ -20,7 +20,7 @@ public:
                     ///< none of its own times runs, but that of a transaction
         idle,       ///< it is the client's turn, outside a transaction
         idle_in_transaction,  ///< the same inside one, an implicit one that waits for Sync included
-        running,              ///< its server owes it a reply
+        running,              ///< its server owes it a reply, or another's that it waits for
     };
     /// What is seen at one look.
     struct sight {

@@ -23,12 +23,14 @@ protected:
         holder_ = std::make_unique<pq_connection>(shared_postgres().dsn("shop"));
     }
 
-    void start(std::string const& pool, std::string const& more_cache = "") {
+    void start(
+        std::string const& pool, std::string const& more_cache = "", std::string const& rest = ""
+    ) {
         daemon_.reset();
         daemon_ = std::make_unique<daemon_process>(cache_configuration(
-            "{name: everything, databases: [shop], ttl: 1h}",
+            "{name: everything, databases: [shop], share: database, ttl: 1h}",
             more_cache,
-            {.pool = pool, .threads = "3"}
+            {.pool = pool, .threads = "3", .rest = rest}
         ));
         pq_connection warm(daemon_->dsn("shop"));
         cached(*daemon_, warm, "SELECT count(*) FROM gate");
@@ -48,6 +50,22 @@ protected:
         if (PQcancel(handle.get(), why, sizeof why) == 0) {
             throw std::runtime_error(why);
         }
+    }
+    // A role whose statements have a limit, among others that have none.
+    void start_with_hasty(std::string const& limit) {
+        shared_postgres().execute(
+            "DO $$ BEGIN CREATE ROLE hasty LOGIN; EXCEPTION WHEN duplicate_object THEN END $$"
+        );
+        shared_postgres().execute("GRANT SELECT ON gate TO hasty", "shop");
+        start(
+            "mode: transaction, size: 4, overflow: 0",
+            "",
+            "users: {hasty: {pool: {query_timeout: " + limit + "}}}\n"
+        );
+    }
+    static void let_pass(std::chrono::milliseconds time) {
+        auto const end = std::chrono::steady_clock::now() + time;
+        wait_until([&] { return std::chrono::steady_clock::now() >= end; }, "the time to pass");
     }
     static std::string waiting() {
         return shared_postgres().scalar(
@@ -156,11 +174,99 @@ TEST_F(cache_flights, WhoWaitsIsNotIdle) {
     wait_until([] { return waiting() == "1"; }, "the leader at the gate");
     auto follower = ask_aside("SELECT count(*) + 6 FROM gate");
     wait_for_waiters(1);
-    auto const end = std::chrono::steady_clock::now() + 4 * idle;
-    wait_until([&] { return std::chrono::steady_clock::now() >= end; }, "the limit to pass");
+    let_pass(4 * idle);
     open_gate();
     EXPECT_EQ(leader.get(), "6");
     EXPECT_EQ(follower.get(), "6");
+}
+
+TEST_F(cache_flights, AQueryTimeoutCountsForWhoWaits) {
+    start_with_hasty("400ms");
+    close_gate();
+    std::string const sql = "SELECT count(*) + 11 FROM gate";
+    auto follower = raw_client::logged_in(daemon_->port(), "hasty", "shop");
+    std::vector<raw_client> leaders;
+    for (auto const& asked :
+         {frontend::query(sql),
+          frontend::parse("", sql) + frontend::bind("", "") + frontend::execute("") +
+              frontend::sync()}) {
+        leaders.push_back(raw_client::logged_in(daemon_->port(), "postgres", "shop"));
+        leaders.back().send(asked);
+        auto const count = static_cast<double>(leaders.size());
+        wait_until(
+            [&] { return waiting() == std::to_string(leaders.size()); }, "the leader at the gate"
+        );
+        auto const begin = std::chrono::steady_clock::now();
+        auto const replies = follower.ask(asked);
+        EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(400));
+        EXPECT_EQ(waited(), count);
+        EXPECT_EQ(types(replies), "EZ");
+        auto const& error = first(replies, 'E');
+        EXPECT_EQ(error.field('S'), "ERROR");
+        EXPECT_EQ(error.field('C'), "57014");
+        EXPECT_EQ(error.field('M'), "canceling statement due to pool.query_timeout");
+        EXPECT_NE(error.field('D').find("400 ms"), std::string::npos);
+        EXPECT_EQ(waiting(), std::to_string(leaders.size())) << "the leader goes on";
+        EXPECT_EQ(types(follower.ask(frontend::query("SELECT 1"))), "TDCZ");
+    }
+    open_gate();
+    for (auto& leader : leaders) {
+        EXPECT_TRUE(has(leader.read_until('Z'), 'D'));
+    }
+    EXPECT_EQ(types(follower.ask(frontend::query(sql))), "TDCZ");
+}
+
+// One time for one statement: that of the wait goes on when the leader is gone and the one who
+// waited fetches for itself.
+TEST_F(cache_flights, WhoHasWaitedDoesNotBeginAnew) {
+    start_with_hasty("2s");
+    close_gate();
+    std::string const sql = "SELECT count(*) + 12 FROM gate";
+    auto leader =
+        std::make_unique<raw_client>(raw_client::logged_in(daemon_->port(), "postgres", "shop"));
+    leader->send(frontend::query(sql));
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    auto follower = raw_client::logged_in(daemon_->port(), "hasty", "shop");
+    auto const begin = std::chrono::steady_clock::now();
+    follower.send(frontend::query(sql));
+    wait_for_waiters(1);
+    let_pass(std::chrono::milliseconds(1800));
+    leader.reset();
+    EXPECT_EQ(first(follower.read_until('Z'), 'E').field('C'), "57014");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(3800));
+    open_gate();
+}
+
+TEST_F(cache_flights, TheLeadersTimeInTheQueueDoesNotCount) {
+    start("mode: transaction, size: 1, overflow: 0, query_timeout: 300ms");
+    pq_connection holder(daemon_->dsn("shop"));
+    holder.must("BEGIN");
+    holder.must("SELECT 1");
+    std::string const sql = "SELECT count(*) + 13 FROM gate";
+    auto leader = ask_aside(sql);
+    wait_until([&] { return waiting_clients(*daemon_) == 1; }, "the leader in the queue");
+    auto follower = ask_aside(sql);
+    wait_for_waiters(1);
+    let_pass(std::chrono::milliseconds(900));
+    holder.must("COMMIT");
+    EXPECT_EQ(leader.get(), "13");
+    EXPECT_EQ(follower.get(), "13");
+}
+
+TEST_F(cache_flights, WhoHasWaitedForLongAsksTheDatabase) {
+    start("mode: transaction, size: 4, overflow: 0, wait_timeout: 500ms");
+    close_gate();
+    std::string const sql = "SELECT count(*) + 14 FROM gate";
+    auto leader = ask_aside(sql);
+    wait_until([] { return waiting() == "1"; }, "the leader at the gate");
+    auto const begin = std::chrono::steady_clock::now();
+    auto follower = ask_aside(sql);
+    wait_for_waiters(1);
+    wait_until([] { return waiting() == "2"; }, "the follower at the gate");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(500));
+    open_gate();
+    EXPECT_EQ(leader.get(), "14");
+    EXPECT_EQ(follower.get(), "14");
 }
 
 TEST_F(cache_flights, NobodyWaitsForWhoDoesNotRead) {

@@ -44,6 +44,21 @@ TEST_F(flying, KeysDoNotWaitForEachOther) {
     EXPECT_FALSE(all.is_flying(other)) << "it landed at once";
 }
 
+TEST_F(flying, ALeadTellsThatItHasAServer) {
+    auto lead = all.lead_or_wait(key, note("a"));
+    EXPECT_FALSE(all.is_running(key));
+    EXPECT_FALSE(all.is_running(other));
+    flights::lead handed_on = std::move(lead);
+    lead.note_running();  // NOLINT(bugprone-use-after-move): it is nobody's
+    EXPECT_FALSE(all.is_running(key));
+    handed_on.note_running();
+    EXPECT_TRUE(all.is_running(key));
+    handed_on.land(landing::look_again);
+    EXPECT_FALSE(all.is_running(key));
+    auto next = all.lead_or_wait(key, note("b"));
+    EXPECT_FALSE(all.is_running(key)) << "that was another one";
+}
+
 TEST_F(flying, TheEndOfALeadIsALanding) {
     {
         const auto lead = all.lead_or_wait(key, note("a"));

@@ -14,7 +14,7 @@ protected:
 
     bool ask() {
         ticket = one.next_ticket();
-        return one.take(all.lead_or_wait(key, [](landing) {}));
+        return one.take(all.lead_or_wait(key, [](landing) {}), key);
     }
 
     flights all;
@@ -55,6 +55,19 @@ TEST_F(flight_waits, WaitingHasAnEnd) {
     EXPECT_TRUE(one.on_landing(ticket, landing::go_alone));
     EXPECT_TRUE(one.goes_alone());
     EXPECT_FALSE(one.goes_alone()) << "once";
+}
+
+TEST_F(flight_waits, ItIsGivenUpForGoingAlone) {
+    const auto lead = all.lead_or_wait(key, [](landing) {});
+    EXPECT_TRUE(ask());
+    EXPECT_EQ(one.awaited(), key);
+    one.give_up();
+    EXPECT_FALSE(one.is_waiting());
+    EXPECT_FALSE(one.on_landing(ticket, landing::look_again));
+    EXPECT_TRUE(one.goes_alone());
+    EXPECT_FALSE(one.goes_alone()) << "once";
+    one.give_up();
+    EXPECT_FALSE(one.goes_alone()) << "nobody waited";
 }
 
 TEST_F(flight_waits, AHitAndACancelEndIt) {
