@@ -91,14 +91,21 @@ std::string last_cache::tables(const querycache::database_state* database) const
     return list;
 }
 
-void last_cache::write(
-    std::string& out, bool with_description, const querycache::database_state* database
-) const {
-    protocol::result_writer result(out);
-    // All of them texts, which are the same bytes whichever format the client has asked for.
-    if (with_description) {
-        result.columns({{"verdict"}, {"rule"}, {"reason"}, {"age_ms"}, {"tables"}});
+// All of them texts, which are the same bytes whichever format the client has asked for.
+void last_cache::describe(std::string& out, std::span<const std::int16_t> formats) {
+    constexpr std::array<std::string_view, column_count> names{
+        "verdict", "rule", "reason", "age_ms", "tables"};
+    std::array<protocol::field_description, column_count> fields;
+    for (std::size_t i = 0; i < column_count; ++i) {
+        fields[i].name = names[i];
+        fields[i].type_oid = protocol::text_oid;
+        fields[i].type_size = -1;
+        if (!formats.empty()) fields[i].format = formats[formats.size() == 1 ? 0 : i];
     }
+    protocol::write_row_description(out, fields);
+}
+
+void last_cache::write_row(std::string& out, const querycache::database_state* database) const {
     using value = std::optional<std::string_view>;
     constexpr std::array<std::string_view, 4> words{"none", "hit", "miss", "bypass"};
     const bool is_hit = verdict_ == verdict::hit;
@@ -110,14 +117,17 @@ void last_cache::write(
     const auto unless_empty = [](std::string_view text) {
         return text.empty() ? value{} : value{text};
     };
-    result.row(
-        {value{words[static_cast<std::size_t>(verdict_)]},
-         unless_empty(rule_),
-         reason_ ? value{to_string(*reason_)} : value{},
-         unless_empty(age),
-         unless_empty(names)}
-    );
-    result.finish("SHOW");
+    const std::array<value, column_count> values{
+        value{words[static_cast<std::size_t>(verdict_)]},
+        unless_empty(rule_),
+        reason_ ? value{to_string(*reason_)} : value{},
+        unless_empty(age),
+        unless_empty(names)};
+    protocol::write_data_row(out, values);
+}
+
+void last_cache::write_end(std::string& out) {
+    protocol::write_command_complete(out, "SHOW");
 }
 
 bool last_cache::is_asked_by(std::string_view text) noexcept {

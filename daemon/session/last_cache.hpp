@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,13 +33,19 @@ public:
         const std::shared_ptr<const querycache::sql::statement>& facts
     );
 
-    /// RowDescription if it is wanted, DataRow and CommandComplete. `database`: whose tables they
-    /// are; null when the cache does not know it.
-    void write(std::string& out, bool with_description, const querycache::database_state* database)
-        const;
+    static constexpr std::size_t column_count = 5;
+    /// RowDescription. `formats`: as a Bind asks for them, none, one or one a column.
+    static void describe(std::string& out, std::span<const std::int16_t> formats = {});
+    /// DataRow. `database`: whose tables they are; null when the cache does not know it.
+    void write_row(std::string& out, const querycache::database_state* database) const;
+    /// CommandComplete.
+    static void write_end(std::string& out);
 
     /// Whether the text is SHOW LAST CACHE, which PostgreSQL would refuse.
     [[nodiscard]] static bool is_asked_by(std::string_view text) noexcept;
+    /// The client has given a name to it, or made it the unnamed statement, some time.
+    void note_prepared() noexcept { is_prepared_ = true; }
+    [[nodiscard]] bool is_prepared() const noexcept { return is_prepared_; }
 
 private:
     /// `none`: nothing was asked, or no rule admits it.
@@ -48,6 +55,7 @@ private:
     [[nodiscard]] std::string tables(const querycache::database_state* database) const;
 
     verdict verdict_ = verdict::none;
+    bool is_prepared_ = false;
     bool has_more_tables_ = false;  // of a hit
     std::uint8_t table_count_ = 0;  // of a hit
     std::optional<querycache::bypass_reason> reason_;

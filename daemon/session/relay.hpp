@@ -16,6 +16,7 @@
 //   sequence_watch   what currval() may tell the client
 //   schema_watch     which copies of its statements may have another result by now
 //   last_cache       what became of the last statement with the cache
+//   last_cache_batch what extended messages ask about that
 //   request_batch    what the front of the input asks for
 //   time_limits      which of its times is up
 // The relay's own functions are in
@@ -269,9 +270,13 @@ private:
     // --- relay_last_cache.cpp ---
     std::optional<step> answer_last_cache(std::string_view text, std::size_t size);
     std::optional<step> answer_last_cache(const request_batch& whole);
+    std::optional<step> answer_last_cache_batch(const protocol::frame_header& header);
     bool may_ask_last_cache(const protocol::frame_header& header) const;
+    bool is_last_cache(std::string_view name) const;
+    bool prepare_last_cache(const protocol::parse_message& parse);
     std::optional<step> begin_own_answer();
-    void end_own_answer(std::size_t size);
+    bool is_in_failed_transaction() const;
+    void end_own_answer(std::size_t size, bool is_synced);
 
     // --- relay_lock_probe.cpp ---
     step probe_locks(const text_facts& facts);

@@ -140,13 +140,10 @@ relay::step relay::forward_one(const protocol::frame_header& header) {
             if (may_answer_linked()) {
                 if (const auto answered = answer_linked_batch()) return *answered;
             }
-            if (may_ask_last_cache(header)) {
-                request_batch whole;
-                if (!read_batch(whole)) return step::more;
-                if (const auto answered = answer_last_cache(whole)) return *answered;
-            }
+            if (const auto answered = answer_last_cache_batch(header)) return *answered;
             return header.type == 'P' ? forward_parse(header) : forward_bind(header);
         case 'D':
+            if (const auto answered = answer_last_cache_batch(header)) return *answered;
             return forward_describe(header);
         case 'C':
             return forward_close(header);

@@ -20,6 +20,14 @@ def named_statements(connection):
         assert cursor.execute("SELECT %s::int8, %s::bytea", (7, b"\0\xff"), prepare=True).fetchone() == (7, b"\0\xff")
 
 
+def last_cache(connection):
+    # A statement that PostgreSQL does not know, prepared as any other.
+    for _ in range(8):
+        assert connection.execute("SHOW LAST CACHE", prepare=True).fetchone()[0] == "none"
+    with connection.transaction(), connection.cursor(binary=True) as cursor:
+        assert cursor.execute("SHOW LAST CACHE", prepare=True).fetchone()[2] == "no_rule"
+
+
 def transactions(connection, name):
     with connection.transaction():
         connection.execute("INSERT INTO driver_rows (client, n) VALUES (%s, 1)", (name,))
@@ -82,7 +90,7 @@ def copy(connection, name):
 def session(dsn, direct, name, failures):
     try:
         with psycopg.connect(dsn, autocommit=True, application_name=name) as connection:
-            for step in (named_statements, errors, pipeline):
+            for step in (named_statements, errors, pipeline, last_cache):
                 step(connection)
             transactions(connection, name)
             copy(connection, name)

@@ -91,14 +91,139 @@ TEST_F(cache_last, IsAnsweredInsideATransactionAndOfIt) {
     EXPECT_EQ(told(reader)[0], "hit");
 }
 
-TEST_F(cache_last, OfAFailedTransactionIsPostgresToRefuse) {
+// And nothing else is held against it: a text that PostgreSQL does not understand may write
+// anything.
+TEST_F(cache_last, AFailedTransactionRefusesItAndNothingComesOfThat) {
+    for (std::string const pool :
+         {"mode: transaction, size: 2, overflow: 0", "mode: session, size: 2, overflow: 0"}) {
+        SCOPED_TRACE(pool);
+        daemon_process const daemon(cache_configuration(
+            "{name: everything, databases: [shop], ttl: 1h}", "", {.pool = pool}
+        ));
+        pq_connection reader(daemon.dsn("shop"));
+        auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+        client.ask(frontend::parse("named", question) + frontend::sync());
+        cached(daemon, reader, value_of_one);
+        double const unknown = daemon.metric("pgweir_cache_invalidations_total");
+        client.ask(frontend::query("BEGIN"));
+        client.ask(frontend::query("SELECT 1/0"));
+        for (auto const& asked :
+             {frontend::query(question),
+              asked_by_messages(),
+              asked_by_messages(false),
+              frontend::bind("", "named") + frontend::execute("") + frontend::sync(),
+              frontend::parse("other", question) + frontend::sync(),
+              frontend::describe('S', "named") + frontend::sync()}) {
+            auto const refused = client.ask(asked);
+            EXPECT_EQ(types(refused), "EZ");
+            EXPECT_EQ(refused.front().field('C'), "25P02");
+            EXPECT_EQ(refused.back().body, "E");
+            EXPECT_TRUE(ask(daemon, reader, value_of_one).from_memory);
+        }
+        EXPECT_EQ(types(client.ask(frontend::query("ROLLBACK"))), "CZ");
+        EXPECT_TRUE(ask(daemon, reader, value_of_one).from_memory);
+        EXPECT_EQ(daemon.metric("pgweir_cache_invalidations_total"), unknown);
+        EXPECT_EQ(types(client.ask(frontend::query(question))), "TDCZ");
+    }
+}
+
+// What drivers make of it that prepare every statement under a name, each in its way.
+TEST_F(cache_last, MayBePreparedUnderAName) {
+    for (std::string const pool :
+         {"mode: transaction, size: 2, overflow: 0", "mode: session, size: 2, overflow: 0"}) {
+        SCOPED_TRACE(pool);
+        daemon_process const daemon(cache_configuration(
+            "{name: everything, databases: [shop], ttl: 1h}", "", {.pool = pool}
+        ));
+        pq_connection reader(daemon.dsn("shop"));
+        cached(daemon, reader, value_of_one);
+        auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+        auto const run = [](std::string const& name, int rows) {
+            return frontend::bind("", name) + frontend::execute("", rows) + frontend::sync();
+        };
+        for (std::string const status : {"I", "T"}) {
+            SCOPED_TRACE(status);
+            if (status == "T") {
+                client.ask(frontend::query("BEGIN"));
+                client.ask(frontend::query("SELECT 1"));
+            } else {
+                client.ask(frontend::query(value_of_one));
+            }
+            std::string const word = status == "I" ? "hit" : "bypass";
+            auto const expect = [&](std::string const& asked, std::string const& answered) {
+                auto const all = client.ask(asked);
+                EXPECT_EQ(types(all), answered);
+                if (has(all, 'D')) {
+                    EXPECT_EQ(verdict(all), word);
+                }
+                EXPECT_EQ(all.back().body, status);
+            };
+            // psycopg: PQprepare, PQexecPrepared.
+            expect(frontend::parse("psy" + status, question) + frontend::sync(), "1Z");
+            for (int twice = 0; twice < 2; ++twice) {
+                expect(
+                    frontend::bind("", "psy" + status) + frontend::describe('P', "") +
+                        frontend::execute("") + frontend::sync(),
+                    "2TDCZ"
+                );
+            }
+            // asyncpg: the description is awaited behind Flush; fetchrow() wants one row.
+            client.send(
+                frontend::parse("asy" + status, question) +
+                frontend::describe('S', "asy" + status) + frontend::flush()
+            );
+            EXPECT_EQ(types(client.read_until('T')), "1tT");
+            expect(run("asy" + status, 0), "2DCZ");
+            expect(run("asy" + status, 1), "2DsZ");
+            // The same with the unnamed statement.
+            client.send(
+                frontend::parse("", question) + frontend::describe('S', "") + frontend::flush()
+            );
+            EXPECT_EQ(types(client.read_until('T')), "1tT");
+            expect(run("", 0), "2DCZ");
+            // pgJDBC: all at once, through a portal of its own when it fetches in pieces.
+            expect(
+                frontend::parse("S_1" + status, question) +
+                    frontend::describe('S', "S_1" + status) +
+                    frontend::bind("C_1", "S_1" + status) + frontend::execute("C_1", 100) +
+                    frontend::sync(),
+                "1tT2DCZ"
+            );
+            expect(frontend::describe('S', "psy" + status) + frontend::sync(), "tTZ");
+        }
+        client.ask(frontend::query("COMMIT"));
+        EXPECT_TRUE(ask(daemon, reader, value_of_one).from_memory) << "no server was asked";
+        // The names are taken like others, and given up like others.
+        if (pool.starts_with("mode: transaction")) {
+            auto const taken = client.ask(frontend::parse("psyI", "SELECT 1") + frontend::sync());
+            EXPECT_EQ(first(taken, 'E').field('C'), "42P05");
+        }
+        EXPECT_EQ(types(client.ask(frontend::close('S', "asyI") + frontend::sync())), "3Z");
+        EXPECT_EQ(first(client.ask(run("asyI", 0)), 'E').field('C'), "26000");
+        client.ask(frontend::query("DEALLOCATE ALL"));
+        EXPECT_EQ(first(client.ask(run("asyT", 0)), 'E').field('C'), "26000");
+        EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+    }
+}
+
+TEST_F(cache_last, IsDescribedInTheFormatThatWasAskedFor) {
     daemon_process const daemon(cache_configuration());
-    pq_connection client(daemon.dsn("shop"));
-    client.must("BEGIN");
-    EXPECT_FALSE(client.execute("SELECT 1/0").ok());
-    EXPECT_FALSE(client.execute(question).ok());
-    client.must("ROLLBACK");
-    EXPECT_EQ(told(client)[0], "none");
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    auto const all = client.ask(
+        frontend::parse("", question) + frontend::bind("", "", {}, {}, {1}) +
+        frontend::describe('P', "") + frontend::execute("") + frontend::sync()
+    );
+    EXPECT_EQ(types(all), "12TDCZ");
+    // Behind each name: table, column, type, size, modifier, format.
+    std::string at = first(all, 'T').body.substr(2);
+    for (int column = 0; column < 5; ++column) {
+        at.erase(0, at.find('\0') + 1);
+        EXPECT_EQ(
+            at.substr(0, 18), std::string("\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\1", 18)
+        );
+        at.erase(0, 18);
+    }
+    EXPECT_EQ(at, "");
 }
 
 TEST_F(cache_last, SpeaksTheExtendedProtocol) {
@@ -113,10 +238,11 @@ TEST_F(cache_last, SpeaksTheExtendedProtocol) {
     auto const plain = client.ask(asked_by_messages(false));
     EXPECT_EQ(types(plain), "12DCZ");
     EXPECT_EQ(verdict(plain), "hit");
-    // The unnamed statement was taken by it, and is nothing that could be run.
+    // The unnamed statement is this one now, as with PostgreSQL.
     auto const after =
         client.ask(frontend::bind("", "", {}) + frontend::execute("") + frontend::sync());
-    EXPECT_EQ(first(after, 'E').field('C'), "26000");
+    EXPECT_EQ(types(after), "2DCZ");
+    EXPECT_EQ(verdict(after), "hit");
     EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
 }
 

@@ -29,6 +29,10 @@ async def work(number):
                 pass
             words = [row["word"] async for row in connection.cursor("SELECT word FROM ap_rows WHERE client = $1", number)]
             assert words == ["kept"], words
+            # It prepares this, too, and awaits the description before it goes on.
+            assert (await connection.fetchrow("SHOW LAST CACHE"))["verdict"]
+        for _ in range(2):
+            assert (await connection.fetch("SHOW LAST CACHE"))[0]["verdict"]
         await connection.copy_records_to_table("ap_rows", records=[(number, f"copied {n}") for n in range(100)])
         assert await connection.fetchval("SELECT count(*) FROM ap_rows WHERE client = $1", number) == 101
         await connection.executemany("UPDATE ap_rows SET word = $2 WHERE client = $1 AND word = $3",

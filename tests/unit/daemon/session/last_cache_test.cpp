@@ -42,7 +42,7 @@ TEST(LastCache, IsNotAskedByAnythingElse) {
 /// The values of the DataRow, "-" for NULL.
 std::vector<std::string> row_of(const last_cache& last) {
     std::string out;
-    last.write(out, false, nullptr);
+    last.write_row(out, nullptr);
     protocol::frame_header header;
     EXPECT_EQ(protocol::parse_backend_header(out, header), protocol::header_result::complete);
     EXPECT_EQ(header.type, 'D');
