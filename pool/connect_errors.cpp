@@ -175,6 +175,32 @@ login_fault fault_of(const lease_error& error) noexcept {
     return login_fault::of_login;
 }
 
+bool is_outage(const lease_error& error) noexcept {
+    // It starts or shuts down, or has no room. Class 28, 3D000, 42501 and the like speak of who
+    // asks.
+    if (error.cause == errc::server_error) {
+        return is_class(error.server_sqlstate, "57") || is_class(error.server_sqlstate, "53");
+    }
+    for (const errc code :
+         {errc::wait_timeout,
+          errc::pool_paused,
+          errc::breaker_open,
+          errc::host_unresolved,
+          errc::connection_refused,
+          errc::connect_failed,
+          errc::connect_timeout,
+          errc::server_lost,
+          errc::wrong_role}) {
+        if (error.cause == code) return true;
+    }
+    return false;
+}
+
+bool is_refusal(const lease_error& error) noexcept {
+    return fault_of(error) == login_fault::of_login && !is_outage(error) &&
+           error.cause != errc::tls_failed && error.cause != errc::connect_query_failed;
+}
+
 bool is_for_all(const lease_error& error) noexcept {
     if (is_class(error.server_sqlstate, "57")) return true;  // it starts or shuts down
     for (const errc code :

@@ -53,6 +53,13 @@ namespace weir::pool {
 /// Whose fault it was, for the host's breaker.
 [[nodiscard]] login_fault fault_of(const lease_error& error) noexcept;
 
+/// Whether nobody was refused: no server could be had, or none that takes a login now, and who asks
+/// may have what he asks for as soon as there is one.
+[[nodiscard]] bool is_outage(const lease_error& error) noexcept;
+
+/// Whether it was this login that PostgreSQL did not want, or that cannot be made.
+[[nodiscard]] bool is_refusal(const lease_error& error) noexcept;
+
 /// Whether any attempt at the same addresses would fail now, whoever makes it: PostgreSQL cannot be
 /// reached, or it starts or shuts down.
 [[nodiscard]] bool is_for_all(const lease_error& error) noexcept;

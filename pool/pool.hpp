@@ -207,6 +207,9 @@ public:
     /// Who asks for currval(). Any thread.
     sequence_habits& habits() { return habits_; }
     std::string last_error() const;
+    /// PostgreSQL has refused the login itself (a role that may not log in, a wrong password, no
+    /// such database), and has accepted none since; outages in between change nothing about that.
+    bool is_refused() const;
     /// Servers that live on `loop`, for SHOW SERVERS. On that loop's thread.
     const std::vector<server_connection*>& servers_on(const event_loop& loop) const {
         return all_[loop.index()];
@@ -309,6 +312,7 @@ private:
     bool is_asked_about_ = false;           // guarded by lock_; see try_again()
     std::optional<lease_error> shut_down_;  // guarded by lock_
     std::string last_error_;                // guarded by lock_
+    bool is_refused_ = false;               // guarded by lock_
     outage outage_;                         // guarded by lock_
     time_point failed_at_{};                // guarded by lock_; the last connect that failed
     bool failed_for_all_ = false;           // guarded by lock_; as is_for_all() said of it

@@ -127,6 +127,7 @@ void pool::on_connected(server_ptr server, time_point now) {
         if (server->target() == target_) {
             before = std::exchange(outage_, {});
             last_error_.clear();
+            is_refused_ = false;
             pause_.on_success();
             greeting_ = server->session().greeting;
         }
@@ -146,6 +147,7 @@ void pool::on_connect_failed(server_ptr server, const lease_error& why) {
         last_error_ = why.detail.empty() ? why.message : why.message + ": " + why.detail;
         failed_at_ = std::chrono::steady_clock::now();
         if (fault_of(why) == login_fault::of_login) {
+            is_refused_ = is_refused_ || is_refusal(why);
             const auto longest = is_lasting(why) ? longest_refused_pause : longest_connect_pause;
             pause_.on_failure(failed_at_, longest, 0);
         } else {

@@ -148,6 +148,7 @@ void pool::reconfigure(pool_options options, connect_target_ptr target) {
             accepted_.clear();
             pause_.on_success();  // what failed there says nothing about here
             failed_for_all_ = false;
+            is_refused_ = false;
         }
     }
     close_idle_everywhere();
@@ -223,6 +224,11 @@ std::shared_ptr<const std::vector<std::pair<std::string, std::string>>> pool::gr
 std::string pool::last_error() const {
     std::lock_guard guard{lock_};
     return last_error_;
+}
+
+bool pool::is_refused() const {
+    std::lock_guard guard{lock_};
+    return is_refused_;
 }
 
 }  // namespace weir::pool

@@ -7,6 +7,7 @@
 #include "daemon/session/database_code.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/session/shown_value.hpp"
+#include "pool/connect_errors.hpp"
 #include "pool/errc.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/error_fields.hpp"
@@ -44,23 +45,6 @@ void take_role_of(std::string_view connect_query, session_inventory::authority& 
         const std::string& written = did.setting.value_sql;
         as.default_role = did.setting.is_raw ? written : shown_role(written);
     }
-}
-
-// Nobody was refused: no server could be had.
-bool tells_of_outage(std::error_code cause) {
-    using enum pool::errc;
-    for (const auto known :
-         {wait_timeout,
-          pool_paused,
-          breaker_open,
-          host_unresolved,
-          connection_refused,
-          connect_failed,
-          connect_timeout,
-          server_lost}) {
-        if (cause == known) return true;
-    }
-    return false;
 }
 
 // Messages that a server is asked for.
@@ -433,7 +417,8 @@ void relay::on_lease_failed(const pool::lease_error& error) {
         fatal(make_error(severity::fatal, error));
         return;
     }
-    if (tells_of_outage(error.cause) && answer_stale()) return;
+    // Who was refused gets nothing, either, while nobody is there to refuse him again.
+    if (pool::is_outage(error) && !pool_->is_refused() && answer_stale()) return;
     // In an outage it would be every statement of every client: the pool's own lines tell how many.
     if (error.cause == pool::errc::wait_timeout || error.cause == pool::errc::pool_paused) {
         log_info(

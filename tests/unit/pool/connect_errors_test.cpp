@@ -107,6 +107,48 @@ TEST(Lasting, IsWhatWaitingDoesNotMend) {
     EXPECT_FALSE(is_lasting(unreachable(address, "connection refused")));
 }
 
+TEST(Outage, IsWhatRefusesNobody) {
+    const auto said = [](const char* code, const char* user = "clerk") {
+        auto why = refusal(code, "no", user);
+        why.cause = errc::server_error;
+        return why;
+    };
+    for (const auto* code : {"57P01", "57P02", "57P03", "53300", "53200"}) {
+        EXPECT_TRUE(is_outage(said(code))) << code;
+        EXPECT_FALSE(is_refusal(said(code))) << code;
+    }
+    for (const auto* code : {"28P01", "28000", "3D000", "42501", "XX000", "08P01", ""}) {
+        EXPECT_FALSE(is_outage(said(code))) << code;
+        EXPECT_FALSE(is_outage(said(code, "another"))) << code;
+        EXPECT_TRUE(is_refusal(said(code, "another"))) << code;
+    }
+    for (const auto code :
+         {errc::wait_timeout,
+          errc::pool_paused,
+          errc::breaker_open,
+          errc::host_unresolved,
+          errc::connection_refused,
+          errc::connect_failed,
+          errc::connect_timeout,
+          errc::server_lost,
+          errc::wrong_role}) {
+        lease_error why;
+        why.cause = code;
+        EXPECT_TRUE(is_outage(why)) << why.cause.message();
+        EXPECT_FALSE(is_refusal(why)) << why.cause.message();
+    }
+    for (const auto code :
+         {errc::password_missing,
+          errc::password_is_hash,
+          errc::keys_do_not_fit,
+          errc::tls_failed}) {
+        lease_error why;
+        why.cause = code;
+        EXPECT_FALSE(is_outage(why)) << why.cause.message();
+        EXPECT_EQ(is_refusal(why), code != errc::tls_failed) << why.cause.message();
+    }
+}
+
 TEST(ForAll, IsWhatNoOtherUserOrDatabaseWouldMend) {
     auto refused = unreachable(address, "connection refused");
     refused.cause = errc::connection_refused;

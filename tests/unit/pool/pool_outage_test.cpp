@@ -237,6 +237,37 @@ TEST_F(pool_outage, WhatWasLearnedOfAnotherPlaceIsForgotten) {
     EXPECT_TRUE(other.accept());
 }
 
+TEST_F(pool_outage, ARefusedLoginIsRememberedUntilOneIsAccepted) {
+    pool_world world{numbers(1)};
+    const auto fail = [&](std::string_view sqlstate) {
+        world.now += 10s;
+        world.ask();
+        refuse(world, sqlstate);
+        return world.servers->is_refused();
+    };
+    EXPECT_FALSE(world.servers->is_refused());
+    EXPECT_FALSE(fail("53300"));
+    EXPECT_FALSE(fail("57P03"));
+    EXPECT_TRUE(fail("28000"));
+    EXPECT_TRUE(fail("57P03")) << "a shutdown lets nobody in";
+    EXPECT_TRUE(fail("53300"));
+    world.now += 10s;
+    world.ask();
+    const auto backend = world.let_in();
+    EXPECT_FALSE(world.servers->is_refused());
+}
+
+TEST_F(pool_outage, ARefusedLoginSaysNothingOfAnotherPlace) {
+    pool_world world{numbers(1)};
+    world.ask();
+    refuse(world, "28P01");
+    EXPECT_TRUE(world.servers->is_refused());
+    auto target = std::make_shared<connect_target>(*world.servers->target());
+    target->secret = "another";
+    world.servers->reconfigure(numbers(1), target);
+    EXPECT_FALSE(world.servers->is_refused());
+}
+
 TEST_F(pool_outage, WhoAsksOftenDoesNotShortenThePause) {
     pool_world world{numbers(1)};
     world.ask();
