@@ -1,5 +1,6 @@
 #include "daemon/config/warm_queries.hpp"
 
+#include "daemon/blocked_signals.hpp"
 #include "querycache/key.hpp"
 #include "querycache/reasons.hpp"
 #include "querycache/rules.hpp"
@@ -24,11 +25,18 @@ using statement_ptr = std::shared_ptr<const sql::statement>;
 
 /// The parser needs a large stack, and the same few threads all the time: so one for the process,
 /// once a configuration has warm queries.
+sql::parser_pool& parsers() {
+    const blocked_signals inherited;  // signals are the main thread's
+    static sql::parser_pool made{1};
+    return made;
+}
+
 statement_ptr parse(const std::string& text) {
-    static sql::parser_pool parsers{1};
-    std::promise<statement_ptr> facts;
-    parsers.submit(text, [&facts](statement_ptr found) { facts.set_value(std::move(found)); });
-    return facts.get_future().get();
+    // Shared: the parser's thread may still be inside set_value() when this one has the answer.
+    const auto facts = std::make_shared<std::promise<statement_ptr>>();
+    auto answer = facts->get_future();
+    parsers().submit(text, [facts](statement_ptr found) { facts->set_value(std::move(found)); });
+    return answer.get();
 }
 
 bool has(sql::reason_set reasons, sql::text_reason reason) {

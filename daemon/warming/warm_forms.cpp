@@ -137,13 +137,15 @@ std::vector<warm_forms::job> warm_forms::due(
     return found;
 }
 
-std::vector<warm_forms::job> warm_forms::all_of(std::string_view rule, time_point) {
+std::vector<warm_forms::job> warm_forms::all_of(std::string_view rule) {
     std::vector<job> found;
     const std::lock_guard guard{lock_};
     for (auto& text : texts_) {
         if (text.is.rule != rule) continue;
-        for (auto& form : text.forms)
+        for (auto& form : text.forms) {
+            form.failures = form.unused = 0;
             found.push_back(begin(text, form));
+        }
     }
     return found;
 }

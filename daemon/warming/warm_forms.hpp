@@ -120,8 +120,9 @@ public:
     [[nodiscard]] std::vector<job> due(
         time_point now, const std::function<bool(const warm_form&, const place&)>& is_there
     );
-    /// All forms of the rule, whether there or not, to be asked now.
-    [[nodiscard]] std::vector<job> all_of(std::string_view rule, time_point now);
+    /// All forms of the rule, whether there or not, to be asked now because somebody says so: as if
+    /// for the first time, waits begin anew.
+    [[nodiscard]] std::vector<job> all_of(std::string_view rule);
     verdict ended(std::uint64_t id, outcome how, time_point now);
 
 private:

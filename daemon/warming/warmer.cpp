@@ -22,6 +22,9 @@ namespace {
 
 using querycache::reply_shape;
 
+// What ends before the next look, and the query that follows it, is fetched anew while it is there.
+constexpr std::chrono::milliseconds before_its_end{1'500};
+
 /// Whether the text holds $1, $2, ...: what they stand for only a client can tell.
 bool has_parameters(std::string_view text) {
     querycache::sql::lexer lexer;
@@ -94,7 +97,7 @@ void warmer::tick(time_point now) {
     auto due = forms_.due(now, [&](const warm_form& form, const warm_forms::place& at) {
         const auto met =
             rules_->for_session(form.who.database, form.who.user, form.who.application());
-        return shared_.cache.look(at.hash, at.key, *rules_, met, now) !=
+        return shared_.cache.look(at.hash, at.key, *rules_, met, now + before_its_end) !=
                querycache::cache::presence::absent;
     });
     for (auto& job : due) {
@@ -176,7 +179,7 @@ void warmer::warm_rule(const std::string& rule, std::function<void(warm_report)>
             false
         );
     }
-    auto jobs = forms_.all_of(rule, now);
+    auto jobs = forms_.all_of(rule);
     auto one = std::make_shared<round>();
     one->left = jobs.size();
     one->done = std::move(done);

@@ -101,6 +101,22 @@ TEST_F(cache_warm, IsThereAgainAfterAWrite) {
     EXPECT_EQ(misses(), 0.0);
 }
 
+// Who asks all the time would otherwise be the one who fetches it anew.
+TEST_F(cache_warm, IsFetchedAnewBeforeItsTimeIsOver) {
+    start("{name: warm, databases: [shop], ttl: 4s, warm: [\"" + std::string(total) + "\"]}");
+    wait_for_warmed(2);
+    auto const reader = connect();
+    wait_until(
+        [&] {
+            reader->must(total);
+            return warmed() >= 6;
+        },
+        [&] {
+            return "the daemon to fetch it, not " + std::to_string(misses()) + " times a client";
+        }
+    );
+}
+
 TEST_F(cache_warm, LearnsValuesAndSettingsFromClients) {
     start();
     wait_for_warmed(2);

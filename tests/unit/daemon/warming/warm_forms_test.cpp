@@ -286,10 +286,23 @@ TEST_F(warm_registry, AReloadKeepsWhatIsKnownOfTextsThatStay) {
 TEST_F(warm_registry, AllOfARuleAreAskedWhateverIsThere) {
     configure({form_of(asker())});
     fill();
-    EXPECT_TRUE(forms.all_of("other", now).empty());
-    const auto jobs = forms.all_of("r", now);
+    EXPECT_TRUE(forms.all_of("other").empty());
+    const auto jobs = forms.all_of("r");
     ASSERT_EQ(jobs.size(), 1U);
     EXPECT_TRUE(answer(jobs[0]).is_kept);
+}
+
+TEST_F(warm_registry, WhoAsksForARuleIsNotMadeToWaitLonger) {
+    configure({form_of(asker())});
+    fill();
+    for (int i = 0; i < 10; ++i) {
+        for (const auto& job : forms.all_of("r"))
+            (void)answer(job);
+    }
+    memory.clear();
+    EXPECT_TRUE(due().empty());
+    now += warm_forms::shortest_wait;
+    EXPECT_EQ(fill(), 1U);
 }
 
 TEST(WarmRequest, KnowsWhetherItHoldsValues) {
