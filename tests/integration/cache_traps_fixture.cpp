@@ -68,7 +68,7 @@ void cache_traps::start_daemon(std::string const& rules, settings parts, traffic
     end_daemon();
     auto const port = gate == nullptr ? postgres().port() : gate->port();
     parts.upstream = "host=127.0.0.1 port=" + std::to_string(port) + " dbname=traps";
-    daemon_ = std::make_unique<daemon_process>(cache_configuration(rules, "", parts));
+    daemon_ = std::make_unique<daemon_process>(cache_configuration(rules, more_cache_, parts));
     connect();
 }
 

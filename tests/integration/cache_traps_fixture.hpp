@@ -101,6 +101,7 @@ protected:
     /// A column of SHOW CACHE TABLES, e.g. of public.t: version, pending.
     [[nodiscard]] int of_table(std::string const& table, std::string const& column) const;
 
+    std::string more_cache_;  // more keys of cache, e.g. ", verify: 3", of daemons that are started
     std::unique_ptr<daemon_process> daemon_;
     std::unique_ptr<pq_connection> reader_;
     std::unique_ptr<pq_connection> writer_;
