@@ -1,4 +1,4 @@
-// The traps of concurrency and transactions, by their numbers (2.A).
+// The traps of concurrency and transactions, by their numbers (2.A), and that of standbys (2.F).
 #include "tests/integration/cache_traps_fixture.hpp"
 
 #include <gtest/gtest.h>
@@ -382,6 +382,29 @@ TEST_F(cache_traps_concurrency, T20_ReadsKeepATransactionAlive) {
         ASSERT_EQ(read(v_of_one), (seen{"1", "in_transaction"}));
     }
     EXPECT_EQ(reader_->must("COMMIT").command_tag(), "COMMIT");
+}
+
+// A standby's answer may be old when it comes, and would be kept under a new version.
+TEST_F(cache_traps_concurrency, T110_FillsFromAStandby) {
+    postgres_server standby{postgres_server::standby_of{postgres()}};
+    daemon_process const daemon(cache_configuration(
+        "{name: everything, databases: [shop], ttl: 1h}",
+        "",
+        {.upstream = "host=127.0.0.1 port=" + std::to_string(standby.port()) + " dbname=traps"}
+    ));
+    std::string const sql = "SELECT v FROM t WHERE id = 1";
+    pq_connection client(daemon.dsn("shop"));
+    for (int n = 0; n < 20; ++n) {
+        EXPECT_EQ(client.scalar(sql), "1");
+        EXPECT_EQ(client.execute_with(sql, {}).value(0, 0), "1");
+    }
+    EXPECT_EQ(hits(daemon), 0);
+    EXPECT_EQ(daemon.metric("pgweir_cache_requests_total", {"result=\"miss\""}), 0);
+    writer_->must("UPDATE t SET v = 2");
+    wait_until([&] { return client.scalar(sql) == "2"; }, "the standby to follow");
+    standby.promote();
+    pq_connection(daemon.dsn("pgweir")).must("RECONNECT");
+    EXPECT_EQ(cached(daemon, client, sql), "2") << "it was the standby, and nothing else";
 }
 
 }  // namespace
