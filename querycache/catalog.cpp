@@ -31,7 +31,7 @@ catalog::catalog(catalog_rows rows, std::uint64_t generation)
     for (const auto& t : rows_.types)
         types_[t.name].push_back(&t);
     has_users_values_ =
-        !rows_.operator_functions.empty() ||
+        rows_.hidden.library_settings || !rows_.operator_functions.empty() ||
         std::any_of(rows_.types.begin(), rows_.types.end(), [](const type_row& type) {
             return type.kind == 'b';
         });

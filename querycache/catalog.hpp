@@ -123,8 +123,9 @@ public:
     [[nodiscard]] const operator_row* find_unsafe_operator(std::string_view name) const;
     /// Whether every user's type of that name is an enumeration, and there is one.
     [[nodiscard]] bool is_enumeration(std::string_view schema, std::string_view name) const;
-    /// Whether users' operators or types may stand behind a text that names only PostgreSQL's: any
-    /// operator's name may be overloaded, and the input, output and order of a value are its type's.
+    /// Whether users' operators or types, or a library, may stand behind a text that names only
+    /// what is PostgreSQL's: any operator's name may be overloaded, and the input, output and order
+    /// of a value are its type's.
     [[nodiscard]] bool has_users_values() const { return has_users_values_; }
     [[nodiscard]] const hidden_code_row& hidden() const { return rows_.hidden; }
     /// The unsafe operators with the name of a comparison, which a text need not name to use it.

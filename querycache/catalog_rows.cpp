@@ -120,7 +120,7 @@ std::uint64_t catalog_rows::digest() const {
                      h.casts | h.impure_casts << 1 | h.event_triggers << 2 |
                      h.may_change_catalog << 3 | has_unsafe_domains << 4 |
                      maintenance_runs_code << 5 | reads_committed << 6 |
-                     h.writes_beyond_locks << 7
+                     h.writes_beyond_locks << 7 | h.library_settings << 8
                  );
 }
 

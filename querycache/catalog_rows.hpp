@@ -124,9 +124,11 @@ struct hidden_code_row {
     bool impure_casts = false;  ///< a cast, or the like, depends on more than the value
     bool event_triggers = false;
     bool may_change_catalog = false;  ///< whatever code runs
-    /// Code may write what the locks of its transaction do not tell: by a connection of its own, or
-    /// in a trigger that runs at COMMIT.
+    /// Code may write what the locks of its transaction do not tell: by a connection of its own, in
+    /// a trigger that runs at COMMIT, or while it keeps the counters of DDL off.
     bool writes_beyond_locks = false;
+    /// A library has settings of its own, which may change what any statement means.
+    bool library_settings = false;
 };
 
 /// What the loader fills, row by row.

@@ -120,6 +120,17 @@ key_scope make_key_scope(
     return scope;
 }
 
+namespace {
+
+constexpr unsigned char custom_bit = 0x80;
+
+unsigned char shape_byte(const key_view& key) {
+    const auto shape = static_cast<unsigned char>(key.statement.shape);
+    return key.reads_custom_settings ? shape | custom_bit : shape;
+}
+
+}  // namespace
+
 hash128 key_view::hash(const hash_secret& secret) const {
     // A hash of hashes: the scope's is ready, the pieces need not lie side by side, and each part
     // has a place of its own, so that moving bytes from one to the next changes the result.
@@ -131,7 +142,7 @@ hash128 key_view::hash(const hash_secret& secret) const {
         secret.hash(statement.text),
         statement.parameter_types.empty() ? hash128{} : secret.hash(statement.parameter_types),
         statement.bind_tail.empty() ? hash128{} : secret.hash(statement.bind_tail),
-        static_cast<std::uint64_t>(statement.shape)};
+        shape_byte(*this)};
     return secret.hash({reinterpret_cast<const char*>(&parts), sizeof parts});
 }
 
@@ -143,7 +154,7 @@ std::size_t key_view::size() const {
 void key_view::write(char* out) const {
     std::memcpy(out, scope->bytes.data(), scope->bytes.size());
     out += scope->bytes.size();
-    *out++ = static_cast<char>(statement.shape);
+    *out++ = static_cast<char>(shape_byte(*this));
     out = put_part(out, statement.text);
     out = put_part(out, statement.parameter_types);
     put_part(out, statement.bind_tail);
@@ -152,7 +163,7 @@ void key_view::write(char* out) const {
 bool key_view::equals(std::string_view key) const {
     if (key.size() != size() || key.substr(0, scope->bytes.size()) != scope->bytes) return false;
     key.remove_prefix(scope->bytes.size());
-    if (key.front() != static_cast<char>(statement.shape)) return false;
+    if (key.front() != static_cast<char>(shape_byte(*this))) return false;
     key.remove_prefix(1);
     return take_part(key, statement.text) && take_part(key, statement.parameter_types) &&
            take_part(key, statement.bind_tail) && key.empty();
@@ -220,12 +231,11 @@ std::optional<request> request_of(std::string_view key) {
     for (int i = 0; i < 3; ++i) {  // user, settings, defaults
         if (!take_any_part(key, part)) return std::nullopt;
     }
-    if (key.empty() || static_cast<unsigned char>(key.front()) >
-                           static_cast<unsigned char>(reply_shape::extended_described)) {
-        return std::nullopt;
-    }
+    if (key.empty()) return std::nullopt;
+    const auto shape = static_cast<unsigned char>(key.front()) & ~custom_bit;
+    if (shape > static_cast<int>(reply_shape::extended_described)) return std::nullopt;
     request found;
-    found.shape = static_cast<reply_shape>(key.front());
+    found.shape = static_cast<reply_shape>(shape);
     key.remove_prefix(1);
     if (!take_any_part(key, found.text) || !take_any_part(key, found.parameter_types) ||
         !take_any_part(key, found.bind_tail) || !key.empty()) {

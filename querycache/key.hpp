@@ -4,7 +4,8 @@
 // look-up allocates nothing. Layout, each variable part behind its u32 length, native byte order:
 //   system identifier u64, start time u64, database oid u32, sharing u8, user (empty when shared),
 //   settings |
-//   shape u8 | text | parameter type oids | Bind after its two names
+//   shape u8, with a bit for what may read custom settings | text | parameter type oids | Bind
+//   after its two names
 // Thread rule: values; hash_secret is immutable.
 #pragma once
 
@@ -83,6 +84,9 @@ struct request {
 struct key_view {
     const key_scope* scope = nullptr;
     request statement;
+    /// The reply may depend on the custom settings (app.tenant) that the scope has or has not: to
+    /// nobody with others is it an answer, and not to those whose scope leaves them out.
+    bool reads_custom_settings = false;
 
     [[nodiscard]] hash128 hash(const hash_secret& secret) const;
     [[nodiscard]] std::size_t size() const;

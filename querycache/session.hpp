@@ -197,11 +197,17 @@ private:
     [[nodiscard]] const key_scope& scope_of(const verdict& verdict) const;
     void refresh_rules();
     void build_scopes();
-    [[nodiscard]] hit look_up(const key_scopes& scopes, const request& r, time_point now);
+    [[nodiscard]] hit look_up(
+        const key_scopes& scopes, const request& r, bool reads_custom_settings, time_point now
+    );
+    /// Those of the session without its custom settings.
+    [[nodiscard]] const key_scopes& plain_scopes() const {
+        return plain_scopes_ ? *plain_scopes_ : scopes_;
+    }
     [[nodiscard]] bool is_due(const entry& found, duration left, time_point now) const;
     [[nodiscard]] bool is_verified(const entry_ref& found);
     void verify(const capture_plan& plan, const entry_ref& made, time_point now);
-    [[nodiscard]] hit look_up(const key_scope& scope, const request& r, time_point now);
+    [[nodiscard]] hit look_up(const key_view& key, time_point now);
     /// Why the session is in no state to have an answer kept, as `rule` would have it.
     [[nodiscard]] std::optional<bypass_reason> session_reason(
         const statement_context& context, const rule& rule
@@ -220,6 +226,11 @@ private:
     [[nodiscard]] std::optional<bypass_reason> store(const capture_plan& plan, entry_ref made);
     void mark(const write_set& writes, std::uint64_t generation, bool alone);
     void mark(version_slot* slot, const write_set& writes, bool alone);
+    /// Whatever is not one of the session's own tables: everything, the catalog, what other
+    /// databases share. Code of unknown effect marks them, and DDL.
+    [[nodiscard]] static bool is_of_unknown_extent(const dirty_slot& d) {
+        return d.slot->relation() == 0;
+    }
     /// In a transaction, and nothing is under way.
     [[nodiscard]] bool rests_in_transaction() const;
     void mark_written(version_slot* slot);
@@ -257,7 +268,7 @@ private:
     std::shared_ptr<const rule_set> rule_set_;
     std::shared_ptr<const session_rules> session_rules_;
     key_scopes scopes_;
-    std::unique_ptr<const key_scopes> plain_scopes_;  ///< of plain_settings_
+    std::unique_ptr<const key_scopes> plain_scopes_;  ///< of plain_settings_, if there are any
 
     char status_ = 'I';
     /// The transaction, once it is open, is READ COMMITTED and has done nothing but plain reads.
@@ -273,7 +284,10 @@ private:
     /// more than one statement.
     std::uint64_t ending_cycle_ = 0;
     std::uint64_t crowded_cycle_ = 0;
-    std::uint64_t probed_cycle_ = 0;  ///< plus one, 0 for none: its locks were asked for
+    std::uint64_t probed_cycle_ = 0;   ///< plus one, 0 for none: its locks were asked for
+    std::uint64_t refused_probe_ = 0;  ///< the catalog's generation when PostgreSQL refused
+    /// In this transaction the counters that tell of DDL may have been off for a while.
+    bool hides_counts_ = false;
     boost::container::small_vector<dirty_slot, 8> dirty_;
     /// The oldest catalog generation that a marked write was resolved with; 0: none.
     std::uint64_t write_generation_ = 0;

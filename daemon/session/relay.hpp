@@ -280,6 +280,7 @@ private:
 
     // --- relay_lock_probe.cpp ---
     step probe_locks(const text_facts& facts);
+    bool runs_at_once() const;
     bool end_lock_probe();
 
     // --- relay_units.cpp, relay_requests.cpp, relay_statements.cpp, relay_sql_names.cpp ---

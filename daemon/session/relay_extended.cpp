@@ -47,7 +47,7 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     if (renames && is_open && owes_ready()) return step::blocked;
     if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
-    if (probe_locks(facts) == step::blocked) return step::blocked;
+    if (runs_at_once() && probe_locks(facts) == step::blocked) return step::blocked;
     account_.note_statement(facts);
     counters_.client_parsed();
     if (opens_block(facts)) {
@@ -145,7 +145,7 @@ relay::step relay::forward_bind(const protocol::frame_header& header) {
     if (known != nullptr && !known_facts(*known, facts)) return step::blocked;
     if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
-    if (probe_locks(facts) == step::blocked) return step::blocked;
+    if (bind.portal.empty() && probe_locks(facts) == step::blocked) return step::blocked;
     const bool is_first = has_run_nothing();
     const std::size_t owed = server_->pipeline().size();
     if (known != nullptr && (is_transaction_mode() || bind.statement.empty())) {

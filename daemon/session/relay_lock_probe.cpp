@@ -21,6 +21,14 @@ bool commits(const text_facts& facts) {
 
 }  // namespace
 
+// The Parse at the front is run behind it, by the unnamed portal. Our question would take that from
+// a client that only prepares.
+bool relay::runs_at_once() const {
+    request_batch whole;
+    return whole.read(session_->input().unread()) == 0 && whole.is_short() &&
+           whole.first() == 'P' && whole.reply_shape().has_value();
+}
+
 // Blocked: the answer must come first.
 relay::step relay::probe_locks(const text_facts& facts) {
     if (!cache_ || !commits(facts) || !cache_->wants_lock_probe()) return step::done;
@@ -29,7 +37,7 @@ relay::step relay::probe_locks(const text_facts& facts) {
         return step::done;
     }
     locks_ = std::make_unique<lock_probe>();
-    send_own_query(lock_probe::question);
+    send_own_query(lock_probe::question());
     effects_.begin_lock_probe();
     server_->flush();
     return step::blocked;
@@ -39,7 +47,7 @@ relay::step relay::probe_locks(const text_facts& facts) {
 bool relay::end_lock_probe() {
     const char status = server_->pipeline().transaction_status();
     if (status == 'E' && locks_->has_to_undo()) {
-        send_own_query(lock_probe::undoing);
+        send_own_query(lock_probe::undoing());
         server_->flush();
         return true;
     }

@@ -177,7 +177,8 @@ querycache::catalog_rows read_catalog(pqxx::transaction_base& work) {
         flag_of(hidden[1]),
         flag_of(hidden[2]),
         flag_of(hidden[3]),
-        flag_of(hidden[4])};
+        flag_of(hidden[4]),
+        flag_of(hidden[5])};
     take(rows.moment_columns, queries::moment_columns, [](const auto& row) {
         return text_of(row[0]);
     });

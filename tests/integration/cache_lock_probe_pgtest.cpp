@@ -198,6 +198,80 @@ TEST_F(lock_probe, AnErrorOfItIsNotTheTransactions) {
     EXPECT_EQ(probes("failed"), 1);
 }
 
+TEST_F(lock_probe, CursorsRunCodeBehindIt) {
+    fill();
+    writer_->must("BEGIN");
+    writer_->must("DECLARE h CURSOR WITH HOLD FOR SELECT run('UPDATE other SET v = v + 1')");
+    writer_->must("COMMIT");
+    EXPECT_NE(truth("other"), before_["other"]) << "the COMMIT has run it";
+    EXPECT_EQ(kept(), "");
+    EXPECT_EQ(probes("everything"), 1);
+    writer_->must("CLOSE h");
+    fill();
+    auto raw = raw_client::logged_in(daemon_->port(), "postgres", "shop");
+    raw.send(
+        frontend::query("BEGIN") +
+        frontend::query("DECLARE c CURSOR FOR SELECT run('UPDATE told SET v = v + 1')")
+    );
+    raw.read_until('Z');
+    raw.read_until('Z');
+    // The portal of a COMMIT, and what is fetched before it is run.
+    raw.send(
+        frontend::parse("c", "COMMIT") + frontend::bind("p", "c") + frontend::sync() +
+        frontend::query("FETCH c") + frontend::execute("p") + frontend::sync()
+    );
+    for (int i = 0; i < 3; ++i)
+        raw.read_until('Z');
+    EXPECT_NE(truth("told"), before_["told"]);
+    EXPECT_EQ(kept(), "");
+}
+
+TEST_F(lock_probe, LeavesAPortalThatIsOpen) {
+    fill();
+    auto raw = raw_client::logged_in(daemon_->port(), "postgres", "shop");
+    raw.send(frontend::query("BEGIN; SELECT run('UPDATE other SET v = v + 1')"));
+    raw.read_until('Z');
+    raw.send(
+        frontend::parse("", "SELECT generate_series(1, 5)") + frontend::bind("", "") +
+        frontend::execute("", 2) + frontend::sync()
+    );
+    EXPECT_EQ(types(raw.read_until('Z')), "12DDsZ");
+    raw.send(frontend::parse("ends", "COMMIT") + frontend::sync());
+    EXPECT_EQ(types(raw.read_until('Z')), "1Z");
+    raw.send(frontend::execute("", 2) + frontend::sync());
+    EXPECT_EQ(types(raw.read_until('Z')), "DDsZ");
+}
+
+TEST_F(lock_probe, PartitionsThatNobodyWasToldOf) {
+    fill();
+    shared_postgres().execute(
+        "CREATE TABLE c3 PARTITION OF c FOR VALUES FROM (20) TO (30)", "probed"
+    );
+    write("INSERT INTO c3 VALUES (20, 5)");
+    EXPECT_EQ(ask(*daemon_, *reader_, sum_of("c")).value, truth("c"));
+}
+
+TEST_F(lock_probe, DdlWhoseCountersAreOff) {
+    shared_postgres().execute("CREATE VIEW uv AS SELECT v FROM other", "probed");
+    fill();
+    EXPECT_EQ(cached(*daemon_, *reader_, sum_of("uv")), truth("uv"));
+    writer_->must("BEGIN");
+    writer_->must("SET LOCAL track_counts = off");
+    writer_->must("SELECT run('CREATE OR REPLACE VIEW uv AS SELECT v + 1 AS v FROM other')");
+    writer_->must("SET LOCAL track_counts = on");
+    writer_->must("COMMIT");
+    EXPECT_EQ(ask(*daemon_, *reader_, sum_of("uv")).value, truth("uv"));
+    writer_->must(
+        "CREATE FUNCTION quiet(text) RETURNS int LANGUAGE plpgsql SET track_counts = off AS "
+        "$$ BEGIN EXECUTE $1; RETURN 1; END $$"
+    );
+    EXPECT_EQ(cached(*daemon_, *reader_, sum_of("uv")), truth("uv"));
+    writer_->must("BEGIN");
+    writer_->must("SELECT quiet('CREATE OR REPLACE VIEW uv AS SELECT v + 2 AS v FROM other')");
+    writer_->must("COMMIT");
+    EXPECT_EQ(ask(*daemon_, *reader_, sum_of("uv")).value, truth("uv"));
+}
+
 TEST_F(lock_probe, CanBeLeftOut) {
     start(", lock_probe: false");
     fill();

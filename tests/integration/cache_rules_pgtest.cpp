@@ -119,10 +119,12 @@ TEST_F(cache_rules, PoliciesAreKeptByARuleThatNamesTheirSettings) {
     auto b = connect("tenant");
     a->must("SET app.tenant = 'a'");
     b->must("SET app.tenant = 'b'");
+    auto nobody = connect("tenant");
     for (std::string const read :
          {"SELECT string_agg(d, ',') FROM guarded",
           "SELECT string_agg(d, ',') FROM over_guarded"}) {
         SCOPED_TRACE(read);
+        EXPECT_EQ(cached(*daemon_, *nobody, read), "") << "and that is no other's answer";
         EXPECT_EQ(cached(*daemon_, *a, read), "of x");
         EXPECT_EQ(cached(*daemon_, *b, read), "of y");
         EXPECT_EQ(cached(*daemon_, *a, read), "of x");

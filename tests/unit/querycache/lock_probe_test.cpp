@@ -165,7 +165,7 @@ TEST_F(lock_probe_of_session, ReachesWhatTheTableIsAPartOf) {
 
 TEST_F(lock_probe_of_session, AnAnswerThatTellsNothingLeavesEverything) {
     for (const auto result : {probe_result::everything, probe_result::failed}) {
-        a.session.on_lock_probe({result, {t_oid}});
+        a.session.on_lock_probe({result, {t_oid}});  // never asked for the second
         EXPECT_FALSE(a.session.wants_lock_probe()) << "once is enough";
         EXPECT_EQ(counted(result), 1U);
     }
@@ -218,6 +218,46 @@ TEST_F(lock_probe_of_session, AnAnswerOutsideOfATransactionIsNobodys) {
     (void)late.tag("SELECT 1");
     EXPECT_EQ(kept(), "");
     (void)late.ready('I');
+    commit();
+    expect_settled();
+}
+
+TEST_F(lock_probe_of_session, WhatTheCatalogDoesNotKnowIsEverything) {
+    a.session.on_lock_probe(wrote({t_oid, 99999}));
+    EXPECT_EQ(counted(probe_result::everything), 1U);
+    commit();
+    EXPECT_EQ(kept(), "");
+    expect_settled();
+}
+
+TEST_F(lock_probe_of_session, ARefusalIsNotAskedForAgain) {
+    a.session.on_lock_probe({probe_result::failed});
+    commit();
+    const auto again = [this] {
+        fill();
+        run(transaction_control::begin, "BEGIN", 'T');
+        a.run(code, "SELECT 1", 'T');
+        const bool wants = a.session.wants_lock_probe();
+        commit();
+        return wants;
+    };
+    EXPECT_FALSE(again());
+    w.database.versions().catalog()->bump(bump_cause::ddl);
+    w.load();
+    EXPECT_TRUE(again()) << "rights may have changed";
+}
+
+TEST_F(lock_probe_of_session, CountersThatWereOffTellNothing) {
+    auto off = test::statement_of(test::statement_class::session);
+    off.steps.emplace_back();
+    off.steps.back().setting.name = "track_counts";
+    a.run(test::share(std::move(off)), "SET", 'T');
+    EXPECT_FALSE(a.session.wants_lock_probe());
+    commit();
+    fill();
+    run(transaction_control::begin, "BEGIN", 'T');
+    a.run(code, "SELECT 1", 'T');
+    EXPECT_TRUE(a.session.wants_lock_probe()) << "in another transaction they do";
     commit();
     expect_settled();
 }
