@@ -53,7 +53,7 @@ void flights::lead::land(landing how) {
     if (auto* const owner = std::exchange(owner_, nullptr)) owner->land(key_, how);
 }
 
-flights::lead flights::lead_or_wait(const hash128& key, wake wake) {
+flights::lead flights::lead_or_wait(const hash128& key, wake on_landing) {
     auto& s = shard_of(key);
     const std::lock_guard lock(s.mutex);
     const auto [at, is_first] = s.flying.try_emplace(key);
@@ -61,7 +61,7 @@ flights::lead flights::lead_or_wait(const hash128& key, wake wake) {
         led_.fetch_add(1, std::memory_order_relaxed);
         return {*this, key};
     }
-    at->second.waiting.push_back(std::move(wake));
+    at->second.waiting.push_back(std::move(on_landing));
     waited_.fetch_add(1, std::memory_order_relaxed);
     return {};
 }

@@ -75,7 +75,7 @@ struct cache_gauges {
     std::uint64_t capacity_bytes = 0;  ///< the configured limit
     std::uint64_t stores = 0;
     std::vector<named_count> shadows;  ///< hits that were run as well, by what came out
-    std::vector<named_count> probes;   ///< transactions whose locks were asked for, by what came out
+    std::vector<named_count> probes;  ///< transactions whose locks were asked for, by what came out
     std::vector<named_count> flights;  ///< misses by whether they led or waited
     std::uint64_t stale_served = 0;
     std::chrono::nanoseconds saved{0};  ///< server time that hits did not need
