@@ -176,19 +176,38 @@ void relay::deallocate_here(const std::vector<std::string>& names) {
 std::optional<relay::step> relay::write_deallocate(
     const std::vector<std::string>& names, std::string& instead
 ) {
+    const auto& pipeline = server_->pipeline();
+    const bool was_quiet = pipeline.is_quiet();
+    const bool was_told = was_quiet && told_in_ == names_.segment();
+    bool prepares = false;
     for (const auto& name : names) {
         std::string_view written = name;
         // The second time it is unknown, and the error says so by this name.
         const auto* known = is_repeated(names, name) ? nullptr : names_.find(name);
+        // What PostgreSQL does not prepare any more is unknown to it as well.
+        if (known != nullptr && was_told) {
+            const auto where = look_up(*known->statement, known->since);
+            if (where == presence::in_doubt) return step::blocked;
+            if (where != presence::present) known = nullptr;
+        }
         if (known != nullptr) {
+            const auto owed = pipeline.size();
             if (!prepare_on_server(name, *known)) return step::blocked;
+            if (pipeline.size() > owed) {
+                prepares = true;
+                sync_own();  // so that one that fails takes nothing along
+            }
             written = names_.find(name)->statement->server_name;
         }
         instead += "DEALLOCATE ";
         append_quoted(instead, written);
         instead += ';';
     }
-    return std::nullopt;
+    if (!prepares || !was_quiet) return std::nullopt;
+    told_in_ = names_.segment();
+    effects_.begin_names();
+    server_->flush();
+    return step::blocked;
 }
 
 // A name of ours that this client has not given to a statement of its own.

@@ -79,6 +79,13 @@ std::size_t warm_forms::size() const {
     return sum;
 }
 
+namespace {
+
+/// Until what has never been kept is asked for again.
+constexpr std::chrono::minutes vain_wait{10};
+
+}  // namespace
+
 void warm_forms::learn(
     std::string_view rule,
     const warm_asker& who,
@@ -102,12 +109,19 @@ void warm_forms::learn(
     if (text == nullptr) return;
     // The same entry in other words (a setting that is the default, another name of the database)
     // is the same form; so is the same in words when the place has moved, as after a restart.
+    // Where an entry is shared it is asked for as who was answered last: others may have lost their
+    // rights. (The file's own forms stay; one that fails leaves the place to a learnt one.)
     const warm_form form{who, warm_request{*asked}};
-    const auto is_same = [&](const known_form& other) {
-        return other.at.key == key || other.form == form;
+    const auto is_same = [&](const known_form& other) { return other.form == form; };
+    const auto is_alike = [&](const known_form& other) {
+        return other.at.key == key && !(other.is_by_file && other.failures > 0);
     };
-    const auto found = std::find_if(text->forms.begin(), text->forms.end(), is_same);
+    auto found = std::find_if(text->forms.begin(), text->forms.end(), is_same);
+    if (found == text->forms.end()) {
+        found = std::find_if(text->forms.begin(), text->forms.end(), is_alike);
+    }
     auto& known = found != text->forms.end() ? *found : add(*text, form, false, now);
+    if (!known.is_by_file) known.form = form;
     known.at = {std::string{key}, kept->hash(), kept};
     known.failures = known.unused = 0;
     known.used_at = known.not_before = now;
@@ -168,6 +182,9 @@ warm_forms::verdict warm_forms::ended(std::uint64_t id, outcome how, time_point 
         text->is_well = true;
     } else {
         form->not_before = now + wait_after(++form->failures);
+        // A reply that is too large was fetched all the same.
+        const bool is_in_vain = how == outcome::answered && form->at.key.empty();
+        if (is_in_vain && form->failures >= vain_tries) form->not_before = now + vain_wait;
         // A write in between is no news.
         const bool is_wrong =
             how == outcome::failed || (form->at.key.empty() && form->failures >= vain_tries);

@@ -6,6 +6,7 @@
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/services.hpp"
+#include "protocol/sqlstate.hpp"
 #include "querycache/sql/lexer.hpp"
 
 #include <fmt/format.h>
@@ -74,6 +75,15 @@ std::string name_of(const warm_forms::job& job) {
         job.form.who.user,
         job.form.who.database
     );
+}
+
+/// Not for the query's sake: no server was to be had, or somebody has ended the session.
+bool was_turned_away(const warm_reply& reply) {
+    namespace sqlstate = protocol::sqlstate;
+    if (!reply.error) return false;
+    const std::string& code = reply.error->code;
+    return code == sqlstate::too_many_connections || code == sqlstate::admin_shutdown ||
+           code == sqlstate::cannot_connect_now;
 }
 
 /// PostgreSQL's messages quote values.
@@ -266,9 +276,10 @@ warmer::readiness warmer::look_at(const warm_forms::job& job, bool is_asked_for)
     }
     auto pool = shared_.pools.find_or_make(*configuration_, *entry, who.database, who.user);
     const auto figures = pool->figures(std::chrono::steady_clock::now());
-    if (!is_asked_for && (figures.waiting > 0 || figures.failed_lately || figures.unreachable)) {
-        return {};
-    }
+    const bool is_full =
+        figures.idle == 0 && figures.open >= static_cast<unsigned>(pool->options().size);
+    const bool has_trouble = figures.failed_lately || figures.unreachable;
+    if (!is_asked_for && (figures.waiting > 0 || is_full || has_trouble)) return {};
     const auto* const state = shared_.cached.find(who.database, *configuration_, pool->target());
     if (state == nullptr || !state->is_watched() || state->needs_refresh()) {
         return {
@@ -280,8 +291,9 @@ warmer::readiness warmer::look_at(const warm_forms::job& job, bool is_asked_for)
 }
 
 void warmer::on_reply(const task& ended, const warm_reply& reply) {
-    const auto how =
-        reply.is_answered ? warm_forms::outcome::answered : warm_forms::outcome::failed;
+    const auto how = reply.is_answered        ? warm_forms::outcome::answered
+                     : was_turned_away(reply) ? warm_forms::outcome::not_asked
+                                              : warm_forms::outcome::failed;
     const auto verdict = forms_.ended(ended.job.id, how, std::chrono::steady_clock::now());
     if (!is_stopped_) tell(ended, reply, verdict);
     end_one(ended);

@@ -279,6 +279,25 @@ TEST_F(cache_last, BehindMessagesWithoutSyncIsPostgresToRefuse) {
     EXPECT_EQ(types(client.ask(frontend::query(question))), "TDCZ");
 }
 
+TEST_F(cache_last, ItsNameIsDeallocatedAmongOthers) {
+    daemon_process const daemon(cache_configuration());
+    auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
+    EXPECT_EQ(types(client.ask(frontend::parse("a", question) + frontend::sync())), "1Z");
+    auto const refused = client.ask(frontend::query("DEALLOCATE a; DEALLOCATE zz"));
+    EXPECT_EQ(first(refused, 'E').field('C'), "26000");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+    // What cannot be prepared any more takes nothing along.
+    EXPECT_EQ(types(client.ask(frontend::query("CREATE TABLE gone(x int)"))), "CZ");
+    EXPECT_EQ(
+        types(client.ask(frontend::parse("b", "SELECT x FROM gone") + frontend::sync())), "1Z"
+    );
+    EXPECT_EQ(types(client.ask(frontend::query("DROP TABLE gone"))), "CZ");
+    EXPECT_EQ(types(client.ask(frontend::query("DISCARD PLANS"))), "CZ");
+    auto const last = client.ask(frontend::query("DEALLOCATE b; DEALLOCATE zz"));
+    EXPECT_EQ(first(last, 'E').field('C'), "26000");
+    EXPECT_EQ(types(client.ask(frontend::query("SELECT 1"))), "TDCZ");
+}
+
 TEST_F(cache_last, WithoutAnyRuleTellsSo) {
     daemon_process const daemon(configuration());
     pq_connection client(daemon.dsn("shop"));

@@ -29,6 +29,7 @@ INSERT INTO source SELECT n, 0 FROM generate_series(1, 4) n;
 INSERT INTO mirror SELECT n, 0 FROM generate_series(1, 4) n;
 CREATE FUNCTION reflect() RETURNS trigger LANGUAGE plpgsql AS
   'BEGIN UPDATE mirror SET value = NEW.value WHERE id = NEW.id; RETURN NULL; END';
+CREATE FUNCTION run(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; RETURN 1; END';
 CREATE TRIGGER reflected AFTER INSERT OR UPDATE ON source FOR EACH ROW EXECUTE FUNCTION reflect();
 )";
 
@@ -45,6 +46,7 @@ enum way {
     by_cte,
     by_replacing,
     by_copy,
+    by_code,
     two_phases,
     do_block,
     ways_count
@@ -62,6 +64,7 @@ constexpr std::array<char const*, ways_count> way_names = {
     "CTE",
     "delete and insert",
     "COPY",
+    "code in a transaction",
     "two phases",
     "DO"};
 
@@ -242,6 +245,11 @@ void version_writer::write(
         case by_copy:
             client_.must("BEGIN");
             copy(where, key, version);
+            client_.must("COMMIT");
+            break;
+        case by_code:
+            client_.must("BEGIN");
+            client_.must("SELECT run($run$" + sql + "$run$)");
             client_.must("COMMIT");
             break;
         case two_phases:

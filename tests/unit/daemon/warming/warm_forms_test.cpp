@@ -136,6 +136,25 @@ TEST_F(warm_registry, UsersSettingsAndShapesAreFormsOfTheirOwn) {
     EXPECT_EQ(forms.size(), 4U);
 }
 
+TEST_F(warm_registry, ASharedEntryIsAskedForAsWhoWasAnsweredLast) {
+    configure();
+    const querycache::request asked{reply_shape::simple, "select 1", {}, {}};
+    const auto key = key_of(asker("anybody"), asked);
+    const auto who_asks = [&] {
+        memory.clear();
+        const auto jobs = due();
+        EXPECT_EQ(jobs.size(), 1U);
+        if (jobs.empty()) return std::string{};
+        (void)forms.ended(jobs[0].id, outcome::failed, now);
+        now += 2min;
+        return jobs[0].form.who.user;
+    };
+    for (const std::string name : {"a", "b"}) {
+        forms.learn("r", asker(name), store(key), 0, now);
+        EXPECT_EQ(who_asks(), name);
+    }
+}
+
 TEST_F(warm_registry, LearnsAsManyFormsAsItMay) {
     configure({form_of(asker("file"))});
     for (std::size_t i = 0; i < warm_forms::most_learnt; ++i) {
@@ -198,6 +217,10 @@ TEST_F(warm_registry, WhatIsNeverKeptIsToldAfterSomeTries) {
         }
     }
     EXPECT_EQ(tries, 3);
+    for (int second = 0; second < 590; ++second, now += 1s)
+        EXPECT_TRUE(due().empty()) << "it may be gigabytes";
+    now += 10s;
+    EXPECT_EQ(due().size(), 1U);
     // What was kept before was written meanwhile: that is nobody's mistake.
     configure({form_of(asker("b"))});
     fill();
