@@ -252,7 +252,7 @@ TEST_F(lock_probe, PartitionsThatNobodyWasToldOf) {
 }
 
 TEST_F(lock_probe, DdlWhoseCountersAreOff) {
-    shared_postgres().execute("CREATE VIEW uv AS SELECT v FROM other", "probed");
+    writer_->must("CREATE VIEW uv AS SELECT v FROM other");
     fill();
     EXPECT_EQ(cached(*daemon_, *reader_, sum_of("uv")), truth("uv"));
     writer_->must("BEGIN");
