@@ -6,6 +6,7 @@
 // PGWEIR_STALENESS_SECONDS: how long, instead of 30 s; a third of it is linearizable.
 // PGWEIR_STALENESS_SEED: the seed of a run before, which each run prints.
 #include "tests/integration/staleness_world.hpp"
+#include "tests/support/wait_until.hpp"
 
 #include <gtest/gtest.h>
 
@@ -213,7 +214,12 @@ TEST_P(staleness, NoReaderSeesLessThanWhatWasAcknowledged) {
     run_load(daemon, shared, GetParam(), chosen);
     auto const warmed = daemon.metric("pgweir_cache_warmed_total");
     std::printf("staleness: %.0f replies were fetched by the daemon itself\n", warmed);
-    EXPECT_GT(warmed, 5);
+    // Busy readers leave it little to fetch; when they are gone, nobody else does.
+    pq_connection(daemon.dsn("shop")).must("UPDATE items SET value = value");
+    wait_until(
+        [&] { return daemon.metric("pgweir_cache_warmed_total") > warmed; },
+        "a reply that the daemon fetches itself"
+    );
     // Every version that was acknowledged is there.
     for (int where = 0; where < lanes; ++where) {
         for (int key = 1; key <= keys; ++key) {
