@@ -47,7 +47,12 @@ relay::step relay::forward_parse(const protocol::frame_header& header) {
     if (renames && is_open && owes_ready()) return step::blocked;
     if (tell_names(facts) == step::blocked) return step::blocked;
     if (clean_sequences(facts) == step::blocked) return step::blocked;
-    if (runs_at_once() && probe_locks(facts) == step::blocked) return step::blocked;
+    const bool is_of_transaction =
+        facts.statement &&
+        facts.statement->transaction != querycache::sql::transaction_control::none;
+    if (is_of_transaction && runs_at_once() && probe_locks(facts) == step::blocked) {
+        return step::blocked;
+    }
     account_.note_statement(facts);
     counters_.client_parsed();
     if (opens_block(facts)) {

@@ -7,6 +7,14 @@
 
 namespace weir::daemon {
 
+namespace {
+
+/// Until what has been answered and was never kept is asked for again: beyond longest_wait, as it
+/// costs a whole reply each time.
+constexpr std::chrono::minutes vain_wait{10};
+
+}  // namespace
+
 std::string_view warm_asker::application() const {
     const auto* const name = settings.find("application_name");
     return name == nullptr ? std::string_view{} : std::string_view{name->value};
@@ -78,13 +86,6 @@ std::size_t warm_forms::size() const {
         sum += text.forms.size();
     return sum;
 }
-
-namespace {
-
-/// Until what has never been kept is asked for again.
-constexpr std::chrono::minutes vain_wait{10};
-
-}  // namespace
 
 void warm_forms::learn(
     std::string_view rule,
