@@ -1,7 +1,7 @@
 #include "querycache/entry.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
 #include <new>
 
 namespace weir::querycache {
@@ -46,8 +46,8 @@ entry::entry(const entry_parts& parts)
     std::uninitialized_copy(
         parts.depends_on->begin(), parts.depends_on->end(), reinterpret_cast<stamped_slot*>(behind)
     );
-    std::memcpy(behind + stamps, parts.key.data(), parts.key.size());
-    std::memcpy(behind + stamps + parts.key.size(), parts.reply.data(), parts.reply.size());
+    behind = std::copy(parts.key.begin(), parts.key.end(), behind + stamps);
+    std::copy(parts.reply.begin(), parts.reply.end(), behind);
 }
 
 entry::~entry() = default;
