@@ -200,6 +200,13 @@ daemon_process::memory daemon_process::memory_used() const {
     return used;
 }
 
+std::size_t daemon_process::allowed(std::size_t bytes) const {
+    auto const libraries = read_file("/proc/" + std::to_string(process_.pid()) + "/maps");
+    bool const has_sanitizer = libraries.find("/libasan") != std::string::npos ||
+                               libraries.find("/libtsan") != std::string::npos;
+    return has_sanitizer ? 2 * bytes + (std::size_t{300} << 20) : bytes;
+}
+
 finished check_configuration(std::string const& yaml) {
     temporary_folder folder;
     auto const file = folder.path() / "pgweir.yaml";

@@ -71,6 +71,9 @@ public:
         std::size_t peak_bytes;
     };
     [[nodiscard]] memory memory_used() const;
+    /// What a bound in bytes of memory_used() is for this daemon: `bytes`, and more for one with a
+    /// sanitizer, which keeps 256 MiB of freed memory, or shadows of what is used.
+    [[nodiscard]] std::size_t allowed(std::size_t bytes) const;
 
 private:
     [[nodiscard]] std::string filled(std::string yaml) const;
