@@ -71,7 +71,7 @@ TEST_F(cache_stale, ServedWhileNoServerCanBeHad) {
     postgres_server postgres;
     postgres.execute("CREATE TABLE t(n int); INSERT INTO t VALUES (1)");
     daemon_process const daemon(cache_configuration(
-        "{name: kept, databases: [shop], tables: [t], ttl: 100ms, stale_if_error: 1h}",
+        "{name: kept, databases: [shop], tables: [t], ttl: 500ms, stale_if_error: 1h}",
         "",
         {.pool = "mode: transaction, size: 2, overflow: 0, wait_timeout: 2s",
          .upstream = "host=127.0.0.1 port=" + std::to_string(postgres.port()) + " dbname=postgres"}
@@ -80,7 +80,7 @@ TEST_F(cache_stale, ServedWhileNoServerCanBeHad) {
     cached(daemon, *client, "SELECT n FROM t");
     client->must("SELECT 1");
     postgres.stop();
-    let_pass(100ms);
+    let_pass(500ms);
     EXPECT_EQ(client->scalar("SELECT n FROM t"), "1");
     EXPECT_GE(stale_served(daemon), 1.0);
     EXPECT_EQ(client->execute_with("SELECT n + $1::int FROM t", {"1"}).ok(), false)
@@ -101,7 +101,8 @@ TEST_F(cache_stale, ServedWhileNoServerCanBeHad) {
 // A role whose answers are kept for an outage, and which may be refused as well.
 class cache_stale_logins : public testing::Test {
 protected:
-    static constexpr auto ttl = 100ms;
+    // Long enough for cached(), which reads the metrics between its questions; so is wait_timeout.
+    static constexpr auto ttl = 500ms;
     static constexpr char const* sql = "SELECT n FROM t";
 
     void SetUp() override {
@@ -114,9 +115,9 @@ protected:
             "CREATE TABLE t(n int); INSERT INTO t VALUES (1); GRANT SELECT ON t TO clerk", "kept"
         );
         daemon_ = std::make_unique<daemon_process>(cache_configuration(
-            "{name: kept, databases: [shop], tables: [t], ttl: 100ms, stale_if_error: 1h}",
+            "{name: kept, databases: [shop], tables: [t], ttl: 500ms, stale_if_error: 1h}",
             "",
-            {.pool = "mode: transaction, size: 2, overflow: 0, wait_timeout: 300ms",
+            {.pool = "mode: transaction, size: 2, overflow: 0, wait_timeout: 500ms",
              .upstream = "host=127.0.0.1 port=" + std::to_string(postgres_.port()) +
                          " dbname=kept user=clerk password=right"}
         ));
