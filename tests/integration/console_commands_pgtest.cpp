@@ -182,7 +182,11 @@ TEST_F(console_commands, TheServiceManagerIsToldWhoIsThere) {
     daemon_process daemon(
         configuration(), {"NOTIFY_SOCKET=" + (folder.path() / "notify").string()}
     );
-    EXPECT_NE(manager.heard().find("READY=1\n"), std::string::npos) << manager.heard();
+    // Clients are served a moment before it is said.
+    wait_until(
+        [&] { return manager.heard().find("READY=1\n") != std::string::npos; },
+        [&] { return "READY=1 in " + manager.heard(); }
+    );
     auto client = raw_client::logged_in(daemon.port(), "postgres", "shop");
     client.ask(frontend::query("BEGIN; SELECT 1"));
     wait_until(
