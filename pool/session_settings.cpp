@@ -158,9 +158,8 @@ bool settings::only_defaults() const noexcept {
 }
 
 void settings::append_canonical(std::string& out) const {
-    for (const auto& one : all()) {
-        if (one.name != application_name) append_one(out, one);
-    }
+    for (const auto& one : all())
+        append_one(out, one);
 }
 
 bool operator==(const settings& a, const settings& b) noexcept {

@@ -67,8 +67,8 @@ public:
     [[nodiscard]] bool only_defaults() const noexcept;
     /// Bytes of all names and values.
     [[nodiscard]] std::size_t bytes() const noexcept { return data_ ? data_->bytes : 0; }
-    /// Appends everything but application_name as bytes that are equal exactly for equal settings,
-    /// for keys that leave this process.
+    /// Appends everything as bytes that are equal exactly for equal settings, for keys that leave
+    /// this process.
     void append_canonical(std::string& out) const;
 
     /// O(1) for copies of each other and, in practice, for different ones.

@@ -81,8 +81,8 @@ struct server_side {
 struct session_settings {
     /// Canonical bytes of all settings that may differ between sessions (sorted name=value).
     std::string_view signature;
-    /// The same without custom ones (app.tenant), if there are any: part of the keys of statements
-    /// that cannot read those.
+    /// The same without custom ones (app.tenant, and application_name), if there are any: part of
+    /// the keys of statements that cannot read those.
     std::optional<std::string_view> without_custom = std::nullopt;
     bool is_understood = true;          ///< if not, nothing is served or stored
     bool has_default_isolation = true;  ///< the session has set none of its own

@@ -39,8 +39,9 @@ struct verdict {
     std::vector<bypass_reason> reasons;   ///< all that were found, the first is `reason`
     const session_rule* rule = nullptr;   ///< the rule that admits it, if one does
     boost::container::small_vector<version_slot*, 4> reads;  ///< filled when it may be read
-    /// Its reply may depend on settings that PostgreSQL itself does not know (app.tenant): users'
-    /// code runs, row security asks for them, or a rule names them. Told when it may be read.
+    /// Its reply may depend on settings that mean nothing to PostgreSQL (app.tenant, and
+    /// application_name): users' code runs, row security asks for them, or a rule names them. Told
+    /// when it may be read.
     bool reads_custom_settings = true;
     write_set writes;
     /// Of the snapshot that names were resolved with; 0: none was needed or there.

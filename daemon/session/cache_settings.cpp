@@ -13,9 +13,10 @@ bool is_keyed(const pool::setting& one) {
            one.name != "row_security" && one.name != "transform_null_equals";
 }
 
-// One that PostgreSQL itself does not have: an extension's, or an application's own.
+// What changes nothing but for code that asks for it: an application's name, and what PostgreSQL
+// itself does not have, an extension's or an application's own.
 bool is_custom(const pool::setting& one) {
-    return one.name.find('.') != std::string::npos;
+    return one.name.find('.') != std::string::npos || one.name == "application_name";
 }
 
 bool is_isolation(const pool::setting& one) {

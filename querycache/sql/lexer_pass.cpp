@@ -350,6 +350,8 @@ const char* lexer_pass::read_quoted_identifier(const char* start, const char* op
     const std::string_view text = view(start, at + 1);
     emit(token_kind::word, text);
     if (open != start) out_[-static_cast<std::ptrdiff_t>(text.size())] = 'u';
+    // The one literal-sensitive word that is a name.
+    if (view(open, at + 1) == "\"set_config\"") found_sensitive_ = true;
     first_word_ = false;
     return at + 1;
 }

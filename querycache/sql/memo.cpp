@@ -32,7 +32,8 @@ std::size_t charge_of(const statement& facts) {
     for (const function_call& call : facts.functions) {
         total += heap_of(call.schema) + heap_of(call.name);
     }
-    for (const auto* names : {&facts.operators, &facts.attributes, &facts.moment_columns}) {
+    for (const auto* names :
+         {&facts.operators, &facts.attributes, &facts.moment_columns, &facts.taken_out}) {
         total += names->capacity() * sizeof(std::string);
         for (const std::string& name : *names)
             total += heap_of(name);

@@ -450,8 +450,8 @@ bool effect_reader::reads_whole_set_config(
     const auto name = plain_string(tokens_.text(arguments[0]));
     const bool is_null = tokens_.word(arguments[1]) == "null";
     const auto value = plain_string(tokens_.text(arguments[1]));
-    const bool known = (name || setting.parameters[0] != 0) &&
-                       (value || is_null || setting.parameters[1] != 0) &&
+    const bool named = name ? !name->empty() : setting.parameters[0] != 0;
+    const bool known = named && (value || is_null || setting.parameters[1] != 0) &&
                        (is_session || setting.parameters[2] != 0);
     if (!known) {
         setting = {};

@@ -150,6 +150,63 @@ TEST_F(cache_rules, PoliciesAreKeptByARuleThatNamesTheirSettings) {
     EXPECT_EQ(a->scalar("SELECT count(*) FROM guarded"), "2");
 }
 
+// However its name is written, what sets a setting sets it.
+TEST_F(cache_rules, SettingsOfPoliciesAreSeenInQuotesToo) {
+    start("{name: tenants, databases: [shop], settings: [app.tenant], ttl: 1h}");
+    auto a = connect("tenant");
+    auto b = connect("tenant");
+    auto const set = [](pq_connection& client, std::string const& name, std::string const& tenant) {
+        client.must("SELECT " + name + "('app.tenant', '" + tenant + "', false)");
+    };
+    constexpr auto read = "SELECT string_agg(d, ',') FROM guarded";
+    for (std::string const name : {"\"set_config\"", "pg_catalog.\"set_config\""}) {
+        SCOPED_TRACE(name);
+        set(*a, name, "a");
+        set(*b, name, "b");
+        EXPECT_EQ(cached(*daemon_, *a, read), "of x");
+        EXPECT_EQ(cached(*daemon_, *b, read), "of y");
+    }
+    // What the cache does not see through, it does not answer.
+    for (std::string const name : {"U&\"set_config\"", "U&\"set\\005fconfig\""}) {
+        SCOPED_TRACE(name);
+        set(*b, name, "a");
+        EXPECT_EQ(b->scalar(read), "of x");
+        set(*b, name, "b");
+        EXPECT_EQ(b->scalar(read), "of y");
+    }
+    auto const bound = b->execute_with("SELECT U&\"set_config\"($1, 'a', false)", {"app.tenant"});
+    ASSERT_TRUE(bound.ok()) << bound.message();
+    EXPECT_EQ(b->scalar(read), "of x");
+    // Nobody else has to bear it.
+    auto held = connect("tenant");
+    held->must("BEGIN");
+    EXPECT_EQ(connect("tenant")->scalar("SELECT 1"), "1");
+}
+
+TEST_F(cache_rules, PoliciesThatAskForTheNameOfTheApplication) {
+    start(
+        "{name: tenants, databases: [shop], tables: [of_application], settings: [app.tenant], "
+        "ttl: 1h}, {name: rest, databases: [shop], ttl: 1h}"
+    );
+    writer_->must(
+        "CREATE TABLE of_application(owner text, d text); INSERT INTO of_application VALUES "
+        "('a', 'of a'), ('b', 'of b'); GRANT SELECT ON of_application TO tenant; ALTER TABLE "
+        "of_application ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON of_application USING (owner "
+        "= current_setting('application_name'))"
+    );
+    auto a = connect("tenant");
+    auto b = connect("tenant");
+    a->must("SET application_name = 'a'");
+    b->must("SET application_name = 'b'");
+    constexpr auto read = "SELECT d FROM of_application";
+    EXPECT_EQ(cached(*daemon_, *a, read), "of a");
+    EXPECT_EQ(cached(*daemon_, *b, read), "of b");
+    // Where no code runs, the answer is everybody's.
+    constexpr auto plain = "SELECT n FROM other";
+    EXPECT_EQ(cached(*daemon_, *a, plain), "1");
+    EXPECT_TRUE(ask(*daemon_, *b, plain).from_memory);
+}
+
 TEST_F(cache_rules, PoliciesAreNotKeptOtherwise) {
     start(all);
     kept("SELECT n FROM other");

@@ -63,6 +63,10 @@ TEST(CacheSettings, CustomOnesCanBeLeftOut) {
     const auto key = adopt(cached, both);
     EXPECT_NE(key.signature, plain.signature);
     EXPECT_EQ(key.without_custom, plain.signature);
+    auto named = with("work_mem", "1MB");
+    EXPECT_FALSE(named.on_startup("application_name", "a"));
+    EXPECT_NE(adopt(cached, named).signature, plain.signature) << "a policy may ask for it";
+    EXPECT_EQ(adopt(cached, named).without_custom, plain.signature);
 }
 
 TEST(CacheSettings, AreOutdatedByAnyChange) {

@@ -248,6 +248,14 @@ TEST(Lexer, KeepsLiteralsWhereFactsNeedThem) {
     EXPECT_EQ(skeleton_of("SELECT 1; SET x TO 5"), "select 1; set x to 5");
     EXPECT_EQ(skeleton_of("EXPLAIN (ANALYZE 0) SELECT 7"), "explain (analyze 0) select 7");
     EXPECT_EQ(
+        skeleton_of("SELECT \"set_config\"('a', 'b', false)"),
+        "select \"set_config\"('a', 'b', false)"
+    );
+    EXPECT_EQ(
+        skeleton_of("SELECT U&\"set_config\"($1, 'b', false)"),
+        "select u&\"set_config\"($1, 'b', false)"
+    );
+    EXPECT_EQ(
         skeleton_of("SELECT 'a', set_config('b', E'c\\'', $$d$$)"),
         "select 'a', set_config('b', E'c\\'', $$d$$)"
     );

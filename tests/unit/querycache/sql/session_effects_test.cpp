@@ -135,6 +135,8 @@ TEST(SessionEffects, OfEachForm) {
         {"SELECT 'pg_advisory_lock(1)'", 0},
         {"SELECT set_config('a.b', 'c', false)", set_of({effect::set})},
         {"SELECT pg_catalog.set_config('a.b', 'c', 'f') AS x;", set_of({effect::set})},
+        {"SELECT \"set_config\"('a.b', 'c', false)", set_of({effect::set})},
+        {"SELECT set_config('', 'c', false)", set_of({effect::set_config})},
         {"SELECT set_config('a.b', NULL, false)", set_of({effect::reset})},
         {"SELECT set_config('role', 'bob', false)", set_of({effect::set_role})},
         {"SELECT set_config('a.b', $1, false)", set_of({effect::set_bound})},
