@@ -29,6 +29,7 @@ public:
             unnamed_ = std::move(facts);
             unnamed_ran_.reset();
             unnamed_untold_ = untold;
+            unnamed_has_more_ = true;
         } else {
             named_[std::string{name}] = {std::move(facts), untold};
         }
@@ -38,9 +39,10 @@ public:
         const auto found = named_.find(std::string{name});
         return found == named_.end() ? 0 : found->second.untold;
     }
-    /// Execute. The unnamed portal's facts are given once.
-    [[nodiscard]] execution execute(std::string_view name) {
+    /// Execute, of all rows or of some. The unnamed portal's facts are given once.
+    [[nodiscard]] execution execute(std::string_view name, bool of_all = true) {
         if (name.empty()) {
+            if (of_all) unnamed_has_more_ = false;
             if (!unnamed_) return {{}, true, unnamed_ran_};
             unnamed_ran_ = unnamed_->statement;
             execution one{std::move(*unnamed_), false, nullptr};
@@ -52,12 +54,15 @@ public:
         // A named portal is made to be fetched from more than once.
         return {found->second.facts, true, found->second.facts.statement};
     }
+    /// The unnamed portal of this transaction may give rows to another Execute.
+    [[nodiscard]] bool unnamed_has_more() const noexcept { return unnamed_has_more_; }
     void close(std::string_view name) {
         if (!name.empty()) named_.erase(std::string{name});
     }
     void on_transaction_end() {
         named_.clear();
         unnamed_ran_.reset();
+        unnamed_has_more_ = false;
     }
 
 private:
@@ -69,6 +74,7 @@ private:
     std::optional<text_facts> unnamed_;
     decltype(text_facts::statement) unnamed_ran_;  ///< what its first Execute was given
     std::uint32_t unnamed_untold_ = 0;
+    bool unnamed_has_more_ = false;
     std::unordered_map<std::string, portal> named_;
 };
 

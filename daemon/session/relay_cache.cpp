@@ -214,11 +214,11 @@ bool relay::leaves_traces() const {
 }
 
 // In session mode, and in a transaction, a client keeps its server; memory answers all the same
-// while nothing is under way there.
+// while nothing is under way there. What has rows left there would be fetched from in its place.
 bool relay::may_answer_linked() const {
     if (!cache_ || !cache_->may_hit() || leaves_traces()) return false;
     const bool is_open = cache_->transaction_status() == 'T';
-    return is_open ? server_->pipeline().is_quiet()
+    return is_open ? server_->pipeline().is_quiet() && !portals_.unnamed_has_more()
                    : !is_transaction_mode() && server_->pipeline().is_idle();
 }
 

@@ -282,7 +282,7 @@ relay::step relay::forward_execute(const protocol::frame_header& header) {
     if (protocol::decode(bytes.substr(protocol::frame_header_size, header.body_size()), execute)) {
         return bad_message(header);
     }
-    const auto [facts, may_be_rest, rest] = portals_.execute(execute.portal);
+    const auto [facts, may_be_rest, rest] = portals_.execute(execute.portal, execute.max_rows <= 0);
     if (!facts.deallocates.empty() && deallocate_portal(facts)) {
         session_->input().consume(header.size());
         return step::done;

@@ -142,6 +142,29 @@ TEST_F(cache_traps_protocol, T89_RowLimits) {
     }
 }
 
+// Memory's answer is the unnamed portal from then on: what it was before is not fetched from.
+TEST_F(cache_traps_protocol, T89_PortalBehindAnAnswerFromMemory) {
+    start_daemon("{name: everything, databases: [shop], ttl: 1h, in_transaction: until_write}");
+    std::string const first = "SELECT id FROM t WHERE id <= 4 ORDER BY id";
+    auto one = raw();
+    auto other = past();
+    hit(one, unit(v_of_one) + sync());
+    for (std::string const& before : std::vector<std::string>{
+             unit(first, {}, 1) + sync(), parse("", first) + frontend::bind("", "") + sync()}) {
+        for (std::string const& bytes : std::vector<std::string>{
+                 query("BEGIN"),
+                 before,
+                 unit(v_of_one) + sync(),
+                 execute("") + sync(),
+                 query("ROLLBACK")}) {
+            expect_same(one.ask(bytes), other.ask(bytes));
+        }
+    }
+    one.ask(query("BEGIN"));
+    one.ask(unit(first) + sync());
+    EXPECT_EQ(how(one, unit(v_of_one) + sync()), "hit") << "all of it was fetched";
+}
+
 // B23
 TEST_F(cache_traps_protocol, T90_PortalThatIsDone) {
     auto one = raw();

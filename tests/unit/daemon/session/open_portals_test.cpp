@@ -37,6 +37,23 @@ TEST(OpenPortals, TheUnnamedOneIsExecutedOnceWhole) {
     EXPECT_FALSE(portals.execute("").rest);
 }
 
+TEST(OpenPortals, TheUnnamedOneHasMoreUntilAllOfItIsAskedFor) {
+    open_portals portals;
+    EXPECT_FALSE(portals.unnamed_has_more());
+    portals.bind("p", facts("a"));
+    EXPECT_FALSE(portals.unnamed_has_more());
+    portals.bind("", facts("a"));
+    EXPECT_TRUE(portals.unnamed_has_more());
+    (void)portals.execute("", false);
+    (void)portals.execute("p", true);
+    EXPECT_TRUE(portals.unnamed_has_more());
+    (void)portals.execute("", true);
+    EXPECT_FALSE(portals.unnamed_has_more());
+    portals.bind("", facts("b"));
+    portals.on_transaction_end();
+    EXPECT_FALSE(portals.unnamed_has_more());
+}
+
 TEST(OpenPortals, ANamedOneIsFetchedFromUntilTheTransactionEnds) {
     open_portals portals;
     portals.bind("p", facts("a"));
