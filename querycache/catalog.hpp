@@ -50,6 +50,7 @@ struct read_closure {
 /// What a write touches: these relations, or everything.
 struct write_closure {
     bool everything = false;
+    bool catalog = false;  ///< PostgreSQL's own tables: it is DDL by other means
     bool plain = true;  ///< "0 rows" means that nothing was done: no trigger, rule, view or cascade
     std::vector<oid> relations;
 };

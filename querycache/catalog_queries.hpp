@@ -77,7 +77,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 /// -> code_row: what, oid. $1: the code. PostgreSQL does not note what depends on its own objects,
 /// so calls of those are looked for in the expressions. A materialized view runs its query when it
 /// is refreshed, which is a write to it, not when it is read; a parent table is read by reading its
-/// children.
+/// children. A column of a temporary table's type counts as code: it goes when that session ends.
 inline constexpr const char* code_behind = R"sql(
 WITH RECURSIVE code AS (
     SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
@@ -148,7 +148,14 @@ WITH RECURSIVE code AS (
      SELECT r.relid FROM readers r JOIN callers x ON x.classid = r.classid AND x.objid = r.objid
      UNION
      SELECT n.relid FROM needs n JOIN domains d ON d.oid = n.refobjid
-      WHERE n.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+      WHERE n.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+     UNION
+     SELECT d.objid
+       FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid
+       JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+            AND d.refobjid = t.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relpersistence <> 't'
+      WHERE n.nspname ~ '^pg_temp_')
     UNION
     SELECT s.relid
       FROM read r JOIN sources s ON s.source = r.relid

@@ -214,7 +214,7 @@ public:
                 visit(*relation, steps_[i].by);
             }
         }
-        if (out_.everything) return {true, false, {}};
+        if (out_.everything) return {true, out_.catalog, false, {}};
         return std::move(out_);
     }
 
@@ -246,6 +246,10 @@ private:
     }
 
     void visit(const relation_row& relation, way by) {
+        if (relation.id < first_normal_oid && relation.kind != 'v') {
+            out_.everything = out_.catalog = true;
+            return;
+        }
         if (runs_code(relation)) {
             out_.everything = true;
             return;

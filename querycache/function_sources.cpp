@@ -19,13 +19,19 @@ constexpr std::array<std::string_view, 5> before_statements{
     "begin", "declare", "else", "loop", "then"};
 
 /// What does more than read and write tables, where it begins a statement. NOTIFY and SHOW do not.
-constexpr std::array<std::string_view, 35> refused_statements{
-    "abort",     "alter",    "analyze", "call",       "checkpoint", "cluster",  "comment",
-    "commit",    "copy",     "create",  "deallocate", "discard",    "do",       "drop",
-    "explain",   "grant",    "import",  "listen",     "load",       "lock",     "prepare",
-    "reassign",  "refresh",  "reindex", "release",    "reset",      "revoke",   "rollback",
-    "savepoint", "security", "set",     "start",      "truncate",   "unlisten", "vacuum"};
+constexpr std::array<std::string_view, 33> refused_statements{
+    "abort",   "alter",   "analyze",    "checkpoint", "cluster",  "comment",   "commit",
+    "copy",    "create",  "deallocate", "discard",    "do",       "drop",      "grant",
+    "import",  "listen",  "load",       "lock",       "prepare",  "reassign",  "refresh",
+    "reindex", "release", "reset",      "revoke",     "rollback", "savepoint", "security",
+    "set",     "start",   "truncate",   "unlisten",   "vacuum"};
 static_assert(std::is_sorted(refused_statements.begin(), refused_statements.end()));
+
+/// What is refused wherever it stands. PL/pgSQL has statements behind FOR .. IN, RETURN QUERY and
+/// OPEN .. FOR as well: of those that give rows, EXPLAIN ANALYZE CREATE TABLE .. AS makes a table.
+/// The actions of MERGE look like statements.
+constexpr std::array<std::string_view, 4> refused_words{"call", "execute", "explain", "merge"};
+static_assert(std::is_sorted(refused_words.begin(), refused_words.end()));
 
 bool is_one_of(const auto& sorted, std::string_view word) {
     return std::binary_search(sorted.begin(), sorted.end(), word);
@@ -86,8 +92,7 @@ private:
         if (tokens_.is(at + 1, "(") && !is_target) take_call(at);
         const auto word = tokens_.word(at);
         if (word.empty()) return;
-        // The actions of MERGE look like statements.
-        if (word == "execute" || word == "merge") return give_up();
+        if (is_one_of(refused_words, word)) return give_up();
         if (begins_statement(at) && is_one_of(refused_statements, word)) return give_up();
         if (word == "insert") return take_target_after(at + 1, "into");
         if (word == "delete") return take_target_after(at + 1, "from");

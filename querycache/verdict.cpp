@@ -239,6 +239,7 @@ private:
         if (!fresh_) everything(false);
         if (snapshot_ == nullptr) return;
         const auto closure = find_closure(targets);
+        if (closure.catalog) everything(true);
         if (closure.everything || snapshot_->has_unsafe_domains()) hidden_code();
         if (out_.writes.everything) return;
         for (const oid relation : closure.relations) {

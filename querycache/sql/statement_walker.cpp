@@ -31,8 +31,10 @@ bool copies_definitions(const message_view& create) {
     return found;
 }
 
-// Whether all that is dropped is qualified as the session's own.
+// Whether all that is dropped is qualified as the session's own. (A table that stays may have a
+// column of a temporary table's type: CASCADE drops it.)
 bool drops_temporary(const message_view& drop) {
+    if (drop.scalar(tree::drop_stmt::behavior) == tree::value::drop_cascade) return false;
     const auto type = drop.scalar(tree::drop_stmt::remove_type);
     bool all = type == tree::value::object_table || type == tree::value::object_view ||
                type == tree::value::object_sequence;

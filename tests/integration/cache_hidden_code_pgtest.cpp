@@ -173,6 +173,52 @@ CREATE TRIGGER early AFTER INSERT ON w EXECUTE FUNCTION arm();)"});
     expect_fresh("INSERT INTO w1 VALUES (2)");
 }
 
+TEST_F(hidden_code, ThatMakesATableWhereItExplains) {
+    start(R"(
+CREATE TABLE u(n bigint); INSERT INTO u VALUES (0); CREATE SCHEMA late;
+CREATE FUNCTION explained() RETURNS int LANGUAGE plpgsql AS $f$
+DECLARE r record; BEGIN
+ FOR r IN EXPLAIN ANALYZE CREATE TABLE late.u AS SELECT 7 AS n LOOP END LOOP; RETURN 1; END $f$;)");
+    reader_->must("SET search_path = late, public");
+    EXPECT_EQ(cached(*daemon_, *reader_, n_of_u), "0");
+    writer_->must("SELECT explained()");
+    EXPECT_EQ(reader_->scalar(n_of_u), "7");
+}
+
+TEST_F(hidden_code, OfTheCatalogIsNoOrdinaryTables) {
+    start(
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE m(x mood); INSERT INTO m VALUES ('sad');"
+        "CREATE VIEW labels AS SELECT enumlabel FROM pg_enum"
+    );
+    constexpr auto read = "SELECT x FROM m";
+    EXPECT_EQ(cached(*daemon_, *reader_, read), "sad");
+    writer_->must("UPDATE pg_enum SET enumlabel = 'blue' WHERE enumlabel = 'sad'");
+    EXPECT_EQ(reader_->scalar(read), "blue");
+    EXPECT_EQ(cached(*daemon_, *reader_, read), "blue");
+    writer_->must("UPDATE labels SET enumlabel = 'glad'");
+    EXPECT_EQ(reader_->scalar(read), "glad");
+}
+
+// A column of a temporary table's type goes when that goes.
+TEST_F(hidden_code, ThatEndsWithATemporaryTable) {
+    start(
+        "CREATE TABLE u(n bigint); INSERT INTO u VALUES (0);"
+        "CREATE TABLE lasting(x int); INSERT INTO lasting VALUES (1)"
+    );
+    constexpr auto read = "SELECT * FROM lasting";
+    auto const columns = [&] { return reader_->execute(read).columns(); };
+    for (std::string const end :
+         {"DROP TABLE pg_temp.own CASCADE", "DISCARD TEMP", "DISCARD ALL"}) {
+        SCOPED_TRACE(end);
+        writer_->must("CREATE TEMP TABLE own(z int); ALTER TABLE lasting ADD COLUMN o pg_temp.own");
+        cached(*daemon_, *reader_, n_of_u);  // the catalog is known again
+        EXPECT_EQ(columns(), 2);
+        EXPECT_EQ(columns(), 2);
+        writer_->must(end);
+        EXPECT_EQ(columns(), 1);
+    }
+}
+
 TEST_F(hidden_code, ThatLeavesATableBehindIsNotReadByOthers) {
     start(R"(
 CREATE SCHEMA app; CREATE TABLE u(n bigint); INSERT INTO u VALUES (0);

@@ -91,6 +91,16 @@ TEST_F(closures, ReadsOfATableStandOnTheTable) {
     EXPECT_EQ(refusal("t"), "");
 }
 
+TEST_F(closures, AWriteToPostgresqlsOwnTablesIsDdl) {
+    const auto own = writes("pg_class");
+    EXPECT_TRUE(own.everything);
+    EXPECT_TRUE(own.catalog);
+    EXPECT_FALSE(writes("t").catalog);
+    relation("tr").runs_functions = true;
+    EXPECT_TRUE(writes("tr").everything);
+    EXPECT_FALSE(writes("tr").catalog);
+}
+
 TEST_F(closures, ReadsOfAViewStandOnWhatIsBehindIt) {
     EXPECT_EQ(reads("v").relations, std::vector<oid>{t_oid});
     EXPECT_EQ(sorted(reads("w").relations), (std::vector<oid>{t_oid, u_oid}));

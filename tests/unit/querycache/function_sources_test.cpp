@@ -58,6 +58,9 @@ TEST(FunctionSource, OfEveryWrite) {
 TEST(FunctionSource, IsNotUnderstoodWhereItMayDoAnything) {
     for (const char* source :
          {"BEGIN EXECUTE 'UPDATE t SET a = 1'; END",
+          "BEGIN FOR r IN EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1 LOOP NULL; END LOOP; END",
+          "BEGIN RETURN QUERY EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1; END",
+          "BEGIN FOR r IN CALL p(1) LOOP NULL; END LOOP; END",
           "BEGIN RETURN QUERY EXECUTE q; END",
           "BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END",
           "BEGIN TRUNCATE t; END",
