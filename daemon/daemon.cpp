@@ -12,6 +12,7 @@
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/stats_json.hpp"
 #include "daemon/invalidation.hpp"
+#include "daemon/repeat_settings.hpp"
 #include "daemon/session/relay.hpp"
 #include "daemon/version.hpp"
 
@@ -50,7 +51,15 @@ std::size_t thread_count(const config::config& configuration) {
 
 insight::slow_log_options make_slow_options(const config::config& configuration) {
     const auto& from = configuration.slow_log;
-    return {std::chrono::nanoseconds{from.threshold}, from.file, from.sample};
+    return {from.file, from.sample};
+}
+
+explainer::options make_explain_options(const config::config& configuration) {
+    const auto& from = configuration.slow_log;
+    return {
+        from.explain == config::slow_log_explain::plan,
+        from.explain_per_minute,
+        from.parameters == config::slow_log_parameters::show};
 }
 
 log_options make_log_options(const config::config& configuration) {
@@ -146,6 +155,7 @@ void log_new_certificates(const config::config& running, const config::config& n
 running_daemon::running_daemon(config::config_ptr configuration)
     : config_{std::move(configuration)},
       slow_{make_slow_options(*config_)},
+      statistics_{static_cast<std::size_t>(config_->statement_limit)},
       cache_{make_cache_limits(*config_, thread_count(*config_))},
       events_{cache_, [this] { return this->configuration(); }},
       parsers_{1},
@@ -175,6 +185,9 @@ running_daemon::running_daemon(config::config_ptr configuration)
         parsers_,
         counters_,
         slow_,
+        statistics_,
+        repeats_,
+        explainer_,
         stats_,
         *pools_,
         users_,
@@ -219,6 +232,8 @@ int running_daemon::run() {
     await_signal();
     if (const auto problem = set_up_log(make_log_options(*config_))) log_error("{}", *problem);
     raise_descriptor_limit(*config_);
+    repeats_.configure(make_repeat_options(*config_));
+    explainer_.configure(make_explain_options(*config_));
     if (const auto problem = slow_.start()) log_error("{}", *problem);
     begin_succession();
     set_rules();
@@ -254,6 +269,7 @@ int running_daemon::run() {
         one->begin_stop();
     for (const auto& one : workers_)
         one->stop();
+    explainer_.stop();
     slow_.stop();
     const auto totals = counters_.totals();
     std::uint64_t queries = 0;
@@ -458,6 +474,8 @@ void running_daemon::apply(config::config_ptr next) {
     }
     if (const auto problem = set_up_log(make_log_options(*next))) log_error("{}", *problem);
     slow_.configure(make_slow_options(*next));
+    repeats_.configure(make_repeat_options(*next));
+    explainer_.configure(make_explain_options(*next));
     slow_.reopen();
     cache_.set_limits(make_cache_limits(*next, workers_.size()));
     // A login that sees the old configuration still makes its pool from that; after this none does.
@@ -513,6 +531,9 @@ void running_daemon::sweep() {
         tell_status();
         pools_->drop_unused(*configuration(), steady_clock::now(), [this](const auto& database) {
             counters_.forget(database);
+            on_every_worker(worker_list_, [&database](worker& at) {
+                at.statements().forget(database);
+            });
         });
         sweep();
     });
@@ -597,7 +618,11 @@ void running_daemon::start_http() {
     http::endpoint_sources sources;
     sources.metrics = [this] { return insight::metrics_text(metrics_input()); };
     sources.ready = [this] { return readiness(); };
-    sources.stats = [this] { return insight::stats_json(metrics_input()); };
+    sources.stats = [this] {
+        return insight::stats_json(
+            metrics_input(), {statistics_.report(), repeats_.found().patterns()}
+        );
+    };
     sources.cache_stats = [this] {
         return insight::cache_stats_json(gauges().cache, cache_details());
     };

@@ -19,7 +19,9 @@
 #include "daemon/insight/counters.hpp"
 #include "daemon/insight/gauges.hpp"
 #include "daemon/insight/metrics.hpp"
+#include "daemon/insight/shared_repeats.hpp"
 #include "daemon/insight/slow_log.hpp"
+#include "daemon/insight/statement_statistics.hpp"
 #include "daemon/insight/stats_json.hpp"
 #include "daemon/net/listener.hpp"
 #include "daemon/net/succession.hpp"
@@ -28,6 +30,7 @@
 #include "daemon/pool_directory.hpp"
 #include "daemon/removed_databases.hpp"
 #include "daemon/services.hpp"
+#include "daemon/upstream/explainer.hpp"
 #include "daemon/user_places.hpp"
 #include "daemon/warming/warm_forms.hpp"
 #include "daemon/warming/warmer.hpp"
@@ -124,6 +127,9 @@ private:
 
     insight::counter_registry counters_;
     insight::slow_log slow_;
+    insight::statement_statistics statistics_;
+    insight::shared_repeats repeats_;
+    explainer explainer_{slow_};
     console::stats_periods stats_{std::chrono::steady_clock::now()};
     querycache::cache cache_;
     notified_events events_;

@@ -28,7 +28,10 @@ namespace weir::daemon {
 
 namespace insight {
 class counter_registry;
+class plan_source;
+class shared_repeats;
 class slow_log;
+class statement_statistics;
 }  // namespace insight
 
 namespace console {
@@ -53,6 +56,9 @@ struct services {
     querycache::sql::parser_pool& parsers;
     insight::counter_registry& counters;
     insight::slow_log& slow;
+    insight::statement_statistics& statistics;
+    insight::shared_repeats& repeats;
+    insight::plan_source& plans;
     console::stats_periods& stats;
     pool_directory& pools;
     credentials& users;

@@ -180,6 +180,7 @@ entry_ref capture::finish(time_point now) {
     parts.rule_epoch = plan_.rule_epoch;
     parts.rows = rows_;
     parts.cost = now - plan_.sent_at;
+    if (plan_.facts) parts.fingerprint = plan_.facts->fingerprint;
     return entry::make(parts);
 }
 

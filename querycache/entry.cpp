@@ -40,7 +40,8 @@ entry::entry(const entry_parts& parts)
       life_(parts.own_ttl ? parts.ttl : shortened(parts.ttl, parts.hash, parts.stored_at)),
       lineage_(parts.lineage),
       rule_(parts.rule),
-      cost_(parts.cost) {
+      cost_(parts.cost),
+      fingerprint_(parts.fingerprint) {
     auto* behind = reinterpret_cast<char*>(this + 1);
     const std::size_t stamps = stamps_ * sizeof(stamped_slot);
     std::uninitialized_copy(

@@ -37,6 +37,7 @@ struct entry_parts {
     std::uint32_t rows = 0;
     bool own_ttl = false;  ///< ttl comes from a hint: it is exact, and the rule's does not limit it
     std::chrono::nanoseconds cost{};  ///< server time that a hit saves
+    std::uint64_t fingerprint = 0;    ///< of the statement; for statistics
 };
 
 /// What is left of a rule's `ttl` for one entry: up to a tenth less, so that what was stored
@@ -63,6 +64,7 @@ public:
     [[nodiscard]] std::uint32_t rule_epoch() const { return rule_epoch_; }
     [[nodiscard]] std::uint32_t rows() const { return rows_; }
     [[nodiscard]] std::chrono::nanoseconds cost() const { return cost_; }
+    [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_; }
 
     /// Whether its tables and its rule have not moved. Says nothing about age.
     [[nodiscard]] bool is_current(consistency mode) const;
@@ -102,6 +104,7 @@ private:
     std::uint64_t lineage_;
     std::shared_ptr<rule_counters> rule_;
     std::chrono::nanoseconds cost_;
+    std::uint64_t fingerprint_;
     // Behind the object: stamped_slot[stamps_], key, reply.
 };
 

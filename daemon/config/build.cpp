@@ -150,6 +150,7 @@ private:
         std::string text;
         get(text, "http.listen");
         get(out_.http.token, "http.token");
+        get(out_.http.view_token, "http.view_token");
         out_.http.enabled = !text.empty();
         if (text.empty()) return;
         if (const auto parsed = parse_host_and_port(text)) {
@@ -240,6 +241,7 @@ private:
         file_path(result.tls.cert_file, key + ".tls.cert_file", "databases.*.tls.cert_file");
         file_path(result.tls.key_file, key + ".tls.key_file", "databases.*.tls.key_file");
         authorities_path(result.tls.ca_file, key + ".tls.ca_file", "databases.*.tls.ca_file");
+        slow_threshold(result.slow_threshold, key);
         result.pool = out_.pool;
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));
@@ -358,6 +360,7 @@ private:
         get(result.max_server_connections,
             key + ".max_server_connections",
             "users.*.max_server_connections");
+        slow_threshold(result.slow_threshold, key);
         for_each_pool_field(result.pool, result.pool, [&](auto& field, auto&, const char* name) {
             get_if_given(field, fmt::format("{}.pool.{}", key, name));
         });
@@ -426,7 +429,14 @@ private:
         out_.cache.rules.push_back(std::move(result));
     }
 
+    void slow_threshold(std::optional<milliseconds>& field, const std::string& key) {
+        if (const given_value* given = from_.find(key + ".slow_log.threshold")) {
+            assign(field.emplace(), given->held);
+        }
+    }
+
     void slow_log() {
+        get(out_.statement_limit, "statements.limit");
         get(out_.slow_log.threshold, "slow_log.threshold");
         file_path(out_.slow_log.file, "slow_log.file");
         get(out_.slow_log.sample, "slow_log.sample");

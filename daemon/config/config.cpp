@@ -80,4 +80,12 @@ pool_options config::resolve(std::string_view database, std::string_view user) c
     return result;
 }
 
+milliseconds config::slow_threshold(std::string_view database, std::string_view user) const {
+    const user_options* own = find_user(user);
+    if (own != nullptr && own->slow_threshold) return *own->slow_threshold;
+    const database_options* entry = find_database(database);
+    if (entry != nullptr && entry->slow_threshold) return *entry->slow_threshold;
+    return slow_log.threshold;
+}
+
 }  // namespace weir::daemon::config

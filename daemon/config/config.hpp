@@ -93,7 +93,8 @@ struct http_options {
     bool enabled = true;  // false when http.listen is ""
     std::string host = "127.0.0.1";
     std::uint16_t port = 9632;
-    std::string token;  // bearer token for POST; empty = POST is refused
+    std::string token;       // bearer token for POST; empty = POST is refused
+    std::string view_token;  // for GET, but for /health and /ready; empty = anybody may look
 
     friend bool operator==(const http_options&, const http_options&) = default;
 };
@@ -240,7 +241,8 @@ struct database_options {
     int max_connections = 0;  // to PostgreSQL, of all its pools together; 0 = no limit of its own
     int max_client_connections = 0;  // clients of one database's name; 0 = no limit of its own
     tls_options tls{.mode = tls_mode::prefer};
-    std::string connect_query;  // run on each new server connection; empty = none
+    std::optional<milliseconds> slow_threshold;  // instead of slow_log.threshold
+    std::string connect_query;                   // run on each new server connection; empty = none
     // For clients of this database instead of auth.query, auth.auth_user and auth.dbname; each
     // empty = as those say.
     std::string auth_query;
@@ -261,6 +263,7 @@ struct user_options {
     pool_overrides pool;
     int max_connections = 0;         // clients of this user; 0 = no limit of its own
     int max_server_connections = 0;  // to PostgreSQL, in all databases; 0 = no limit of its own
+    std::optional<milliseconds> slow_threshold;  // instead of the database's
 
     friend bool operator==(const user_options&, const user_options&) = default;
 };
@@ -345,8 +348,6 @@ struct slow_log_options {
     int explain_per_minute = 6;
     n_plus_one_options n_plus_one;
 
-    [[nodiscard]] bool is_on() const { return threshold >= milliseconds{0}; }
-
     friend bool operator==(const slow_log_options&, const slow_log_options&) = default;
 };
 
@@ -379,6 +380,7 @@ struct config {
     std::map<std::string, database_options, std::less<>> databases;
     std::map<std::string, user_options, std::less<>> users;
     cache_options cache;
+    int statement_limit = 10'000;  // rows of SHOW QUERIES that each event loop keeps; 0 = none
     slow_log_options slow_log;
     log_options log;
 
@@ -391,6 +393,9 @@ struct config {
     [[nodiscard]] const user_options* find_user(std::string_view name) const;
     /// The numbers of the pool (database, user): defaults, then the database's, then the user's.
     [[nodiscard]] pool_options resolve(std::string_view database, std::string_view user) const;
+    /// From when on a statement of that pool is slow; negative: never.
+    [[nodiscard]] milliseconds slow_threshold(std::string_view database, std::string_view user)
+        const;
 };
 
 using config_ptr = std::shared_ptr<const config>;

@@ -13,7 +13,6 @@ constexpr std::int64_t year_ms = 365LL * 24 * 3600 * 1000;
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t tib = kib * kib * kib * kib;
 constexpr std::string_view tls_modes = "disable|allow|prefer|require|verify-ca|verify-full";
-constexpr std::string_view drop_it = "remove it";
 
 // tests/lint/options_documented.py reads the rows from this text: each begins with `{.path = "`.
 constexpr auto table = std::to_array<option>({
@@ -44,9 +43,11 @@ constexpr auto table = std::to_array<option>({
     {.path = "io_uring", .type = choice, .default_text = "auto", .choices = "auto|off", .reload = restart,
      .about = "sends of many connections in one system call, where the kernel allows it; off = never"},
     {.path = "http.listen", .default_text = "127.0.0.1:9632", .reload = restart,
-     .about = "HOST:PORT of metrics, health and JSON; \"\" = off"},
+     .about = "HOST:PORT of metrics, health, JSON and the dashboard; \"\" = off"},
     {.path = "http.token", .is_secret = true,
      .about = "bearer token of POST /invalidate and /reload; empty = they are refused"},
+    {.path = "http.view_token", .is_secret = true,
+     .about = "bearer token of everything else but /health and /ready, http.token does as well; empty = anybody may look"},
     {.path = "admin.users", .type = text_list, .default_text = "[]", .pgbouncer = "admin_users",
      .about = "users that may run every console command; looked at when they log in"},
     {.path = "admin.stats_users", .type = text_list, .default_text = "[]", .pgbouncer = "stats_users",
@@ -132,6 +133,8 @@ constexpr auto table = std::to_array<option>({
      .pgbouncer = "max_db_connections",
      .about = "server connections of all this database's pools together; 0 = no limit of its own"},
     {.path = "databases.*.pool", .type = pool_section, .about = "this database's own pool options"},
+    {.path = "databases.*.slow_log.threshold", .type = duration_or_off, .default_text = "500ms", .most = year_ms,
+     .about = "instead of slow_log.threshold, for this database"},
     {.path = "databases.*.max_client_connections", .type = integer, .default_text = "0", .most = 1'000'000,
      .pgbouncer = "max_db_client_connections",
      .about = "clients of this database at the same time, for \"*\" of each name; 0 = no limit of its own"},
@@ -156,6 +159,8 @@ constexpr auto table = std::to_array<option>({
      .about = "direct = TLS from the first byte, which PostgreSQL 17 can, saves a round trip"},
     {.path = "users", .type = named_sections, .about = "what differs for one user"},
     {.path = "users.*.pool", .type = pool_section, .about = "this user's own pool options, above the database's"},
+    {.path = "users.*.slow_log.threshold", .type = duration_or_off, .default_text = "500ms", .most = year_ms,
+     .about = "instead of slow_log.threshold, for this user, above the database's"},
     {.path = "users.*.max_connections", .type = integer, .default_text = "0", .most = 1'000'000,
      .pgbouncer = "max_user_client_connections",
      .about = "clients of this user at the same time; 0 = no limit of its own"},
@@ -219,21 +224,25 @@ constexpr auto table = std::to_array<option>({
      .about = "tables whose entries the event drops, t or schema.t; of NOTIFY in its own database, else in all"},
     {.path = "cache.events.*.rules", .type = text_list, .default_text = "[]",
      .about = "rules whose entries the event drops"},
+    {.path = "statements.limit", .type = integer, .default_text = "10000", .most = 1'000'000,
+     .about = "statements that each event loop keeps figures of, for SHOW QUERIES; what is least in use beyond them is folded "
+              "into one row; 0 = none"},
     {.path = "slow_log.threshold", .type = duration_or_off, .default_text = "500ms", .most = year_ms,
      .about = "statements that take longer are logged; 0 = every statement, -1 = off"},
     {.path = "slow_log.file", .about = "where JSON lines go; empty = with the log"},
     {.path = "slow_log.sample", .type = real, .default_text = "1.0", .most = 1,
      .about = "share of the slow statements that is logged, 0 to 1"},
     {.path = "slow_log.parameters", .type = choice, .default_text = "redact", .choices = "redact|show",
-     .not_yet = "use redact", .about = "whether values of parameters and literals are written"},
-    {.path = "slow_log.explain", .type = choice, .default_text = "off", .choices = "off|plan", .not_yet = "use off",
-     .about = "EXPLAIN of the slow statement"},
+     .about = "whether values of parameters and literals are written; show writes personal data into the log"},
+    {.path = "slow_log.explain", .type = choice, .default_text = "off", .choices = "off|plan",
+     .about = "plan = EXPLAIN of the slow statement with its values, on a control connection as the pool's user; nothing is run"},
     {.path = "slow_log.explain_per_minute", .type = integer, .default_text = "6", .least = 1, .most = 6'000,
-     .not_yet = drop_it, .about = "at most so many EXPLAINs a minute"},
-    {.path = "slow_log.n_plus_one.repeats", .type = integer, .default_text = "10", .least = 2, .most = 1'000'000,
-     .not_yet = drop_it, .about = "the same statement so many times within window is reported"},
+     .about = "at most so many EXPLAINs a minute"},
+    {.path = "slow_log.n_plus_one.repeats", .type = integer, .default_text = "10", .most = 1'000'000,
+     .about = "the same read with other parameters so many times within window, by one client or one request, is reported "
+              "as N+1; 0 = off"},
     {.path = "slow_log.n_plus_one.window", .type = duration, .default_text = "1s", .least = 1, .most = year_ms,
-     .not_yet = drop_it, .about = "time over which repeats are counted"},
+     .about = "time over which repeats are counted"},
     {.path = "log.level", .type = choice, .default_text = "info", .choices = "trace|debug|info|warning|error",
      .about = "the least serious line that is written; trace is the same as debug so far"},
     {.path = "log.format", .type = choice, .default_text = "text", .choices = "text|json", .about = "one line an event, as text or as JSON"},

@@ -30,21 +30,25 @@ bool is_folder(const fs::path& path) {
 
 /// A token that no header can carry, such as one with the newline of its file, would look set and
 /// never match.
-void check_token(const std::string& token, const document& from, report& to) {
+void check_token(const char* option, const std::string& token, const document& from, report& to) {
     const auto is_sendable = [](char c) { return c > ' ' && c <= '~'; };
     if (!std::ranges::all_of(token, is_sendable)) {
         to.error(
-            from.place_of("http.token"),
-            "http.token: holds a blank, a control character or a letter beyond ASCII, which a "
-            "header "
-            "cannot carry; use letters and digits, e.g. of: openssl rand -hex 16"
+            from.place_of(option),
+            fmt::format(
+                "{}: holds a blank, a control character or a letter beyond ASCII, which a header "
+                "cannot carry; use letters and digits, e.g. of: openssl rand -hex 16",
+                option
+            )
         );
     } else if (!token.empty() && token.size() < 16) {
         to.warning(
-            from.place_of("http.token"),
-            "http.token: is shorter than 16 characters and may be guessed; use e.g. openssl rand "
-            "-hex "
-            "16"
+            from.place_of(option),
+            fmt::format(
+                "{}: is shorter than 16 characters and may be guessed; use e.g. openssl rand -hex "
+                "16",
+                option
+            )
         );
     }
 }
@@ -85,7 +89,8 @@ void check_listen(const config& built, const document& from, report& to) {
             );
         }
     }
-    check_token(built.http.token, from, to);
+    check_token("http.token", built.http.token, from, to);
+    check_token("http.view_token", built.http.view_token, from, to);
     if (!built.http.enabled || built.http.port != listen.port) return;
     for (const std::string& host : listen.hosts) {
         if (!addresses_overlap(host, built.http.host)) continue;

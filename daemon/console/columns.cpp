@@ -264,6 +264,60 @@ constexpr std::array advice_columns{
     words("advice"),
 };
 
+constexpr std::array queries_columns{
+    words("database"),
+    words("user"),
+    words("fingerprint"),
+    words("query"),
+    words("kind"),
+    count("calls"),
+    count("errors"),
+    count("rows"),
+    count("bytes"),
+    real("total_ms"),
+    real("mean_ms"),
+    real("p50_ms"),
+    real("p95_ms"),
+    real("p99_ms"),
+    real("max_ms"),
+    real("wait_ms"),
+    real("server_ms"),
+    real("transfer_ms"),
+    real("cache_ms"),
+    real("occupied_ms"),
+    count("hits"),
+    count("misses"),
+    count("bypasses"),
+    words("cache"),
+    real("saved_ms"),
+    count("n_plus_one"),
+    count("repeated"),
+};
+
+constexpr std::array slow_columns{
+    words("at"),
+    words("database"),
+    words("user"),
+    words("application"),
+    words("client"),
+    words("request_id"),
+    words("trace_id"),
+    words("fingerprint"),
+    words("query"),
+    real("duration_ms"),
+    real("wait_ms"),
+    real("server_ms"),
+    count("rows"),
+    count("bytes"),
+    words("cache"),
+    words("rule"),
+    words("sqlstate"),
+    // Of all calls of the statement.
+    count("calls"),
+    real("p95_ms"),
+    real("max_ms"),
+};
+
 constexpr std::array cache_columns{
     words("rule"),
     count("entries"),
@@ -318,6 +372,8 @@ constinit const list help{help_columns};
 constinit const list breakers{breakers_columns};
 constinit const list pins{pins_columns};
 constinit const list advice{advice_columns};
+constinit const list queries{queries_columns};
+constinit const list slow{slow_columns};
 constinit const list cache{cache_columns};
 constinit const list cache_tables{cache_tables_columns};
 constinit const list cache_reasons{cache_reasons_columns};

@@ -33,6 +33,8 @@ extern const list help;
 extern const list breakers;
 extern const list pins;
 extern const list advice;
+extern const list queries;
+extern const list slow;
 extern const list cache;
 extern const list cache_tables;
 extern const list cache_reasons;

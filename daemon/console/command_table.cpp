@@ -146,6 +146,22 @@ std::vector<command_entry> make_table() {
          "",
          "statements that keep a server or fail in transaction mode, where pool.advise is true",
          columns::advice},
+        {show_queries,
+         "SHOW QUERIES",
+         everybody,
+         0,
+         0,
+         "",
+         "a row a statement: calls, times and what memory did for it, those that took most first",
+         columns::queries},
+        {show_slow,
+         "SHOW SLOW",
+         everybody,
+         0,
+         0,
+         "",
+         "the last slow statements, newest first",
+         columns::slow},
         {show_breakers,
          "SHOW BREAKERS",
          everybody,
@@ -295,8 +311,6 @@ std::vector<command_entry> make_unsupported() {
         return command_entry{unsupported, name, everybody, 0, any, "", remedy, {}};
     };
     return {
-        entry("SHOW QUERIES", "The slow log (slow_log.threshold) and /metrics tell of queries."),
-        entry("SHOW SLOW", "Slow statements are in the slow log: slow_log.file."),
         entry(
             "SHOW FDS",
             "No process takes over the sockets of another: SHUTDOWN WAIT_FOR_CLIENTS with socket "

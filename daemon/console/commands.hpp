@@ -41,6 +41,8 @@ enum class command_id : std::uint8_t {
     show_memory,
     show_pins,
     show_advice,
+    show_queries,
+    show_slow,
     show_breakers,
     show_cache,
     show_cache_tables,

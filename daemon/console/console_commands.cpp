@@ -5,9 +5,12 @@
 #include "daemon/console/console_phase.hpp"
 #include "daemon/console/driver_settings.hpp"
 #include "daemon/console/show_advice.hpp"
+#include "daemon/console/show_queries.hpp"
 #include "daemon/control.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/process_facts.hpp"
+#include "daemon/insight/slow_log.hpp"
+#include "daemon/insight/statement_statistics.hpp"
 #include "daemon/net/worker.hpp"
 #include "daemon/pool_directory.hpp"
 #include "daemon/version.hpp"
@@ -180,6 +183,14 @@ std::optional<result> console_phase::run(const command& what) {
         case command_id::show_advice:
             return blocking([&workers = shared().daemon.workers()] {
                 return console::advice_rows(console::advice_everywhere(workers));
+            });
+        case command_id::show_queries:
+            return blocking([&statistics = shared().statistics] {
+                return console::query_rows(statistics.report());
+            });
+        case command_id::show_slow:
+            return blocking([&statistics = shared().statistics, &slow = shared().slow] {
+                return console::slow_rows(slow.last(), statistics.report());
             });
         case command_id::show_breakers:
             return blocking([&pools] { return console::breaker_rows(pools.hosts().figures(), {}); }

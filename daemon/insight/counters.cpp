@@ -40,6 +40,7 @@ pool_totals& pool_totals::operator+=(const pool_totals& other) {
     binds += other.binds;
     logins += other.logins;
     slow_queries += other.slow_queries;
+    n_plus_one += other.n_plus_one;
     return *this;
 }
 
@@ -64,6 +65,7 @@ pool_totals pool_counters::read() const {
     totals.binds = binds_.read();
     totals.logins = logins_.read();
     totals.slow_queries = slow_queries_.read();
+    totals.n_plus_one = n_plus_one_.read();
     return totals;
 }
 
@@ -109,7 +111,9 @@ pool_counters& worker_counters::pool(std::string_view database, std::string_view
     }
     auto& counters = pools_[known->second];
     if (!counters) {
-        counters = std::make_shared<pool_counters>(known->first.first, known->first.second);
+        counters = std::make_shared<pool_counters>(
+            known->second, known->first.first, known->first.second
+        );
     }
     return *counters;
 }

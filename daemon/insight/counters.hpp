@@ -105,6 +105,7 @@ struct pool_totals {
     std::uint64_t binds = 0;
     std::uint64_t logins = 0;
     std::uint64_t slow_queries = 0;
+    std::uint64_t n_plus_one = 0;
 
     [[nodiscard]] std::uint64_t query_count() const;
     /// Adds everything but the names.
@@ -115,8 +116,8 @@ struct pool_totals {
 /// the address holds until the registry forgets the database, so a session keeps a reference.
 class alignas(64) pool_counters {
 public:
-    pool_counters(std::string database, std::string user)
-        : database_(std::move(database)), user_(std::move(user)) {}
+    pool_counters(std::size_t id, std::string database, std::string user)
+        : id_(id), database_(std::move(database)), user_(std::move(user)) {}
 
     /// A query's last reply byte was passed on. `duration` is all of it: waiting, server and
     /// transfer.
@@ -147,15 +148,25 @@ public:
     void bound() { binds_.add(); }
     void client_logged_in() { logins_.add(); }
     void slow_query() { slow_queries_.add(); }
+    /// A client has begun a run of repetitions.
+    void n_plus_one() { n_plus_one_.add(); }
 
+    /// From when on a statement is slow: what the pool's options say. The loop's own.
+    [[nodiscard]] std::chrono::nanoseconds slow_threshold() const { return slow_threshold_; }
+    void set_slow_threshold(std::chrono::nanoseconds threshold) { slow_threshold_ = threshold; }
+
+    /// The pool's on all threads, and never another one's.
+    [[nodiscard]] std::size_t id() const { return id_; }
     [[nodiscard]] const std::string& database() const { return database_; }
     [[nodiscard]] const std::string& user() const { return user_; }
     /// Any thread.
     [[nodiscard]] pool_totals read() const;
 
 private:
+    std::size_t id_;
     std::string database_;
     std::string user_;
+    std::chrono::nanoseconds slow_threshold_ = std::chrono::nanoseconds::max();
     std::array<tally, query_kind_count> queries_;
     tally transactions_;
     tally transaction_time_;  // nanoseconds
@@ -169,6 +180,7 @@ private:
     tally binds_;
     tally logins_;
     tally slow_queries_;
+    tally n_plus_one_;
     tally wait_timeouts_;
     std::array<duration_histogram, answer_source_count> query_seconds_;
     duration_histogram wait_seconds_;

@@ -45,12 +45,51 @@ void observer::log_slow(
     statement.total = event.total;
     statement.wait = event.wait;
     statement.server = event.server;
+    statement.transfer = event.transfer;
     statement.rows = event.rows;
     statement.bytes = event.bytes;
     statement.cache = to_string(event.cache);
     statement.rule = bounded(texts.rule, name_limit);
     statement.sqlstate = bounded(texts.sqlstate, 5);
+    if (shows_values_ && !texts.text.empty()) {
+        statement.query = bounded(texts.text, slow_text_limit);
+        statement.values = values_to_log(texts.bind_tail);
+    }
+    const bool has_plan = event.kind == query_kind::read || event.kind == query_kind::write;
+    if (plans_ != nullptr && has_plan && texts.origin && !texts.text.empty()) {
+        plan_question question{
+            std::string{texts.text},
+            std::string{texts.parameter_types},
+            std::string{texts.bind_tail},
+            texts.origin};
+        if (plans_->take(statement, question)) return;
+    }
     slow_.add(std::move(statement));
+}
+
+void observer::tell_repeats(
+    pool_counters& pool,
+    const query_event& event,
+    const repeat_finding& found,
+    const slow_query_texts& texts
+) {
+    pool.n_plus_one();
+    n_plus_one_run run;
+    run.database = pool.database();
+    run.user = pool.user();
+    run.application = texts.application;
+    run.client = texts.client;
+    run.request_id = texts.request_id;
+    run.fingerprint = event.fingerprint;
+    run.query = texts.query;
+    run.parent_fingerprint = found.parent;
+    if (const auto* const parent = statements_.find(pool.id(), found.parent)) {
+        run.parent = parent->query();
+    }
+    run.repeats = found.count;
+    run.window = of_clients_.window();
+    run.at = std::chrono::system_clock::now();
+    if (of_requests_.found().note(run)) slow_.add_line(n_plus_one_line(run));
 }
 
 }  // namespace weir::daemon::insight

@@ -10,10 +10,7 @@
 namespace weir::daemon::insight {
 
 slow_log::slow_log(slow_log_options options, slow_log_limits limits)
-    : limits_(limits),
-      threshold_(options.threshold.count() < 0 ? off : options.threshold.count()),
-      sample_(options.sample),
-      path_(std::move(options.file)) {}
+    : limits_(limits), sample_(options.sample), path_(std::move(options.file)) {}
 
 slow_log::~slow_log() {
     stop();
@@ -38,9 +35,6 @@ void slow_log::stop() {
 }
 
 void slow_log::configure(const slow_log_options& options) {
-    threshold_.store(
-        options.threshold.count() < 0 ? off : options.threshold.count(), std::memory_order_relaxed
-    );
     sample_.store(options.sample, std::memory_order_relaxed);
     {
         const std::lock_guard lock{mutex_};
@@ -69,7 +63,7 @@ bool slow_log::is_sampled() const {
     return std::uniform_real_distribution<double>{0.0, 1.0}(random) < share;
 }
 
-void slow_log::add(slow_statement statement) {
+void slow_log::enqueue(item one) {
     bool wake = false;
     {
         const std::lock_guard lock{mutex_};
@@ -77,7 +71,7 @@ void slow_log::add(slow_statement statement) {
             ++counts_.dropped;
             return;
         }
-        queue_.push_back(std::move(statement));
+        queue_.push_back(std::move(one));
         ++accepted_;
         wake = std::exchange(writer_waits_, false);
     }
@@ -110,7 +104,7 @@ slow_log::work slow_log::next_work() {
     wake_.wait(lock, has_work);
     writer_waits_ = false;
     work next;
-    next.statements.swap(queue_);
+    next.items.swap(queue_);
     next.path = path_;
     next.open_wanted = open_wanted_;
     next.last = stopping_;
@@ -122,17 +116,22 @@ void slow_log::run() {
         work next = next_work();
         if (next.open_wanted) open_file(next.path);
         slow_log_counts done;
-        for (const auto& statement : next.statements) {
-            ++(write_line(slow_log_line(statement)) ? done.written : done.failed);
+        for (const auto& one : next.items) {
+            const auto* const statement = std::get_if<slow_statement>(&one);
+            std::string line =
+                statement != nullptr ? slow_log_line(*statement) : std::get<std::string>(one);
+            ++(write_line(std::move(line)) ? done.written : done.failed);
         }
         {
             const std::lock_guard lock{mutex_};
             counts_.written += done.written;
             counts_.failed += done.failed;
-            handled_ += next.statements.size();
+            handled_ += next.items.size();
             if (next.open_wanted && path_ == next.path) open_wanted_ = false;
-            for (auto& statement : next.statements) {
-                last_.push_back(std::move(statement));
+            for (auto& one : next.items) {
+                auto* const statement = std::get_if<slow_statement>(&one);
+                if (statement == nullptr) continue;
+                last_.push_back(std::move(*statement));
                 if (last_.size() > limits_.remembered) last_.pop_front();
             }
         }

@@ -1,7 +1,7 @@
 // The slow-query log: event loops hand statements over a bounded queue to one writer thread, which
 // appends JSON lines to a file or to the daemon's log and remembers the last ones for /slow. A full
-// queue drops and counts; a full disk counts and says so once. Nothing here makes a loop wait.
-// Thread-safe.
+// queue drops and counts; a full disk counts and says so once. Nothing here makes a loop wait. From
+// when on a statement is slow is its pool's to say. Thread-safe.
 #pragma once
 
 #include "daemon/insight/append_file.hpp"
@@ -12,18 +12,17 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace weir::daemon::insight {
 
 struct slow_log_options {
-    /// Statements at least this long are slow. 0 = every statement, negative = none.
-    std::chrono::nanoseconds threshold = std::chrono::milliseconds{500};
     std::string file;     ///< empty = with the log
     double sample = 1.0;  ///< the share of slow statements that is written, 0..1
 };
@@ -54,20 +53,18 @@ public:
     /// Writes what is queued, joins the writer. May be called twice.
     void stop();
 
-    /// New threshold and sample at once; the file, when its name changed, before the next line.
+    /// The new sample at once; the file, when its name changed, before the next line.
     void configure(const slow_log_options& options);
     /// Opens the file anew before the next line (SIGUSR1, SIGHUP). Does not wait.
     void reopen();
 
-    /// One relaxed load; for the hot path.
-    [[nodiscard]] bool is_slow(std::chrono::nanoseconds duration) const {
-        return duration.count() >= threshold_.load(std::memory_order_relaxed);
-    }
     /// Whether this slow statement falls into the sample. Thread-local random numbers.
     [[nodiscard]] bool is_sampled() const;
 
-    /// Queues one statement or drops it; never waits for the disk.
-    void add(slow_statement statement);
+    /// Queues one statement, or a ready line (without a newline) of another event, or drops it;
+    /// never waits for the disk.
+    void add(slow_statement statement) { enqueue(std::move(statement)); }
+    void add_line(std::string line) { enqueue(std::move(line)); }
 
     /// Waits until all that was queued before the call is written, or until `deadline`. For tests
     /// and shutdown.
@@ -78,16 +75,17 @@ public:
     [[nodiscard]] std::vector<slow_statement> last() const;
 
 private:
-    static constexpr std::int64_t off = std::numeric_limits<std::int64_t>::max();
+    using item = std::variant<slow_statement, std::string>;
 
     /// What the writer does at one waking.
     struct work {
-        std::deque<slow_statement> statements;
+        std::deque<item> items;
         std::string path;
         bool open_wanted = false;
         bool last = false;
     };
 
+    void enqueue(item one);
     void run();
     work next_work();
     void open_file(const std::string& path);
@@ -95,13 +93,12 @@ private:
     void report_failure(const std::string& what);
 
     const slow_log_limits limits_;
-    std::atomic<std::int64_t> threshold_;  // nanoseconds; `off` = none
     std::atomic<double> sample_;
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;           // the writer waits here
     std::condition_variable written_up_to_;  // flush() waits here
-    std::deque<slow_statement> queue_;       // guarded by mutex_
+    std::deque<item> queue_;                 // guarded by mutex_
     std::string path_;                       // guarded by mutex_
     bool open_wanted_ = false;               // guarded by mutex_
     bool stopping_ = false;                  // guarded by mutex_

@@ -24,11 +24,15 @@ std::string slow_log_line(const slow_statement& statement) {
     json.key("duration_ms").milliseconds(statement.total);
     json.key("wait_ms").milliseconds(statement.wait);
     json.key("server_ms").milliseconds(statement.server);
+    json.key("transfer_ms").milliseconds(statement.transfer);
     json.key("rows").number(statement.rows);
     json.key("bytes").number(statement.bytes);
     json.key("cache").text(statement.cache);
     json.key("rule").text(statement.rule);
     json.key("sqlstate").text(statement.sqlstate);
+    if (!statement.values.empty()) json.key("parameters").raw(statement.values);
+    if (!statement.plan.empty()) json.key("plan").raw(statement.plan);
+    if (!statement.no_plan.empty()) json.key("no_plan").text(statement.no_plan);
     json.end_object();
     return json.take();
 }

@@ -5,10 +5,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace weir::daemon::insight {
+
+class statement_origin;
 
 /// Views, valid for the call that they are handed to. Empty texts are left out of the line.
 struct slow_query_texts {
@@ -22,6 +25,12 @@ struct slow_query_texts {
     std::string_view database;     ///< empty = the pool's; to be given where labels are folded
     std::string_view user;         ///< as `database`
     std::uint64_t fingerprint = 0;
+    // Kept only where the observer keeps_texts(): what was sent.
+    std::string_view text;
+    std::string_view parameter_types;
+    std::string_view bind_tail;
+    /// Only where it explains().
+    std::shared_ptr<const statement_origin> origin = nullptr;
 };
 
 /// What the slow log keeps of one statement; texts cut to `slow_text_limit` bytes.
@@ -38,11 +47,15 @@ struct slow_statement {
     std::chrono::nanoseconds total{0};
     std::chrono::nanoseconds wait{0};
     std::chrono::nanoseconds server{0};
+    std::chrono::nanoseconds transfer{0};
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;
     std::string_view cache;  ///< static storage: to_string(cache_outcome)
     std::string rule;
     std::string sqlstate;
+    std::string values;  ///< a JSON array, or empty: they are not shown
+    std::string plan;    ///< a JSON object, or empty: there is none
+    std::string no_plan;  ///< why there is none, though one was asked for
 };
 
 /// Query text beyond this many bytes is cut at a character and ends in "...": a statement may be

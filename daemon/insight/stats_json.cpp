@@ -1,6 +1,7 @@
 #include "daemon/insight/stats_json.hpp"
 
 #include "daemon/insight/json_writer.hpp"
+#include "daemon/insight/statement_json.hpp"
 
 namespace weir::daemon::insight {
 namespace {
@@ -16,6 +17,20 @@ void write_quantiles(json_writer& json, const histogram_totals& totals) {
     json.key("p50_ms").milliseconds(totals.quantile(0.50));
     json.key("p95_ms").milliseconds(totals.quantile(0.95));
     json.key("p99_ms").milliseconds(totals.quantile(0.99));
+    // Those that hold anything, so that a reader can tell the quantiles of a time between two
+    // looks: [inclusive upper bound, count], null is no bound; a bucket begins at half of its own.
+    json.key("buckets").begin_array();
+    for (std::size_t i = 0; i < duration_buckets::count; ++i) {
+        if (totals.buckets[i] == 0) continue;
+        json.begin_array();
+        if (i < duration_buckets::bounded) {
+            json.milliseconds(duration_buckets::upper_bound(i));
+        } else {
+            json.raw("null");
+        }
+        json.number(totals.buckets[i]).end_array();
+    }
+    json.end_array();
     json.end_object();
 }
 
@@ -80,6 +95,7 @@ void write_databases(json_writer& json, const counter_totals& counters) {
         json.key("bytes_from_server").number(database.bytes_from_server);
         json.key("bytes_to_server").number(database.bytes_to_server);
         json.key("slow_queries").number(database.slow_queries);
+        json.key("n_plus_one").number(database.n_plus_one);
         json.end_object();
     }
     json.end_array();
@@ -151,7 +167,7 @@ void write_process(json_writer& json, const process_facts& process) {
 
 }  // namespace
 
-std::string stats_json(const metrics_input& input) {
+std::string stats_json(const metrics_input& input, const statement_figures& figures) {
     json_writer json;
     json.begin_object();
     json.key("version").text(input.version);
@@ -159,6 +175,10 @@ std::string stats_json(const metrics_input& input) {
     write_clients(json, input);
     write_pools(json, input.gauges.pools);
     write_databases(json, input.counters);
+    json.key("statements");
+    write_statements(json, figures.statements);
+    json.key("n_plus_one");
+    write_n_plus_one(json, figures.n_plus_one);
     json.key("server_connects");
     write_quantiles(json, input.counters.workers.server_connect_seconds);
     json.key("cache");

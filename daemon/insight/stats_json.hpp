@@ -4,7 +4,9 @@
 
 #include "daemon/insight/gauges.hpp"
 #include "daemon/insight/metrics.hpp"
+#include "daemon/insight/n_plus_one.hpp"
 #include "daemon/insight/slow_statement.hpp"
+#include "daemon/insight/statement_statistics.hpp"
 
 #include <cstdint>
 #include <string>
@@ -12,8 +14,15 @@
 
 namespace weir::daemon::insight {
 
-/// Totals and state: clients, pools, databases with p50/p95/p99, cache, process. Durations in ms.
-std::string stats_json(const metrics_input& input);
+/// What is known of single statements, which no metric tells.
+struct statement_figures {
+    statement_report statements;
+    std::vector<n_plus_one_pattern> n_plus_one;
+};
+
+/// Totals and state: clients, pools, databases with p50/p95/p99, statements, cache, process.
+/// Durations in ms.
+std::string stats_json(const metrics_input& input, const statement_figures& figures);
 
 /// What /cache/stats tells beyond what metrics count, as SHOW CACHE, TABLES and REASONS print it.
 struct cache_details {

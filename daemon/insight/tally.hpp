@@ -20,6 +20,8 @@ public:
     void add(std::uint64_t n = 1) {
         value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     }
+    /// For one whose owner gives it to another use; counters that are shown never fall.
+    void clear() { value_.store(0, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t read() const { return value_.load(std::memory_order_relaxed); }
 
 private:

@@ -1,7 +1,10 @@
 #include "daemon/net/worker.hpp"
 
 #include "daemon/error_reply.hpp"
+#include "daemon/insight/shared_repeats.hpp"
+#include "daemon/insight/statement_statistics.hpp"
 #include "daemon/pool_directory.hpp"
+#include "daemon/repeat_settings.hpp"
 #include "daemon/session/database_code.hpp"
 #include "daemon/session/login_phase.hpp"
 #include "protocol/crypto.hpp"
@@ -42,10 +45,12 @@ worker::worker(unsigned index, services& shared, config::config_ptr configuratio
       loop_{index, configuration->io_uring == config::io_uring_use::automatic},
       configuration_{std::move(configuration)},
       counters_{shared.counters.add_worker()},
-      observer_{counters_, shared.slow},
+      observer_{counters_, shared.slow, shared.statistics.add_worker(), shared.repeats},
       memo_key_{random_hash_key()},
       code_{std::make_unique<database_code_by_pool>()},
-      ticker_{loop_.context()} {}
+      ticker_{loop_.context()} {
+    adopt_config();
+}
 
 worker::~worker() = default;
 
@@ -114,7 +119,17 @@ client_ptr worker::take_own(accepted_socket accepted) {
 void worker::set_config(config::config_ptr configuration) {
     loop_.post([this, configuration = std::move(configuration)]() mutable {
         configuration_ = std::move(configuration);
+        adopt_config();
     });
+}
+
+void worker::adopt_config() {
+    statements().set_limit(static_cast<std::size_t>(configuration_->statement_limit));
+    observer_.watch_repeats(make_repeat_options(*configuration_));
+    const auto& slow = configuration_->slow_log;
+    observer_.show_values(slow.parameters == config::slow_log_parameters::show);
+    const bool is_explained = slow.explain == config::slow_log_explain::plan;
+    observer_.explain_with(is_explained ? &shared_.plans : nullptr);
 }
 
 void worker::drain(drain_call call) {

@@ -63,6 +63,7 @@ public:
     const config::config_ptr& configuration() const { return configuration_; }
     insight::worker_counters& counters() { return counters_; }
     insight::observer& observer() { return observer_; }
+    insight::statement_book& statements() { return observer_.statements(); }
     insight::advice_book& advice() { return advice_; }
     querycache::sql::lexer& lexer() { return lexer_; }
     querycache::sql::statement_memo& memo() { return memo_; }
@@ -87,6 +88,7 @@ public:
     void set_ticking(client_session& session, bool on);
 
 private:
+    void adopt_config();
     void schedule_tick();
     void tick();
 

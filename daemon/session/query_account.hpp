@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,13 +26,30 @@ public:
     struct asker {
         std::string client;            ///< as in slow_query_texts
         std::string_view application;  ///< has to live as long as the call
-        std::uint64_t session_id = 0;  ///< of a request that has no id of its own, the first half
+        std::shared_ptr<const insight::statement_origin> origin = nullptr;
+    };
+    /// What was sent, for who shows or explains it.
+    struct sent_text {
+        std::string text;
+        std::string parameter_types;
+        std::string bind_tail;
     };
     /// What the server says at the end of a group.
     struct standing {
         bool ends_transaction = false;
         bool owes_more = false;  ///< it was asked for more, and will answer it
     };
+    /// What memory has answered with.
+    struct answer {
+        std::uint64_t rows = 0;
+        std::uint64_t reply_bytes = 0;
+        std::uint64_t fingerprint = 0;
+        std::uint64_t parameters = 0;       ///< a hash of text and values
+        std::chrono::nanoseconds saved{0};  ///< what a server took for it
+    };
+
+    /// `session_id`: of the client; the first half of the ids of requests that have none.
+    explicit query_account(std::uint64_t session_id) : session_id_(session_id) {}
 
     // What the client asks.
 
@@ -52,6 +70,19 @@ public:
     /// The cache's rule for it, empty for none.
     void note_rule(std::string_view rule) { asked().rule = rule; }
     void note_cache(insight::cache_outcome outcome) { asked().cache = outcome; }
+    /// Why memory will not answer it.
+    void note_reason(std::optional<querycache::bypass_reason> reason) { asked().reason = reason; }
+    /// A hash of what distinguishes it from other calls of its statement; for reads.
+    void note_parameters(std::uint64_t hash) { asked().parameters = hash; }
+    /// It is sent to be run, not only to be prepared.
+    void note_run() { asked().has_run = true; }
+    /// What is sent for the statement of these facts.
+    void keep_text(
+        const text_facts& facts,
+        std::string_view text,
+        std::string_view types,
+        std::string_view bind_tail
+    );
     /// The message that is answered by ReadyForQuery is taken: what comes next is another group.
     void complete() { asked().is_complete = true; }
 
@@ -64,6 +95,9 @@ public:
     void sent() noexcept {
         if (is_open_ && !is_sent()) sent_ = started_ + wait_;
     }
+    /// Before the first byte of its reply; later ones are not asked for.
+    [[nodiscard]] bool awaits_reply() const noexcept { return replied_ == time_point{}; }
+    void replied(time_point now) noexcept { replied_ = now; }
     void add_reply(std::size_t bytes) noexcept { reply_bytes_ += bytes; }
     void add_rows(std::uint64_t rows) noexcept { rows_ += rows; }
     /// The last one tells.
@@ -82,8 +116,10 @@ public:
         const standing& server,
         Who&& who
     ) {
+        tell_of_idleness(observer, counters);
         tell(observer, counters, event(now), who);
         ++ended_;
+        note_end(now);
         if (server.ends_transaction) {
             counters.transaction_finished(now - transaction_started_);
             in_transaction_ = false;
@@ -107,6 +143,15 @@ public:
         finish(observer, counters, now, server, who);
         in_transaction_ = false;
     }
+    /// The server goes back to its pool, or is lost.
+    void server_left(
+        insight::observer& observer, const insight::pool_counters& counters, time_point now
+    ) {
+        if (ended_at_ == time_point{}) return;
+        idle_ += now - ended_at_;
+        ended_at_ = {};
+        tell_of_idleness(observer, counters);
+    }
     /// Memory has answered it: as a transaction of its own, or inside of one. A slow one may be
     /// told more of in `who()`: note_statement() and note_rule().
     template<class Who>
@@ -114,8 +159,7 @@ public:
         insight::observer& observer,
         insight::pool_counters& counters,
         time_point now,
-        std::uint64_t rows,
-        std::uint64_t reply_bytes,
+        const answer& given,
         bool is_transaction,
         Who&& who
     ) {
@@ -123,9 +167,13 @@ public:
         event.kind = insight::query_kind::read;
         event.cache = insight::cache_outcome::hit;
         event.total = now - started_;
-        event.rows = rows;
-        event.bytes = reply_bytes;
+        event.rows = given.rows;
+        event.bytes = given.reply_bytes;
+        event.fingerprint = given.fingerprint;
+        event.saved = given.saved;
+        event.call = call(given.fingerprint, given.parameters, now);
         tell(observer, counters, event, who);
+        previous_ = given.fingerprint;
         ++ended_;
         if (group_.statement) group_ = {};
         if (is_transaction) {
@@ -160,6 +208,10 @@ private:
         std::string rule;  // a copy: rules may be reloaded while the reply is awaited
         insight::cache_outcome cache = insight::cache_outcome::none;
         bool is_complete = false;  // its end was sent: what comes next is another one
+        bool has_run = false;
+        std::optional<querycache::bypass_reason> reason;
+        std::uint64_t parameters = 0;
+        std::unique_ptr<sent_text> sent;  // null: nobody wants it
     };
     /// What the texts for the slow log look into besides the account itself.
     struct slow_strings {
@@ -180,18 +232,25 @@ private:
             return texts(own);
         });
     }
+    /// Its statement is found: one that is more than BEGIN and its like.
+    static bool is_settled(const group& one) {
+        return one.statement &&
+               one.statement->transaction == querycache::sql::transaction_control::none;
+    }
     /// The group that the client's messages belong to now.
     group& asked() { return behind_.empty() ? group_ : behind_.back(); }
-    insight::query_event event(time_point now) const {
-        insight::query_event made;
-        made.kind = group_.statement ? group_.statement->kind : insight::query_kind::unknown;
-        made.cache = group_.cache;
-        made.total = now - started_;
-        made.wait = wait_;
-        if (is_sent()) made.server = now - sent_;
-        made.rows = rows_;
-        made.bytes = reply_bytes_;
-        return made;
+    insight::query_event event(time_point now) const;
+    /// Of a client, not of a request that it names.
+    insight::repeat_call call(std::uint64_t fingerprint, std::uint64_t parameters, time_point now)
+        const {
+        return {session_id_, fingerprint, parameters, previous_, now};
+    }
+    void note_end(time_point now);
+    /// The server was idle behind the statement before this one, which has held it.
+    void tell_of_idleness(insight::observer& observer, const insight::pool_counters& counters) {
+        if (idle_ < worth_telling) return;
+        observer.server_held(counters, last_, idle_);
+        idle_ = {};
     }
     insight::slow_query_texts texts(slow_strings& own);
     void clear() noexcept {
@@ -202,18 +261,33 @@ private:
         group_.statement.reset();
         group_.tags.reset();
         group_.cache = insight::cache_outcome::none;
+        group_.has_run = false;
+        group_.reason.reset();
+        group_.parameters = 0;
+        group_.sent.reset();
         group_.rule.clear();
+        replied_ = {};
         reply_bytes_ = 0;
         rows_ = 0;
         sqlstate_.clear();
     }
     void begin_next(time_point now, bool is_owed);
 
+    static constexpr std::size_t longest_kept = 256U << 10U;
+    /// Less is the time that it takes to give a server back.
+    static constexpr std::chrono::microseconds worth_telling{50};
+
+    const std::uint64_t session_id_;
     bool is_open_ = false;
     bool in_transaction_ = false;
     time_point transaction_started_{};
     time_point started_{};
-    time_point sent_{};  // first byte to the server
+    time_point sent_{};      // first byte to the server
+    time_point replied_{};   // first byte of its reply
+    time_point ended_at_{};  // of the last group, while its server is still here; else the epoch
+    std::chrono::nanoseconds idle_{0};  // of the server, behind it
+    std::uint64_t last_ = 0;            // its fingerprint
+    std::uint64_t previous_ = 0;        // of the last one that read or wrote
     std::chrono::nanoseconds wait_{0};
     group group_;
     std::uint64_t reply_bytes_ = 0;

@@ -3,6 +3,7 @@
 #include "daemon/insight/log.hpp"
 #include "daemon/net/cancel_sender.hpp"
 #include "daemon/net/worker.hpp"
+#include "daemon/upstream/pool_origin.hpp"
 #include "protocol/ascii.hpp"
 #include "protocol/sqlstate.hpp"
 #include "protocol/status.hpp"
@@ -48,7 +49,10 @@ relay::relay(
       counters_{session.home().counters().pool(pool_->database(), pool_->user())},
       place_{std::move(place)},
       parameters_{std::move(parameters)},
-      mode_{pool_->mode()} {}
+      mode_{pool_->mode()},
+      account_{session.id()} {
+    adopt_slow_threshold();
+}
 
 relay::~relay() = default;
 
@@ -194,7 +198,11 @@ query_account::standing relay::standing() const {
 }
 
 query_account::asker relay::asker() const {
-    return {session_->endpoint_text(), application(), session_->id()};
+    query_account::asker who{session_->endpoint_text(), application()};
+    if (home().observer().explains()) {
+        who.origin = std::make_shared<pool_origin>(pool_->target(), effects_.settings().current());
+    }
+    return who;
 }
 
 // At the end of the session: what waits for a server or was sent to one. Less is no query yet.

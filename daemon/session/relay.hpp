@@ -204,6 +204,7 @@ private:
     bool learn_names(session_inventory& found);
     bool may_give_back() const;
     void forget_server();
+    void note_server_left(time_point now);
     void end_doubt();
     bool restores_first(const protocol::reply_verdict& verdict);
     void settings_restored();
@@ -216,6 +217,7 @@ private:
 
     // --- relay_limits.cpp ---
     bool take_place();
+    void adopt_slow_threshold();
     void start_ticking();
     void watch_waiting(time_point now);
     void watch_flight(time_point now);
@@ -260,6 +262,8 @@ private:
         std::optional<querycache::bypass_reason> refused
     );
     void count_unwatched(const text_facts& facts);
+    std::optional<querycache::bypass_reason> reason_without_cache(const text_facts& facts) const;
+    void note_parameters(const querycache::request& request, const text_facts& facts);
     void begin_known(
         const querycache::request& request,
         const text_facts& facts,

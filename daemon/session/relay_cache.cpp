@@ -10,12 +10,14 @@
 #include "querycache/cache.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 
 namespace weir::daemon {
 
 namespace {
 
+namespace sql = querycache::sql;
 using querycache::bypass_reason;
 using std::chrono::steady_clock;
 
@@ -328,12 +330,16 @@ void relay::tell_hit(const querycache::hit& hit, std::string_view text, std::str
         account_.note_rule(hit.rule().name());
         return asker();
     };
+    // The key's hash is one of text and values.
     account_.finish_hit(
         home().observer(),
         counters_,
         now,
-        hit.reply->rows(),
-        hit.reply->reply().size(),
+        {hit.reply->rows(),
+         hit.reply->reply().size(),
+         hit.reply->fingerprint(),
+         hit.reply->hash().low,
+         hit.reply->cost()},
         !is_open,
         who
     );
@@ -365,12 +371,35 @@ void relay::count_unwatched(const text_facts& facts) {
     account_.note_cache(insight::cache_outcome::bypass);
 }
 
+// Why memory will not answer it, as far as the text tells.
+std::optional<bypass_reason> relay::reason_without_cache(const text_facts& facts) const {
+    if (awaits_catalog_) return bypass_reason::catalog_missing;
+    if (!facts.statement || facts.statement->kind != insight::query_kind::read) return std::nullopt;
+    const auto reasons = facts.statement->reasons | facts.call_reasons;
+    if (reasons == 0) return bypass_reason::no_rule;
+    return querycache::from_text(static_cast<sql::text_reason>(std::countr_zero(reasons)));
+}
+
+// What makes this call another one than the last of its statement.
+void relay::note_parameters(const querycache::request& request, const text_facts& facts) {
+    if (!facts.statement || facts.statement->kind != insight::query_kind::read) return;
+    if (!home().observer().watches_repeats()) return;
+    const bool is_query = request.shape == querycache::reply_shape::simple;
+    const auto bytes = is_query ? request.text : request.bind_tail;
+    account_.note_parameters(sql::keyed_hash(bytes, home().memo_key()).low | 1U);
+}
+
 void relay::begin_cached(
     const querycache::request& request,
     const text_facts& facts,
     std::optional<bypass_reason> refused
 ) {
     const auto& session = server_->session();
+    account_.note_run();
+    note_parameters(request, facts);
+    if (home().observer().keeps_texts()) {
+        account_.keep_text(facts, request.text, request.parameter_types, request.bind_tail);
+    }
     texts_.meet(session.settings);
     const bool is_query = request.shape == querycache::reply_shape::simple;
     if (is_query ? !is_read_alike(request.text) : session.read_otherwise) {
@@ -391,6 +420,7 @@ void relay::begin_known(
     if (!cache_) {
         flight_.land(querycache::landing::look_again);
         if (awaits_catalog_) count_unwatched(facts);
+        account_.note_reason(reason_without_cache(facts));
         last_.note_unwatched(
             awaits_catalog_ ? bypass_reason::catalog_missing : bypass_reason::no_rule,
             facts.statement
@@ -401,6 +431,7 @@ void relay::begin_known(
     }
     auto decision = cache_->begin_statement(request, facts.context(refused), steady_clock::now());
     last_.note_decision(decision, facts.statement);
+    account_.note_reason(decision.reason);
     capture_ = std::move(decision.fill);
     if (capture_) {
         auto lead = flight_.hand_on();

@@ -81,8 +81,18 @@ void relay::start_ticking() {
     if (!std::exchange(is_ticking_, true)) home().set_ticking(*session_, true);
 }
 
+// For all clients of its pool on this loop.
+void relay::adopt_slow_threshold() {
+    const auto threshold = home().configuration()->slow_threshold(database(), user());
+    counters_.set_slow_threshold(
+        threshold.count() < 0 ? std::chrono::nanoseconds::max()
+                              : std::chrono::nanoseconds{threshold}
+    );
+}
+
 void relay::adopt_limits() {
     if (session_ == nullptr || state_ == state::greeting) return;
+    adopt_slow_threshold();
     const auto options = pool_->options();
     is_advising_ = options.advise;
     const pool::client_times& times = options.times;

@@ -282,6 +282,7 @@ void relay::forward(char type, std::size_t size, std::string_view here, reply_ac
     reply_forwards_ = action == reply_action::forward;
     if (!reply_forwards_) return;
     session_->output().add_view(here);
+    if (account_.awaits_reply()) account_.replied(steady_clock::now());
     account_.add_reply(here.size());
     if (capture_ && type != '1') capture_->feed(type, size, here);
 }

@@ -491,6 +491,7 @@ void relay::release(time_point now) {
         effects_.on_look_failed();
     }
     const bool has_moved = is_on_old_place();
+    note_server_left(now);
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
     pool::server_facts facts;
@@ -522,8 +523,13 @@ void relay::release(time_point now) {
 
 // The client is gone in the middle of something: PostgreSQL is asked to stop, and the server is not
 // used again.
+void relay::note_server_left(time_point now) {
+    if (session_ != nullptr) account_.server_left(home().observer(), counters_, now);
+}
+
 void relay::abandon_server() {
     end_schema_changes();
+    note_server_left(steady_clock::now());
     pool::server_ptr server = std::move(server_);
     server->cancels().end_lease();
     server->abandon();
@@ -549,6 +555,7 @@ void relay::on_server_lost(pool::server_connection&, std::string_view reason) {
     const client_phase_ptr keep{this};
     if (session_ == nullptr) return;
     end_schema_changes();
+    note_server_left(steady_clock::now());
     if (effects_.is_looking() && !effects_.is_pinned() && !told_fatal_) {
         forget_server();
         if (leaving_) return fatal(shutting_down());

@@ -3,6 +3,7 @@
 #include "daemon/insight/log.hpp"
 #include "daemon/upstream/catalog_reader.hpp"
 #include "daemon/upstream/field_values.hpp"
+#include "protocol/query.hpp"
 #include "querycache/catalog_queries.hpp"
 
 #include <pqxx/except>
@@ -109,6 +110,50 @@ public:
     }
 };
 
+/// The first value of the statement's answer. Throws pqxx::failure with PostgreSQL's message.
+std::string ask_one(
+    PGconn* connection,
+    const std::string& sql,
+    std::string_view parameter_types = {},
+    const protocol::bind_values& given = {}
+) {
+    const std::size_t count = given.parameters.size();
+    std::vector<Oid> types(count);
+    std::vector<std::string> texts(count);  // libpq wants text values to end with a zero
+    std::vector<const char*> values(count);
+    std::vector<int> lengths(count);
+    std::vector<int> formats(count);
+    protocol::parse_message parse;
+    parse.parameter_types = parameter_types;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i < parse.parameter_count()) types[i] = parse.parameter_type(i);
+        if (!given.parameters[i]) continue;
+        texts[i] = *given.parameters[i];
+        values[i] = texts[i].c_str();
+        lengths[i] = static_cast<int>(texts[i].size());
+        formats[i] = given.parameter_format(i);
+    }
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
+        PQexecParams(
+            connection,
+            sql.c_str(),
+            static_cast<int>(count),
+            types.data(),
+            values.data(),
+            lengths.data(),
+            formats.data(),
+            0
+        ),
+        &PQclear
+    );
+    const auto status = PQresultStatus(result.get());
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        const char* const said = PQresultErrorField(result.get(), PG_DIAG_MESSAGE_PRIMARY);
+        throw pqxx::failure(said == nullptr ? PQerrorMessage(connection) : said);
+    }
+    return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
+}
+
 }  // namespace
 
 bool is_stored_secret(const std::string& secret) {
@@ -210,6 +255,33 @@ querycache::catalog_rows control_connection::read_catalog() {
     auto rows = daemon::read_catalog(work);
     work.commit();
     return rows;
+}
+
+// With libpq's own call: libpqxx cannot pass a value on as the client has sent it. One statement a
+// message, so that a text cannot end ours and begin another.
+std::string control_connection::explain(
+    const insight::plan_question& question,
+    const pool::settings& settings,
+    std::chrono::milliseconds limit
+) {
+    const notices_to_log quiet(*this);
+    pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(*this);
+    const auto milliseconds = std::to_string(limit.count());
+    ask_one(policy_.made(), "SET LOCAL statement_timeout = " + milliseconds);
+    ask_one(policy_.made(), "SET LOCAL lock_timeout = " + milliseconds);
+    for (const auto& each : settings.all()) {
+        if (each.name == "application_name") continue;
+        const bool is_sql = each.form == pool::value_form::sql;
+        const auto value = is_sql ? each.value : quote(each.value);
+        ask_one(policy_.made(), "SET LOCAL " + quote_name(each.name) + " TO " + value);
+    }
+    protocol::bind_values values;
+    if (!question.bind_tail.empty() && protocol::decode_bind_values(question.bind_tail, values)) {
+        throw pqxx::failure("its parameters could not be read");
+    }
+    return ask_one(
+        policy_.made(), "EXPLAIN (FORMAT JSON) " + question.text, question.parameter_types, values
+    );
 }
 
 void control_connection::listen() {

@@ -3,14 +3,17 @@
 // step but one: libpq resolves a host name in a blocking call. One thread: the loader's.
 #pragma once
 
+#include "daemon/insight/plan.hpp"
 #include "daemon/upstream/loader_wakeup.hpp"
 #include "pool/pool_options.hpp"
+#include "pool/session_settings.hpp"
 #include "querycache/catalog.hpp"
 #include "querycache/key.hpp"
 
 #include <pqxx/connection_base>
 #include <pqxx/connectionpolicy>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -61,6 +64,13 @@ public:
     /// All of these throw pqxx::failure when the server refuses or is gone.
     [[nodiscard]] server_facts ask_facts();
     [[nodiscard]] querycache::catalog_rows read_catalog();
+    /// EXPLAIN (FORMAT JSON) of the statement with its values, under these settings. Nothing is
+    /// run; neither the planning nor a lock on a table lasts longer than `limit`.
+    [[nodiscard]] std::string explain(
+        const insight::plan_question& question,
+        const pool::settings& settings,
+        std::chrono::milliseconds limit
+    );
     /// From the commit of this on notifications of the channel pgweir come in.
     void listen();
     /// Takes in what the server has sent by itself, and appends what it was told of the channel

@@ -226,5 +226,88 @@ TEST_F(slow_log, HasAStatementWhoseClientWentAway) {
     EXPECT_EQ(value_of(line, "sqlstate"), "08006") << line;
 }
 
+// --- values and plans ---
+
+constexpr char const* with_values =
+    "slow_log: {threshold: 0, file: \"{dir}/slow.log\", parameters: show}\n";
+constexpr char const* with_plans =
+    "slow_log: {threshold: 0, file: \"{dir}/slow.log\", explain: plan, explain_per_minute: 100}\n";
+
+TEST_F(slow_log, ShowsValuesWhereTheyAreWanted) {
+    daemon_process const daemon(configuration({.rest = with_values}));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT 'secret' AS simple");
+    client.execute_with("SELECT $1::text AS extended, $2::int", {"hidden", "7"});
+    client.must("SELECT 1 AS last");
+    auto const simple = line_with(daemon, "AS simple");
+    EXPECT_NE(simple.find("SELECT 'secret' AS simple"), std::string::npos) << simple;
+    auto const extended = line_with(daemon, "AS extended");
+    EXPECT_NE(extended.find("\"parameters\":[\"hidden\",\"7\"]"), std::string::npos) << extended;
+}
+
+TEST_F(slow_log, HasThePlanWithoutValues) {
+    daemon_process const daemon(configuration({.rest = with_plans}));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SELECT value AS simple FROM items WHERE value::text = 'secret'");
+    client.execute_with("SELECT value AS extended FROM items WHERE id = $1", {"7"});
+    for (auto const* const name : {"as simple", "as extended"}) {
+        auto const line = line_with(daemon, name);
+        EXPECT_NE(line.find("\"plan\":{\"Plan\":{\"Node Type\":"), std::string::npos) << line;
+        EXPECT_NE(line.find("\"Relation Name\":\"items\""), std::string::npos) << line;
+        EXPECT_EQ(line.find("secret"), std::string::npos) << line;
+    }
+}
+
+TEST_F(slow_log, ExplainsUnderTheClientsSettings) {
+    shared_postgres().execute(
+        "DROP SCHEMA IF EXISTS elsewhere CASCADE; CREATE SCHEMA elsewhere; "
+        "CREATE TABLE elsewhere.only_there (id int)",
+        "shop"
+    );
+    daemon_process const daemon(configuration({.rest = with_plans}));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("SET search_path = elsewhere, \"$user\"");
+    client.must("SELECT id FROM only_there");
+    auto const line = line_with(daemon, "from only_there");
+    EXPECT_NE(line.find("\"Relation Name\":\"only_there\""), std::string::npos) << line;
+}
+
+TEST_F(slow_log, RunsNothingWhenItExplains) {
+    daemon_process const daemon(configuration({.rest = with_plans}));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("INSERT INTO log VALUES (1, 'once')");
+    auto const line = line_with(daemon, "insert into log");
+    EXPECT_NE(line.find("\"Node Type\":\"ModifyTable\""), std::string::npos) << line;
+    EXPECT_EQ(shared_postgres().scalar("SELECT count(*) FROM log", "shop"), "1");
+}
+
+TEST_F(slow_log, TellsWhyThereIsNoPlan) {
+    daemon_process const daemon(configuration({.rest = with_plans}));
+    pq_connection client(daemon.dsn("shop"));
+    client.must("CREATE TEMP TABLE own (id int)");
+    client.must("SELECT id FROM own");
+    auto const line = line_with(daemon, "select id from own");
+    EXPECT_NE(value_of(line, "no_plan"), "") << line;
+    client.must("SET datestyle = iso");
+    auto const set = line_with(daemon, "set datestyle");
+    EXPECT_EQ(set.find("plan"), std::string::npos) << "only reads and writes have one: " << set;
+}
+
+TEST_F(slow_log, ExplainsSoManyAMinuteAndLosesNone) {
+    daemon_process const daemon(configuration(
+        {.rest = "slow_log: {threshold: 0, file: \"{dir}/slow.log\", explain: plan, "
+                 "explain_per_minute: 3}\n"}
+    ));
+    pq_connection client(daemon.dsn("shop"));
+    for (int i = 0; i < 20; ++i)
+        client.must("SELECT value AS number_" + std::to_string(i) + " FROM items");
+    int plans = 0;
+    for (int i = 0; i < 20; ++i) {
+        auto const line = line_with(daemon, "as number_" + std::to_string(i) + " ");
+        plans += line.find("\"plan\":") != std::string::npos ? 1 : 0;
+    }
+    EXPECT_EQ(plans, 3);
+}
+
 }  // namespace
 }  // namespace weir::test

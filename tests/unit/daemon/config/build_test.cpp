@@ -15,7 +15,8 @@ bool same(const config& one, const config& other) {
     return one.listen == other.listen && one.threads == other.threads &&
            one.io_uring == other.io_uring && one.http == other.http && one.admin == other.admin &&
            one.auth == other.auth && one.pool == other.pool && one.databases == other.databases &&
-           one.users == other.users && one.cache == other.cache && one.slow_log == other.slow_log &&
+           one.users == other.users && one.cache == other.cache &&
+           one.statement_limit == other.statement_limit && one.slow_log == other.slow_log &&
            one.log == other.log;
 }
 
@@ -102,11 +103,18 @@ std::string file_with(const option& row, const std::string& value) {
             return "databases: {shop: {upstream: host=127.0.0.1, user: app, tls: {" + path + ": " +
                    value + mode + "}}}";
         }
+        if (path == "slow_log.threshold") {
+            return "databases: {shop: {upstream: host=127.0.0.1, user: app, slow_log: "
+                   "{threshold: " +
+                   value + "}}}";
+        }
         shop[path] = value;
         if (path == "auth_query" || path == "auth_dbname") shop["auth_user"] = "a";
     } else if (path.starts_with("users.*.")) {
         path.erase(0, std::string("users.*.").size());
-        text = "users: {bob: {" + path + ": " + value + "}}\n";
+        text = path == "slow_log.threshold"
+                   ? "users: {bob: {slow_log: {threshold: " + value + "}}}\n"
+                   : "users: {bob: {" + path + ": " + value + "}}\n";
     } else if (path.starts_with("cache.rules[].")) {
         path.erase(0, std::string("cache.rules[].").size());
         std::map<std::string, std::string> rule = {{"name", "r"}, {"tables", "[x]"}};
@@ -304,8 +312,21 @@ TEST(BuildConfig, ListensOnSeveralAddresses) {
         (std::vector<std::string>{"*"})
     );
     EXPECT_FALSE(parse_with_database("http: {listen: ''}").value->http.enabled);
-    EXPECT_TRUE(parse_with_database("slow_log: {threshold: 0}").value->slow_log.is_on());
-    EXPECT_FALSE(parse_with_database("slow_log: {threshold: -1}").value->slow_log.is_on());
+}
+
+TEST(BuildConfig, AUsersSlowThresholdStandsAboveItsDatabases) {
+    const auto loaded = parse_text(
+        "databases:\n"
+        "  shop: {upstream: host=h, slow_log: {threshold: 200ms}}\n"
+        "  '*': {upstream: host=h}\n"
+        "users:\n"
+        "  report: {slow_log: {threshold: -1}}\n"
+        "slow_log: {threshold: 0}\n"
+    );
+    ASSERT_TRUE(loaded.value);
+    EXPECT_EQ(loaded.value->slow_threshold("shop", "ann").count(), 200);
+    EXPECT_EQ(loaded.value->slow_threshold("other", "ann").count(), 0);
+    EXPECT_LT(loaded.value->slow_threshold("shop", "report").count(), 0);
 }
 
 TEST(BuildConfig, ReadsTheUsersFileBesideTheConfiguration) {

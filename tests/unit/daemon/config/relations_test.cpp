@@ -50,6 +50,10 @@ TEST(Relations, AreToldAtTheValueToChange) {
         {"http: {token: 'two words'}",
          "t.yaml:1:15: http.token: holds a blank, a control character or a letter beyond ASCII, "
          "which a header cannot carry; use letters and digits, e.g. of: openssl rand -hex 16"},
+        {"http: {view_token: \"line\\n\"}",
+         "t.yaml:1:20: http.view_token: holds a blank, a control character or a letter beyond "
+         "ASCII, which a header cannot carry; use letters and digits, e.g. of: openssl rand -hex "
+         "16"},
         {"auth: {users_file: /nowhere/x}",
          "t.yaml:1:20: auth.users_file: cannot read /nowhere/x: No such file or directory"},
         {"auth: {users_file: /tmp}", "t.yaml:1:20: auth.users_file: cannot read /tmp: is a folder"},
@@ -239,6 +243,11 @@ TEST(Relations, WarnWithoutStopping) {
         joined(warnings_of(parse_with_database("auth: {type: trust}\nhttp: {token: short}"))),
         "t.yaml:2:15: warning: http.token: is shorter than 16 characters and may be guessed; use "
         "e.g. openssl rand -hex 16\n"
+    );
+    EXPECT_EQ(
+        joined(warnings_of(parse_with_database("auth: {type: trust}\nhttp: {view_token: short}"))),
+        "t.yaml:2:20: warning: http.view_token: is shorter than 16 characters and may be guessed; "
+        "use e.g. openssl rand -hex 16\n"
     );
     EXPECT_EQ(
         joined(

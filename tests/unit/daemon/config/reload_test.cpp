@@ -16,7 +16,7 @@ constexpr const char* all_that_needs_a_restart =
     "7}\n"
     "threads: 3\n"
     "io_uring: off\n"
-    "http: {listen: 127.0.0.2:7002, token: new}\n";
+    "http: {listen: 127.0.0.2:7002, token: new, view_token: seen}\n";
 
 TEST(WithoutRestart, KeepsWhatRunsAndTakesTheRest) {
     const config_ptr running = parse_with_database("").value;
@@ -30,6 +30,7 @@ TEST(WithoutRestart, KeepsWhatRunsAndTakesTheRest) {
     EXPECT_EQ(made->io_uring, running->io_uring);
     http_options served = running->http;
     served.token = "new";
+    served.view_token = "seen";
     EXPECT_EQ(made->http, served);
 }
 

@@ -54,7 +54,7 @@ TEST(ShowConfig, NeverShowsASecret) {
     const scratch_folder folder;
     const std::string file = folder.write("secret", "hunter2\n");
     const auto rows = rows_of(
-        "http: {token: hunter2}\nadmin: {users: [a, '${SECRET}']}\nauth: {type: trust}\n"
+        "http: {token: hunter2, view_token: hunter2}\nadmin: {users: [a, '${SECRET}']}\nauth: {type: trust}\n"
         "databases:\n"
         "  a: {upstream: 'host=db1 user=u password=hunter2'}\n"
         "  b: {upstream: 'postgres://u:hunter2@db1/x'}\n"
@@ -67,6 +67,7 @@ TEST(ShowConfig, NeverShowsASecret) {
         "  'g.h': {upstream: 'host=db1', user: '${SECRET}'}\n"
     );
     EXPECT_EQ(rows.at("http.token").value, "********");
+    EXPECT_EQ(rows.at("http.view_token").value, "********");
     EXPECT_EQ(rows.at("databases.a.upstream").value, "host=db1 port=5432 user=u password=********");
     EXPECT_EQ(
         rows.at("databases.b.upstream").value,

@@ -34,7 +34,7 @@ TEST(YamlReader, HintsAtUnknownKeys) {
          "t.yaml:1:1: unknown option \"listen_port\" at the top level; PgBouncer's listen_port is "
          "\"listen.port\" here"},
         {"http: {banana: 1}",
-         "t.yaml:1:8: unknown option \"banana\" in http; known here: listen, token"},
+         "t.yaml:1:8: unknown option \"banana\" in http; known here: listen, token, view_token"},
         {"listen: {tls: {mod: disable}}",
          "t.yaml:1:16: unknown option \"mod\" in listen.tls; did you mean \"mode\"?"},
         {"users: {bob: {pol: {}}}",
@@ -147,15 +147,6 @@ TEST(YamlReader, RefusesWhatIsNotSupportedYet) {
              "use none, and cache only tables that are written through pgweir"},
         {"cache: {redis: 'redis://:hunter2@h'}",
          "1:16: cache.redis: " + tail + "remove it; every daemon keeps a cache of its own"},
-        {"slow_log: {parameters: show}",
-         "1:24: slow_log.parameters: \"show\" " + tail + "use redact"},
-        {"slow_log: {explain: plan}", "1:21: slow_log.explain: \"plan\" " + tail + "use off"},
-        {"slow_log: {explain_per_minute: 7}",
-         "1:32: slow_log.explain_per_minute: \"7\" " + tail + "remove it"},
-        {"slow_log: {n_plus_one: {repeats: 11}}",
-         "1:34: slow_log.n_plus_one.repeats: \"11\" " + tail + "remove it"},
-        {"slow_log: {n_plus_one: {window: 2s}}",
-         "1:33: slow_log.n_plus_one.window: \"2s\" " + tail + "remove it"},
     };
     for (const auto& [text, error] : cases) {
         EXPECT_EQ(joined(errors_of(parse_with_database(text))), "t.yaml:" + error + "\n") << text;

@@ -37,6 +37,7 @@ TEST(SlowLogLine, HasTheFieldsOfTheContract) {
     statement.fingerprint = 0xABC;
     statement.wait = 200ms;
     statement.server = 1299us;
+    statement.transfer = 299us;
     statement.rows = 3;
     statement.bytes = 400;
     statement.cache = "miss";
@@ -47,7 +48,8 @@ TEST(SlowLogLine, HasTheFieldsOfTheContract) {
         R"({"ts":"2026-01-02T03:04:05.678Z","level":"warning","event":"slow_query",)"
         R"("request_id":"r1","trace_id":"t1","client":"127.0.0.1:5000","database":"shop",)"
         R"("user":"ann","application":"web","fingerprint":"0000000000000abc","query":"SELECT $1",)"
-        R"("duration_ms":1500.000,"wait_ms":200.000,"server_ms":1.299,"rows":3,"bytes":400,)"
+        R"("duration_ms":1500.000,"wait_ms":200.000,"server_ms":1.299,"transfer_ms":0.299,)"
+        R"("rows":3,"bytes":400,)"
         R"("cache":"miss","rule":"dash","sqlstate":"57014"})"
     );
 }
@@ -77,7 +79,7 @@ TEST(SlowLogLine, CutsLongStatements) {
 
 TEST(SlowLog, WritesValidLinesForAnyBytes) {
     const scratch_folder folder;
-    slow_log log{{0ns, folder / "slow.log", 1.0}};
+    slow_log log{{folder / "slow.log", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     std::string all;
     for (int byte = 0; byte < 256; ++byte)
@@ -94,24 +96,14 @@ TEST(SlowLog, WritesValidLinesForAnyBytes) {
     EXPECT_EQ(log.counts().written, 2U);
 }
 
-TEST(SlowLog, DecidesByThreshold) {
-    slow_log log{{500ms, "", 1.0}};
-    EXPECT_FALSE(log.is_slow(499ms));
-    EXPECT_TRUE(log.is_slow(500ms));
-    log.configure({0ns, "", 1.0});
-    EXPECT_TRUE(log.is_slow(0ns));
-    log.configure({-1ns, "", 1.0});
-    EXPECT_FALSE(log.is_slow(100h));
-}
-
 TEST(SlowLog, SamplesItsShare) {
-    slow_log log{{0ns, "", 0.0}};
+    slow_log log{{"", 0.0}};
     for (int i = 0; i < 100; ++i)
         EXPECT_FALSE(log.is_sampled());
-    log.configure({0ns, "", 1.0});
+    log.configure({"", 1.0});
     for (int i = 0; i < 100; ++i)
         EXPECT_TRUE(log.is_sampled());
-    log.configure({0ns, "", 0.25});
+    log.configure({"", 0.25});
     int taken = 0;
     for (int i = 0; i < 10'000; ++i)
         taken += log.is_sampled() ? 1 : 0;
@@ -122,7 +114,7 @@ TEST(SlowLog, SamplesItsShare) {
 TEST(SlowLog, ReopensAfterRotation) {
     const scratch_folder folder;
     const auto path = folder / "slow.log";
-    slow_log log{{0ns, path, 1.0}};
+    slow_log log{{path, 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("first"));
     ASSERT_TRUE(flushed(log));
@@ -140,11 +132,11 @@ TEST(SlowLog, ReopensAfterRotation) {
 
 TEST(SlowLog, MovesToTheFileThatAReloadNames) {
     const scratch_folder folder;
-    slow_log log{{0ns, folder / "a", 1.0}};
+    slow_log log{{folder / "a", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("1"));
     ASSERT_TRUE(flushed(log));
-    log.configure({0ns, folder / "b", 1.0});
+    log.configure({folder / "b", 1.0});
     log.add(statement_of("2"));
     ASSERT_TRUE(flushed(log));
     EXPECT_EQ(read_lines(folder / "a").size(), 1U);
@@ -154,7 +146,7 @@ TEST(SlowLog, MovesToTheFileThatAReloadNames) {
 TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
     const scratch_folder folder;
     ASSERT_EQ(set_up_log({log_level::info, log_format::text, folder / "log"}), std::nullopt);
-    slow_log log{{0ns, "/dev/full", 1.0}};
+    slow_log log{{"/dev/full", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     for (int i = 0; i < 10; ++i)
         log.add(statement_of("x"));
@@ -164,7 +156,7 @@ TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
     EXPECT_EQ(log.last().size(), 10U);
     EXPECT_EQ(read_lines(folder / "log").size(), 1U);
 
-    log.configure({0ns, folder / "good", 1.0});
+    log.configure({folder / "good", 1.0});
     log.add(statement_of("x"));
     ASSERT_TRUE(flushed(log));
     EXPECT_EQ(log.counts().written, 1U);
@@ -174,7 +166,7 @@ TEST(SlowLog, FullDiskIsCountedAndToldOnce) {
 TEST(SlowLog, UnwritableFileIsReportedAndTheDaemonGoesOn) {
     const scratch_folder folder;
     const auto path = folder / "missing/slow.log";
-    slow_log log{{0ns, path, 1.0}};
+    slow_log log{{path, 1.0}};
     const auto problem = log.start();
     ASSERT_TRUE(problem.has_value());
     EXPECT_NE(problem->find(path), std::string::npos);
@@ -191,14 +183,14 @@ TEST(SlowLog, UnwritableFileIsReportedAndTheDaemonGoesOn) {
 
 TEST(SlowLog, DropsWhenTheQueueIsFull) {
     // Not started: nobody takes from the queue.
-    slow_log log{{0ns, "", 1.0}, {2, 10}};
+    slow_log log{{"", 1.0}, {2, 10}};
     for (int i = 0; i < 5; ++i)
         log.add(statement_of("x"));
     EXPECT_EQ(log.counts().dropped, 3U);
 }
 
 TEST(SlowLog, RemembersTheLastNewestFirst) {
-    slow_log log{{0ns, "/dev/null", 1.0}, {100, 3}};
+    slow_log log{{"/dev/null", 1.0}, {100, 3}};
     ASSERT_EQ(log.start(), std::nullopt);
     for (const auto* query : {"a", "b", "c", "d"})
         log.add(statement_of(query));
@@ -211,7 +203,7 @@ TEST(SlowLog, RemembersTheLastNewestFirst) {
 
 TEST(SlowLog, StopWritesWhatIsQueuedAndTakesNoMore) {
     const scratch_folder folder;
-    slow_log log{{0ns, folder / "s", 1.0}};
+    slow_log log{{folder / "s", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     for (int i = 0; i < 100; ++i)
         log.add(statement_of("x"));
@@ -223,7 +215,7 @@ TEST(SlowLog, StopWritesWhatIsQueuedAndTakesNoMore) {
 }
 
 TEST(SlowLog, TakesFromManyThreadsAtOnce) {
-    slow_log log{{0ns, "/dev/null", 1.0}, {64, 10}};
+    slow_log log{{"/dev/null", 1.0}, {64, 10}};
     ASSERT_EQ(log.start(), std::nullopt);
     std::vector<std::thread> loops;
     for (int i = 0; i < 4; ++i) {
@@ -244,7 +236,7 @@ TEST(SlowLog, TakesFromManyThreadsAtOnce) {
 TEST(SlowLog, GoesWithTheLogWithoutAFile) {
     const scratch_folder folder;
     ASSERT_EQ(set_up_log({log_level::error, log_format::text, folder / "log"}), std::nullopt);
-    slow_log log{{0ns, "", 1.0}};
+    slow_log log{{"", 1.0}};
     ASSERT_EQ(log.start(), std::nullopt);
     log.add(statement_of("SELECT 1"));
     ASSERT_TRUE(flushed(log));

@@ -41,7 +41,7 @@ TEST(StatsJson, ParsesBackWithItsFigures) {
     gauges.database = "a\"\xFF";
     gauges.servers.idle = 4;
     input.gauges.pins.push_back({"listen", 2});
-    const auto parsed = boost::json::parse(stats_json(input));
+    const auto parsed = boost::json::parse(stats_json(input, {}));
     EXPECT_EQ(parsed.at("clients").at("active").as_int64(), 7);
     EXPECT_EQ(parsed.at("clients").at("pinned").at("listen").as_int64(), 2);
     EXPECT_EQ(parsed.at("pools").at(0).at("servers").at("idle").as_int64(), 4);
@@ -51,10 +51,12 @@ TEST(StatsJson, ParsesBackWithItsFigures) {
     EXPECT_EQ(database.at("server").at("count").as_int64(), 1);
     EXPECT_NEAR(database.at("server").at("p99_ms").as_double(), 2.0, 1.0);
     EXPECT_EQ(database.at("wait").at("count").as_int64(), 1);
+    EXPECT_EQ(boost::json::serialize(database.at("server").at("buckets")), "[[2.048E0,1]]");
+    EXPECT_EQ(boost::json::serialize(database.at("cache").at("buckets")), "[]");
 }
 
 TEST(StatsJson, OfNothingIsValid) {
-    const auto parsed = boost::json::parse(stats_json({}));
+    const auto parsed = boost::json::parse(stats_json({}, {}));
     EXPECT_TRUE(parsed.at("pools").as_array().empty());
 }
 
