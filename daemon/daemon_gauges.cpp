@@ -17,28 +17,33 @@ namespace {
 // A loop answers within microseconds; one that does not is too busy to be asked.
 constexpr std::chrono::milliseconds scrape_patience{200};
 
+http::pool_condition condition_of(const pool::pool& one, const pool::pool_figures& figures) {
+    const bool has_server = figures.active + figures.idle > 0;
+    const bool has_trouble = !has_server && (figures.failed_lately || figures.unreachable);
+    return {
+        one.database() + "/" + one.user(),
+        figures.paused,
+        has_trouble ? one.last_error() : std::string{},
+        has_server,
+        has_trouble && figures.unreachable,
+        pool::to_string(one.target()->addresses)};
+}
+
+/// What /ready judges, but for the pools.
+http::readiness_facts facts_without_pools(
+    bool is_draining, int clients, const config::config& configuration
+) {
+    return {is_draining, clients, configuration.listen.max_clients, {}};
+}
+
 }  // namespace
 
 http::readiness running_daemon::readiness() const {
-    http::readiness_facts facts;
-    facts.is_draining = draining_;
-    facts.clients = client_count_.load();
-    facts.max_clients = configuration()->listen.max_clients;
+    auto facts = facts_without_pools(draining_, client_count_.load(), *configuration());
     const auto now = steady_clock::now();
     const auto pools = pools_->all();
-    for (const auto& one : pools) {
-        const auto figures = one->figures(now);
-        const bool has_server = figures.active + figures.idle > 0;
-        const bool has_trouble = !has_server && (figures.failed_lately || figures.unreachable);
-        facts.pools.push_back(
-            {one->database() + "/" + one->user(),
-             figures.paused,
-             has_trouble ? one->last_error() : std::string{},
-             has_server,
-             has_trouble && figures.unreachable,
-             pool::to_string(one->target()->addresses)}
-        );
-    }
+    for (const auto& one : pools)
+        facts.pools.push_back(condition_of(*one, one->figures(now)));
     auto found = http::judge_readiness(facts);
     for (const std::size_t i : found.worth_a_try)
         pools[i]->try_again();
@@ -74,8 +79,10 @@ insight::gauge_snapshot running_daemon::gauges() const {
     snapshot.clients = loops.clients;
     snapshot.pins = std::move(loops.pins);
     const auto now = steady_clock::now();
+    auto facts = facts_without_pools(draining_, client_count_.load(), *configuration());
     for (const auto& one : pools_->all()) {
         const auto figures = one->figures(now);
+        facts.pools.push_back(condition_of(*one, figures));
         const auto options = one->options();
         insight::pool_gauges gauge;
         gauge.database = one->database();
@@ -86,6 +93,7 @@ insight::gauge_snapshot running_daemon::gauges() const {
         gauge.servers.tested = figures.tested;
         gauge.size = static_cast<std::uint64_t>(options.size);
         gauge.overflow = figures.open > gauge.size ? figures.open - gauge.size : 0;
+        gauge.overflow_limit = static_cast<std::uint64_t>(options.overflow);
         gauge.waiting = figures.waiting;
         gauge.max_wait = figures.max_wait;
         if (const auto found = loops.prepared_statements.find({gauge.database, gauge.user});
@@ -93,6 +101,14 @@ insight::gauge_snapshot running_daemon::gauges() const {
             gauge.prepared_statements = found->second;
         }
         snapshot.pools.push_back(std::move(gauge));
+    }
+    // Looking on changes nothing: only who asks /ready has pools try again.
+    snapshot.is_ready = http::judge_readiness(facts).reasons.empty();
+    snapshot.max_clients = static_cast<std::uint64_t>(facts.max_clients);
+    if (http_) {
+        const auto counts = http_->counts();
+        snapshot.http = {
+            counts.accepted, counts.refused, counts.evicted, counts.requests, counts.open};
     }
     for (const auto& row : cache_.rule_counts()) {
         snapshot.cache.rules.push_back(

@@ -39,6 +39,7 @@ struct pool_gauges {
     server_gauges servers;
     std::uint64_t size = 0;                 ///< configured
     std::uint64_t overflow = 0;             ///< open connections beyond size
+    std::uint64_t overflow_limit = 0;       ///< configured: how many that may be
     std::uint64_t waiting = 0;              ///< clients in the queue
     std::chrono::microseconds max_wait{0};  ///< of the oldest waiter
     std::uint64_t prepared_statements = 0;  ///< named, on all servers of the pool
@@ -96,12 +97,24 @@ struct breaker_gauges {
     std::uint64_t transitions = 0;
 };
 
+/// The HTTP listener: counted since start except `open`.
+struct http_gauges {
+    std::uint64_t accepted = 0;  ///< connections, the refused ones among them
+    std::uint64_t refused = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t open = 0;
+};
+
 struct gauge_snapshot {
+    bool is_ready = false;          ///< what /ready says
+    std::uint64_t max_clients = 0;  ///< configured
     client_gauges clients;
     std::vector<pool_gauges> pools;
     std::vector<pin_gauge> pins;
     cache_gauges cache;
     breaker_gauges breakers;
+    http_gauges http;
 };
 
 /// Supplied by the daemon, called on the HTTP thread for each scrape: must be thread-safe, must not

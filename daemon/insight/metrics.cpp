@@ -17,6 +17,8 @@ void add_clients(metric_families& out, const metrics_input& input) {
     out.add({{"state", "active"}}, clients.active);
     out.add({{"state", "waiting"}}, clients.waiting);
     out.add({{"state", "console"}}, clients.console);
+    out.gauge("pgweir_max_clients", "Configured limit of client connections.");
+    out.add({}, input.gauges.max_clients);
 
     const auto& counted = input.counters.workers;
     out.counter("pgweir_client_connections_total", "Client connections accepted.");
@@ -71,20 +73,20 @@ void add_pools(metric_families& out, const metrics_input& input) {
     each_pool([](const pool_gauges& pool) { return pool.size; });
     out.gauge("pgweir_pool_overflow_connections", "Open server connections beyond the size.");
     each_pool([](const pool_gauges& pool) { return pool.overflow; });
+    out.gauge("pgweir_pool_overflow_limit", "Configured: how many connections beyond the size.");
+    each_pool([](const pool_gauges& pool) { return pool.overflow_limit; });
     out.gauge("pgweir_pool_waiting_clients", "Clients in the pool's queue.");
     each_pool([](const pool_gauges& pool) { return pool.waiting; });
     out.gauge("pgweir_pool_max_wait_seconds", "How long the oldest client has been waiting.");
     each_pool([](const pool_gauges& pool) { return seconds(pool.max_wait); });
     out.gauge("pgweir_prepared_statements", "Named statements on the pool's servers.");
     each_pool([](const pool_gauges& pool) { return pool.prepared_statements; });
+}
 
+void add_traffic(metric_families& out, const metrics_input& input) {
     pool_totals all;
     for (const auto& pool : input.counters.pools)
         all += pool;
-    out.histogram("pgweir_pool_wait_seconds", "Time in a pool's queue, of clients that waited.");
-    out.add({}, all.wait_seconds);
-    out.counter("pgweir_pool_wait_timeouts_total", "Clients that waited in vain.");
-    out.add({}, all.wait_timeouts);
     out.counter("pgweir_transactions_total", "Transactions, queries outside one among them.");
     out.add({}, all.transactions);
     out.counter("pgweir_bytes_total", "Bytes of the protocol, by direction.");
@@ -112,8 +114,16 @@ void add_breakers(metric_families& out, const breaker_gauges& breakers) {
     out.add({}, breakers.transitions);
 }
 
-void add_queries(metric_families& out, const metrics_input& input) {
-    const auto databases = input.counters.databases();
+void add_waits(metric_families& out, const std::vector<pool_totals>& databases) {
+    out.histogram("pgweir_pool_wait_seconds", "Time in a pool's queue, of clients that waited.");
+    for (const auto& database : databases)
+        out.add({{"database", database.database}}, database.wait_seconds);
+    out.counter("pgweir_pool_wait_timeouts_total", "Clients that waited in vain.");
+    for (const auto& database : databases)
+        out.add({{"database", database.database}}, database.wait_timeouts);
+}
+
+void add_queries(metric_families& out, const std::vector<pool_totals>& databases) {
     out.counter("pgweir_queries_total", "Queries by database and kind.");
     for (const auto& database : databases) {
         for (std::size_t i = 0; i < query_kind_count; ++i) {
@@ -134,9 +144,14 @@ void add_queries(metric_families& out, const metrics_input& input) {
         }
     }
     out.counter("pgweir_slow_queries_total", "Queries over the slow log's threshold.");
-    for (const auto& database : databases) {
+    for (const auto& database : databases)
         out.add({{"database", database.database}}, database.slow_queries);
-    }
+    out.counter("pgweir_n_plus_one_total", "Runs of one query over and over by one client.");
+    for (const auto& database : databases)
+        out.add({{"database", database.database}}, database.n_plus_one);
+}
+
+void add_errors(metric_families& out, const metrics_input& input) {
     out.counter("pgweir_errors_total", "Errors sent to clients, by SQLSTATE class and maker.");
     for (std::size_t origin = 0; origin < error_origin_count; ++origin) {
         for (std::size_t i = 0; i < sqlstate_classes::count; ++i) {
@@ -196,7 +211,23 @@ void add_cache(metric_families& out, const cache_gauges& cache) {
     out.add({}, seconds(cache.saved));
 }
 
+void add_http(metric_families& out, const http_gauges& http) {
+    out.counter("pgweir_http_connections_total", "HTTP connections by what became of them.");
+    out.add({{"result", "served"}}, http.accepted - http.refused);
+    out.add({{"result", "refused"}}, http.refused);
+    out.counter(
+        "pgweir_http_evictions_total", "Idle HTTP connections that were closed to make room."
+    );
+    out.add({}, http.evicted);
+    out.counter("pgweir_http_requests_total", "HTTP requests, this one among them.");
+    out.add({}, http.requests);
+    out.gauge("pgweir_http_connections_open", "HTTP connections, this one among them.");
+    out.add({}, http.open);
+}
+
 void add_daemon(metric_families& out, const metrics_input& input) {
+    out.gauge("pgweir_ready", "1 while a client could be served, as /ready tells it, else 0.");
+    out.add({}, input.gauges.is_ready ? 1.0 : 0.0);
     out.counter("pgweir_config_reloads_total", "Reloads of the configuration, by result.");
     out.add({{"result", "applied"}}, input.counters.reloads_applied);
     out.add({{"result", "failed"}}, input.counters.reloads_failed);
@@ -237,9 +268,14 @@ std::string metrics_text(const metrics_input& input) {
     add_clients(out, input);
     add_servers(out, input);
     add_pools(out, input);
-    add_queries(out, input);
+    add_traffic(out, input);
+    const auto databases = input.counters.databases();
+    add_waits(out, databases);
+    add_queries(out, databases);
+    add_errors(out, input);
     add_breakers(out, input.gauges.breakers);
     add_cache(out, input.gauges.cache);
+    add_http(out, input.gauges.http);
     add_daemon(out, input);
     add_process(out, input.process);
     return out.text();

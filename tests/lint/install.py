@@ -20,7 +20,11 @@ WANTED = {
     "share/doc/pgweir/CHANGELOG.md",
     "share/doc/pgweir/README.md",
     "share/doc/pgweir/copyright",
+    "share/doc/pgweir/grafana/pgweir.json",
+    "share/doc/pgweir/metrics.md",
     "share/doc/pgweir/pgweir-minimal.yaml",
+    "share/doc/pgweir/prometheus/alerts.yaml",
+    "share/doc/pgweir/prometheus/alerts_test.yaml",
     "share/doc/pgweir/reference.md",
 }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sources import ROOT, cpp_files
 
-RULES = ("include_direction.py", "coroutine_lambdas.py", "options_documented.py", "traps_tested.py")
+RULES = ("include_direction.py", "coroutine_lambdas.py", "monitoring.py", "options_documented.py", "traps_tested.py")
 SHELL = ("dev", ".ci/run", "systemd/debian/postinst", "systemd/debian/prerm", "systemd/debian/postrm")
 OURS = f"^{re.escape(str(ROOT))}/(protocol|pool|querycache|daemon|tests)/"
 SHIM = ROOT / "tests/lint/clang14.hpp"

@@ -8,6 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
 
 namespace weir::daemon::insight {
 namespace {
@@ -24,14 +28,21 @@ metrics_input full_input() {
     pool.query_finished(query_kind::read, answer_source::server, 3ms);
     pool.query_finished(query_kind::read, answer_source::cache, 6us);
     pool.slow_query();
+    pool.n_plus_one();
+    pool.client_waited(20us);
+    pool.wait_timed_out(2s);
     metrics_input input;
     input.counters = registry.totals();
     input.gauges.clients.idle = 3;
+    input.gauges.max_clients = 5000;
+    input.gauges.is_ready = true;
+    input.gauges.http = {9, 2, 1, 30, 4};
     auto& gauges = input.gauges.pools.emplace_back();
     gauges.database = "we\"ird\\\n\xFF é";
     gauges.user = "ann";
     gauges.servers.active = 2;
     gauges.size = 5;
+    gauges.overflow_limit = 10;
     gauges.max_wait = 1500ms;
     input.gauges.pins.push_back({"listen", 1});
     input.gauges.breakers.hosts = {
@@ -44,6 +55,9 @@ metrics_input full_input() {
     cache.bypasses.push_back({"locking", 4});
     cache.evictions.push_back({"memory", 1});
     cache.invalidations.push_back({"write", 6});
+    cache.flights.push_back({"led", 2});
+    cache.probes.push_back({"named", 2});
+    cache.shadows.push_back({"equal", 2});
     cache.saved = 1500ms;
     input.process = read_process_facts();
     input.version = "0.1.0";
@@ -92,8 +106,11 @@ TEST(Metrics, HoldTheContractsNames) {
           "cache_stale_served_total",
           "cache_saved_seconds_total",
           "slow_queries_total",
+          "n_plus_one_total",
           "errors_total",
           "pinned_clients",
+          "breaker_state",
+          "breaker_transitions_total",
           "prepared_statements",
           "config_reloads_total",
           "event_loop_lag_seconds",
@@ -113,6 +130,13 @@ TEST(Metrics, ShowWhatWasCounted) {
     EXPECT_TRUE(has_line(text, "pgweir_cache_warmed_total{rule=\"dash\"} 3"));
     EXPECT_TRUE(has_line(text, "pgweir_cache_saved_seconds_total 1.5"));
     EXPECT_TRUE(has_line(text, "pgweir_pinned_clients{reason=\"listen\"} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_max_clients 5000"));
+    EXPECT_TRUE(has_line(text, "pgweir_ready 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_http_connections_total{result=\"served\"} 7"));
+    EXPECT_TRUE(has_line(text, "pgweir_http_connections_total{result=\"refused\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_http_evictions_total 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_http_requests_total 30"));
+    EXPECT_TRUE(has_line(text, "pgweir_http_connections_open 4"));
     EXPECT_TRUE(has_line(text, "pgweir_build_info{version=\"0.1.0\",commit=\"abc\"} 1"));
 }
 
@@ -121,6 +145,26 @@ TEST(Metrics, EscapeLabelValues) {
     const std::string label = "database=\"we\\\"ird\\\\\\n\xEF\xBF\xBD é\"";
     EXPECT_TRUE(has_line(text, "pgweir_pool_size{" + label + ",user=\"ann\"} 5")) << text;
     EXPECT_TRUE(has_line(text, "pgweir_queries_total{" + label + ",kind=\"read\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_slow_queries_total{" + label + "} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_n_plus_one_total{" + label + "} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count{" + label + "} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_timeouts_total{" + label + "} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_overflow_limit{" + label + ",user=\"ann\"} 10"));
+}
+
+TEST(Metrics, CountWaitsByDatabase) {
+    counter_registry registry;
+    auto& worker = registry.add_worker();
+    worker.pool("a", "u").client_waited(1ms);
+    worker.pool("a", "v").client_waited(1ms);
+    worker.pool("b", "u").wait_timed_out(1s);
+    metrics_input input;
+    input.counters = registry.totals();
+    const auto text = metrics_text(input);
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count{database=\"a\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count{database=\"b\"} 1"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_timeouts_total{database=\"a\"} 0"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_timeouts_total{database=\"b\"} 1"));
 }
 
 TEST(Metrics, HistogramsAreCumulative) {
@@ -132,11 +176,58 @@ TEST(Metrics, HistogramsAreCumulative) {
     metrics_input input;
     input.counters = registry.totals();
     const auto text = metrics_text(input);
-    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count 3"));
-    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"4e-06\"} 1")) << text;
-    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"8e-06\"} 2"));
-    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"33.554432\"} 2"));
-    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{le=\"+Inf\"} 3"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_count{database=\"d\"} 3"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{database=\"d\",le=\"4e-06\"} 1"))
+        << text;
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{database=\"d\",le=\"8e-06\"} 2"));
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{database=\"d\",le=\"33.554432\"} 2")
+    );
+    EXPECT_TRUE(has_line(text, "pgweir_pool_wait_seconds_bucket{database=\"d\",le=\"+Inf\"} 3"));
+}
+
+// `| `name` | type | labels | help |`, labels in the order of the text, without `le`.
+std::set<std::string> families_of(const std::string& text) {
+    std::map<std::string, std::string> help;
+    std::map<std::string, std::string> type;
+    std::map<std::string, std::string> labels;
+    std::istringstream lines{text};
+    const std::regex sample{R"(([a-z_]+)(?:\{(.*)\})? \S+)"};
+    const std::regex label{R"re(([a-z_]+)="(?:[^"\\]|\\.)*")re"};
+    for (std::string line; std::getline(lines, line);) {
+        std::smatch found;
+        if (std::regex_match(line, found, std::regex{"# (HELP|TYPE) (\\w+) (.*)"})) {
+            (found[1] == "HELP" ? help : type)[found[2]] = found[3];
+        } else if (std::regex_match(line, found, sample)) {
+            auto name = found[1].str();
+            if (!type.contains(name)) name.erase(name.rfind('_'));
+            std::string names;
+            const auto written = found[2].str();
+            for (std::sregex_iterator at{written.begin(), written.end(), label}, end; at != end;
+                 ++at) {
+                if ((*at)[1] != "le") names += (names.empty() ? "" : ", ") + (*at)[1].str();
+            }
+            labels[name] = names;
+        } else {
+            ADD_FAILURE() << "not a line of the format: " << line;
+        }
+    }
+    std::set<std::string> rows;
+    for (const auto& [name, kind] : type)
+        rows.insert(fmt::format("| `{}` | {} | {} | {} |", name, kind, labels[name], help[name]));
+    return rows;
+}
+
+TEST(Metrics, AreDocumented) {
+    std::set<std::string> documented;
+    for (const auto& line : read_lines(WEIR_METRICS_PAGE)) {
+        if (line.starts_with("| `")) documented.insert(line);
+    }
+    const auto actual = families_of(metrics_text(full_input()));
+    for (const auto& row : actual)
+        EXPECT_TRUE(documented.contains(row)) << "etc/metrics.md misses:\n" << row;
+    for (const auto& row : documented)
+        EXPECT_TRUE(actual.contains(row)) << "etc/metrics.md tells what /metrics does not:\n"
+                                          << row;
 }
 
 TEST(Metrics, SatisfyPromtool) {
