@@ -12,6 +12,10 @@ namespace weir::daemon {
 
 class worker;
 
+namespace insight {
+struct advice_row;
+}
+
 enum class stop_mode : unsigned char {
     drain,             ///< no new clients; each client leaves at the end of its transaction
     fast,              ///< at once
@@ -45,6 +49,8 @@ public:
     virtual void warm(std::string rule, std::function<void(warm_report)> done) = 0;
     /// All event loops, in order of their number; constant while the daemon runs.
     virtual const std::vector<worker*>& workers() const = 0;
+    /// Of all kinds. Waits for the loops: not to be called on one.
+    virtual std::vector<insight::advice_row> advice() const = 0;
     virtual config::config_ptr configuration() const = 0;
 
 protected:

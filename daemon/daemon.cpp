@@ -347,6 +347,8 @@ void running_daemon::begin_succession() {
         log_info("a process that takes over has started: the cache and HTTP are off here");
         suspend_cache();
         http_timer_.cancel();
+        // Stopped first: a scrape that is under way asks http_ for its counts.
+        if (http_) http_->stop();
         http_.reset();  // the address is the successor's
     };
     events.on_successor_gone = [this, use_cache_again] {
@@ -620,7 +622,7 @@ void running_daemon::start_http() {
     sources.ready = [this] { return readiness(); };
     sources.stats = [this] {
         return insight::stats_json(
-            metrics_input(), {statistics_.report(), repeats_.found().patterns()}
+            metrics_input(), {statistics_.report(), repeats_.found().patterns(), advice()}
         );
     };
     sources.cache_stats = [this] {

@@ -66,6 +66,7 @@ public:
     void stop(stop_mode mode, std::string asked_by) override;
     void warm(std::string rule, std::function<void(warm_report)> done) override;
     const std::vector<worker*>& workers() const override { return worker_list_; }
+    std::vector<insight::advice_row> advice() const override;
     config::config_ptr configuration() const override;
 
 private:

@@ -1,11 +1,14 @@
 // What the daemon tells of itself over HTTP: why it is not ready, and what is true now.
 
+#include "daemon/console/show_advice.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/insight/advice_row.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/loop_gauges.hpp"
 #include "daemon/version.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace weir::daemon {
@@ -182,6 +185,16 @@ insight::cache_details running_daemon::cache_details() const {
         );
     }
     return details;
+}
+
+std::vector<insight::advice_row> running_daemon::advice() const {
+    auto all = insight::n_plus_one_rows(repeats_.found().patterns());
+    const auto append = [&all](std::vector<insight::advice_row> more) {
+        std::move(more.begin(), more.end(), std::back_inserter(all));
+    };
+    append(insight::caching_rows(statistics_.report()));
+    append(insight::pooling_rows(console::advice_everywhere(worker_list_)));
+    return all;
 }
 
 insight::metrics_input running_daemon::metrics_input() const {

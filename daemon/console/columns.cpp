@@ -262,6 +262,9 @@ constexpr std::array advice_columns{
     count("count"),
     words("last_query"),
     words("advice"),
+    words("apply"),
+    words("undo"),
+    words("gain"),
 };
 
 constexpr std::array queries_columns{

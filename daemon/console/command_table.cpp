@@ -144,7 +144,8 @@ std::vector<command_entry> make_table() {
          0,
          0,
          "",
-         "statements that keep a server or fail in transaction mode, where pool.advise is true",
+         "indexes, rules for the cache, N+1; where pool.advise is true, what is in the way of "
+         "transaction mode",
          columns::advice},
         {show_queries,
          "SHOW QUERIES",

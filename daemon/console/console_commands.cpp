@@ -181,8 +181,8 @@ std::optional<result> console_phase::run(const command& what) {
         case command_id::show_pins:
             return gathered([](const sightings& seen) { return console::pin_rows(seen); });
         case command_id::show_advice:
-            return blocking([&workers = shared().daemon.workers()] {
-                return console::advice_rows(console::advice_everywhere(workers));
+            return blocking([&daemon = shared().daemon] {
+                return console::advice_rows(daemon.advice());
             });
         case command_id::show_queries:
             return blocking([&statistics = shared().statistics] {

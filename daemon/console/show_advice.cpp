@@ -23,33 +23,24 @@ struct gathering {
 
 }  // namespace
 
-std::vector<row> advice_rows(const insight::advice_book& all) {
+std::vector<row> advice_rows(const std::vector<insight::advice_row>& all) {
     std::vector<row> rows;
-    for (const auto& [where, entry] : all.rows()) {
-        const auto& [database, user, application, kind] = where;
+    const auto or_null = [](const std::string& words) {
+        return words.empty() ? value{} : text(words);
+    };
+    for (const auto& one : all) {
         rows.push_back(
-            {text(database),
-             text(user),
-             text(application),
-             text(insight::to_string(kind)),
-             text(insight::verdict_of(kind)),
-             number(entry.count),
-             text(entry.last_query),
-             text(insight::advice_of(kind))}
-        );
-    }
-    if (all.dropped() > 0) {
-        rows.push_back(
-            {value{},
-             value{},
-             value{},
-             text("dropped"),
-             value{},
-             number(all.dropped()),
-             value{},
-             text("Statements of more applications than there are rows for. The rows above go with "
-                  "a "
-                  "restart; set pool.advise for fewer databases or users.")}
+            {or_null(one.database),
+             or_null(one.user),
+             or_null(one.application),
+             text(one.kind),
+             or_null(one.verdict),
+             number(one.count),
+             or_null(one.query),
+             text(one.advice),
+             or_null(one.apply),
+             or_null(one.undo),
+             or_null(one.gain)}
         );
     }
     return rows;

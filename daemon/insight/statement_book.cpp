@@ -3,6 +3,9 @@
 #include "daemon/insight/query_text.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
 
 namespace weir::daemon::insight {
 namespace {
@@ -39,8 +42,16 @@ statement_totals& statement_totals::operator+=(const statement_totals& other) {
     n_plus_one += other.n_plus_one;
     repeated += other.repeated;
     if (other.reason) reason = other.reason;
+    seen_values |= other.seen_values;
     latency += other.latency;
     return *this;
+}
+
+// Linear counting: so many hashes have fallen that so many of 64 places are still free.
+double statement_totals::variants() const {
+    const int free_places = std::popcount(~seen_values);
+    if (free_places == 0) return std::numeric_limits<double>::infinity();
+    return -64.0 * std::log(free_places / 64.0);
 }
 
 // --- a row ---
@@ -57,6 +68,11 @@ void statement_row::add(const query_event& event) {
     add_time(transfer_, event.transfer);
     add_time(occupied_, event.server);
     latency_.observe(event.total);
+    if (event.call.parameters != 0) {
+        const auto bit = std::uint64_t{1} << (event.call.parameters >> 58U);
+        const auto seen = seen_values_.load(std::memory_order_relaxed);
+        if ((seen & bit) == 0) seen_values_.store(seen | bit, std::memory_order_relaxed);
+    }
     switch (event.cache) {
         case cache_outcome::hit:
             hits_.add();
@@ -110,6 +126,7 @@ statement_totals statement_row::read() const {
         t.reason = static_cast<querycache::bypass_reason>(code - 1);
     }
     t.latency = latency_.read();
+    t.seen_values = seen_values_.load(std::memory_order_relaxed);
     return t;
 }
 
@@ -137,6 +154,7 @@ void statement_row::clear() {
         each->clear();
     }
     latency_.clear();
+    seen_values_.store(0, std::memory_order_relaxed);
     query_ = std::string{};  // not clear(), which keeps the memory
 }
 

@@ -52,7 +52,10 @@ struct statement_totals {
     std::uint64_t repeated = 0;                       ///< calls in them
     std::optional<querycache::bypass_reason> reason;  ///< the last one
     latency_totals latency;
+    std::uint64_t seen_values = 0;  ///< a bit for each 64th of all hashes of values
 
+    /// About how many different sets of values it was called with; infinite: too many to tell.
+    [[nodiscard]] double variants() const;
     /// Zero without a call.
     [[nodiscard]] std::chrono::nanoseconds mean() const {
         return calls == 0 ? total : total / static_cast<std::int64_t>(calls);
@@ -109,6 +112,7 @@ private:
     tally bypasses_;
     tally n_plus_one_;
     tally repeated_;
+    std::atomic<std::uint64_t> seen_values_{0};
     latency_sketch latency_;
 };
 

@@ -179,6 +179,8 @@ std::string stats_json(const metrics_input& input, const statement_figures& figu
     write_statements(json, figures.statements);
     json.key("n_plus_one");
     write_n_plus_one(json, figures.n_plus_one);
+    json.key("advice");
+    write_advice(json, figures.advice);
     json.key("server_connects");
     write_quantiles(json, input.counters.workers.server_connect_seconds);
     json.key("cache");

@@ -2,6 +2,7 @@
 // Runs on the HTTP thread; pure.
 #pragma once
 
+#include "daemon/insight/advice_row.hpp"
 #include "daemon/insight/gauges.hpp"
 #include "daemon/insight/metrics.hpp"
 #include "daemon/insight/n_plus_one.hpp"
@@ -18,6 +19,7 @@ namespace weir::daemon::insight {
 struct statement_figures {
     statement_report statements;
     std::vector<n_plus_one_pattern> n_plus_one;
+    std::vector<advice_row> advice;
 };
 
 /// Totals and state: clients, pools, databases with p50/p95/p99, statements, cache, process.

@@ -156,6 +156,30 @@ TEST_F(statements, AreSlowAsTheirDatabaseAndUserSay) {
     EXPECT_EQ(daemon.metric("pgweir_slow_queries_total", {"database=\"shop\""}), before);
 }
 
+TEST_F(statements, ThatMemoryCouldAnswerAreAdvised) {
+    daemon_process const daemon(configuration());
+    pq_connection client(daemon.dsn("shop"));
+    constexpr char const* report =
+        "SELECT count(*) FROM items a, items b, items c, items d, items e WHERE a.value >= 0";
+    for (int i = 0; i < 120; ++i)
+        client.must(report);
+    auto const query = figure(
+        daemon,
+        "select count(*) from items a, items b, items c, items d, items e where a.value >= $1",
+        "fingerprint"
+    );
+    auto const apply = shown_by_console(daemon, "SHOW ADVICE", "kind", "cacheable", "apply");
+    EXPECT_NE(apply.find("fingerprint: [\"" + query + "\"]"), std::string::npos) << apply;
+    EXPECT_NE(
+        shown_by_console(daemon, "SHOW ADVICE", "kind", "cacheable", "gain").find("of 120 calls"),
+        std::string::npos
+    );
+    // What it advises is a rule that does what it says.
+    daemon_process const advised(cache_configuration(apply.substr(2), "", {.database = ""}));
+    pq_connection again(advised.dsn("shop"));
+    (void)cached(advised, again, report);
+}
+
 // --- N+1 ---
 
 std::string const list = "SELECT id FROM items ORDER BY id";

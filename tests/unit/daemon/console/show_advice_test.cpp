@@ -15,7 +15,7 @@ using insight::advice_kind;
 TEST(ShowAdvice, HasARowAKindOfEachApplication) {
     insight::advice_book book;
     book.note("shop", "ann", "web", advice_bit(advice_kind::listen), "listen c");
-    const auto rows = advice_rows(book);
+    const auto rows = advice_rows(insight::pooling_rows(book));
     ASSERT_EQ(rows.size(), 1U);
     ASSERT_EQ(rows[0].size(), columns::advice.size());
     EXPECT_EQ(rows[0][0], "shop");
@@ -30,14 +30,24 @@ TEST(ShowAdvice, HasARowAKindOfEachApplication) {
 
 TEST(ShowAdvice, TellsWhatHadNoRoom) {
     insight::advice_book book;
-    EXPECT_TRUE(advice_rows(book).empty());
+    EXPECT_TRUE(advice_rows(insight::pooling_rows(book)).empty());
     for (std::size_t i = 0; i <= insight::advice_book::max_rows; ++i)
         book.note("shop", "ann", std::to_string(i), advice_bit(advice_kind::listen), "listen c");
-    const auto rows = advice_rows(book);
+    const auto rows = advice_rows(insight::pooling_rows(book));
     ASSERT_EQ(rows.size(), insight::advice_book::max_rows + 1);
     ASSERT_EQ(rows.back().size(), columns::advice.size());
     EXPECT_EQ(rows.back()[3], "dropped");
     EXPECT_EQ(rows.back()[5], "1");
+}
+
+TEST(ShowAdvice, HasAValueForEachColumnOfAllKinds) {
+    insight::advice_row full;
+    full.kind = "cacheable";
+    full.gain = "much";
+    const auto rows = advice_rows({full});
+    ASSERT_EQ(rows.at(0).size(), columns::advice.size());
+    EXPECT_EQ(rows[0].back(), "much");
+    EXPECT_EQ(rows[0].front(), std::nullopt);
 }
 
 }  // namespace
