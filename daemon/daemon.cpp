@@ -9,6 +9,8 @@
 #include "daemon/console/show_cache.hpp"
 #include "daemon/error_reply.hpp"
 #include "daemon/http/endpoints.hpp"
+#include "daemon/http/events.hpp"
+#include "daemon/http/response_encoder.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/stats_json.hpp"
 #include "daemon/invalidation.hpp"
@@ -630,13 +632,24 @@ void running_daemon::start_http() {
     };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
     sources.breakers = [this] { return insight::breakers_json(breaker_gauges()); };
-    sources.version = version;
-    sources.token = [this] { return configuration()->http.token; };
+    sources.advice = [this] {
+        insight::json_writer json;
+        json.begin_object().key("advice");
+        insight::write_advice(json, advice());
+        return json.end_object().take();
+    };
+    sources.events = [] { return http::events_json(recent_log_events()); };
+    const auto encoder = std::make_shared<http::response_encoder>();
+    sources.compression = [encoder] { return encoder->stats_json(); };
+    sources.tokens.change = [this] { return configuration()->http.token; };
+    sources.tokens.view = [this] { return configuration()->http.view_token; };
     sources.reload = [this] { return reload_and_wait(); };
     sources.invalidate = [this](const http::invalidation_request& asked) {
         return invalidate_over_http(asked);
     };
-    http_ = std::make_unique<http::server>(http::make_routes(std::move(sources)));
+    http_ = std::make_unique<http::server>(
+        http::make_routes(std::move(sources)), http::limits{}, encoder
+    );
     if (const auto problem = http_->start(config_->http.host, config_->http.port)) {
         throw std::runtime_error(*problem);
     }

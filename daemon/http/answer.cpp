@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <utility>
 
 namespace weir::daemon::http {
 namespace {
@@ -50,18 +51,21 @@ response call(std::string_view path, const Handler& asked, const Request&... req
 }  // namespace
 
 answer answer_request(
-    const route_table& routes, method asked, std::string_view target, const post_request& posted
+    const route_table& routes, method asked, std::string_view target, const request_details& details
 ) {
     const auto path = target.substr(0, target.find('?'));
     const auto found = routes.find(path);
     if (found == routes.end()) return {not_found(routes), {}};
+    if (const auto& refusal = found->second.refusal) {
+        if (auto refused = refusal(details)) return {std::move(*refused), {}};
+    }
     switch (asked) {
         case method::get:
         case method::head:
             if (found->second.get) return {call(path, found->second.get), {}};
             break;
         case method::post:
-            if (found->second.post) return {call(path, found->second.post, posted), {}};
+            if (found->second.post) return {call(path, found->second.post, details), {}};
             break;
         case method::other:
             break;

@@ -16,13 +16,14 @@ struct answer {
     std::string allow;  ///< the Allow header of a 405, else empty
 };
 
-/// `target` as in the request line; the query string is ignored. A handler's exception is logged
-/// and becomes a 500 that does not quote it.
+/// `target` as in the request line; the query string is ignored. What a route refuses is told
+/// before anything else of it. A handler's exception is logged and becomes a 500 that does not
+/// quote it.
 answer answer_request(
     const route_table& routes,
     method asked,
     std::string_view target,
-    const post_request& posted = {}
+    const request_details& details = {}
 );
 
 }  // namespace weir::daemon::http

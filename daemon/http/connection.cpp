@@ -1,6 +1,7 @@
 #include "daemon/http/connection.hpp"
 
 #include "daemon/http/answer.hpp"
+#include "daemon/http/response_encoder.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -24,6 +25,8 @@ using boost::system::error_code;
 // be lost.
 constexpr auto drain_time = std::chrono::seconds{1};
 constexpr std::size_t drain_bytes = 256 * 1024;
+
+const std::string strictest_policy = "default-src 'none'; frame-ancestors 'none'";
 
 method method_of(beast::http::verb verb) {
     if (verb == beast::http::verb::get) return method::get;
@@ -108,17 +111,21 @@ private:
         const bool keep_alive = request.keep_alive();
         http_11_ = request.version() >= 11;
         const auto authorization = request[beast::http::field::authorization];
-        const post_request posted{{authorization.data(), authorization.size()}, request.body()};
+        const request_details details{{authorization.data(), authorization.size()}, request.body()};
+        const auto accepted = request[beast::http::field::accept_encoding];
         write(
-            answer_request(host_.routes(), asked, {target.data(), target.size()}, posted),
+            answer_request(host_.routes(), asked, {target.data(), target.size()}, details),
             !keep_alive,
-            asked == method::head
+            asked == method::head,
+            {accepted.data(), accepted.size()}
         );
     }
 
-    void write(answer given, bool last, bool head_only) {
+    void write(answer given, bool last, bool head_only, std::string_view accept_encoding = {}) {
         state_ = state::writing;
         last_ = last;
+        // For HEAD, too: its headers, the length among them, are those of GET.
+        const auto encoding = host_.encoder().apply(given.body, accept_encoding);
         auto& out = response_.emplace();
         out.version(http_11_ ? 11 : 10);
         out.result(given.body.status);
@@ -126,10 +133,14 @@ private:
         out.set(beast::http::field::content_type, given.body.content_type);
         out.set(beast::http::field::cache_control, "no-store");
         out.set("X-Content-Type-Options", "nosniff");
-        out.set(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        );
+        out.set("Referrer-Policy", "no-referrer");
+        const auto& policy = given.body.content_security_policy;
+        out.set("Content-Security-Policy", policy.empty() ? strictest_policy : policy);
+        out.set(beast::http::field::vary, "Accept-Encoding");
+        if (encoding != content_encoding::identity) {
+            const auto name = to_string(encoding);
+            out.set(beast::http::field::content_encoding, {name.data(), name.size()});
+        }
         if (!given.allow.empty()) out.set(beast::http::field::allow, given.allow);
         if (!given.body.challenge.empty()) {
             out.set(beast::http::field::www_authenticate, given.body.challenge);

@@ -20,6 +20,7 @@ public:
     virtual const route_table& routes() const = 0;
     virtual const limits& bounds() const = 0;
     virtual void request_arrived() = 0;
+    virtual response_encoder& encoder() = 0;
     /// The last call of a connection.
     virtual void connection_ended(connection& ended) = 0;
 

@@ -1,10 +1,8 @@
 #include "daemon/http/endpoints.hpp"
 
+#include "daemon/http/dashboard.hpp"
 #include "daemon/insight/json_writer.hpp"
-#include "daemon/insight/log.hpp"
 #include "daemon/insight/metrics.hpp"
-#include "protocol/ascii.hpp"
-#include "protocol/crypto.hpp"
 
 #include <boost/json.hpp>
 
@@ -39,94 +37,44 @@ response ready_response(const readiness& found) {
     return json_response(is_ready ? 200 : 503, json.take());
 }
 
-response failed(unsigned status, std::string_view what, std::string_view instead) {
-    insight::json_writer json;
-    json.begin_object();
-    json.key("error").text(what);
-    json.key("hint").text(instead);
-    json.end_object();
-    return json_response(status, json.take());
+// The path of GET alone, for those who may look.
+route viewed(const access_tokens& tokens, handler get) {
+    return {std::move(get), {}, "nothing can be changed here", [tokens](const auto& request) {
+                return refused_to_look(tokens, request.authorization);
+            }};
 }
 
-std::string escaped_html(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '<') {
-            out += "&lt;";
-        } else if (c == '&') {
-            out += "&amp;";
-        } else {
-            out += c;
-        }
-    }
+// Who has no token yet is given the page all the same: it holds no figure, and its script asks for
+// the token when the JSON paths want one. 401 tells programs that here is nothing to scrape.
+route front_page(const access_tokens& tokens) {
+    const auto page = dashboard_response();
+    auto out = viewed(tokens, [page] { return page; });
+    out.refusal = [page, tokens](const request_details& request) -> std::optional<response> {
+        const auto refused = refused_to_look(tokens, request.authorization);
+        if (!refused) return std::nullopt;
+        response asking = page;
+        asking.status = refused->status;
+        asking.challenge = refused->challenge;
+        return asking;
+    };
     return out;
 }
 
-response front_page(const std::string& version) {
-    std::string page =
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-        "<meta name=\"viewport\" content=\"width=device-width\"><title>pgweir</title>"
-        "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;"
-        "margin:2rem auto;max-width:40rem;padding:0 1rem}</style></head>\n"
-        "<body><h1>pgweir ";
-    page += escaped_html(version);
-    page +=
-        "</h1>\n<p>This version has no dashboard yet. The same figures are here:</p>\n<ul>\n"
-        "<li><a href=\"/metrics\">/metrics</a> for Prometheus</li>\n"
-        "<li><a href=\"/health\">/health</a>: the process is alive</li>\n"
-        "<li><a href=\"/ready\">/ready</a>: a client could be served</li>\n"
-        "<li><a href=\"/stats.json\">/stats.json</a>: clients, pools, databases, cache</li>\n"
-        "<li><a href=\"/cache/stats\">/cache/stats</a>: the cache by rule</li>\n"
-        "<li><a href=\"/slow\">/slow</a>: the last slow statements</li>\n"
-        "<li><a href=\"/circuit-breakers\">/circuit-breakers</a>: the hosts of PostgreSQL</li>\n"
-        "</ul>\n<p>The admin console is database <code>pgweir</code> on the SQL port.</p>"
-        "</body></html>\n";
-    return {200, "text/html; charset=utf-8", std::move(page)};
-}
-
+// For programs that ask whether the daemon lives; load balancers have no token.
 route get_only(handler get) {
     return {std::move(get), {}, "nothing can be changed here"};
 }
 
 // --- POST ---
 
-/// What an Authorization header holds behind its scheme, in any case; empty when it is another.
-std::string_view bearer_token(std::string_view authorization) {
-    constexpr std::string_view scheme = "bearer ";
-    if (!protocol::same_letters(authorization.substr(0, scheme.size()), scheme)) return {};
-    authorization.remove_prefix(scheme.size());
-    while (authorization.starts_with(' '))
-        authorization.remove_prefix(1);
-    return authorization;
-}
-
 /// A path that only takes POST, and that only with the token; GET explains itself through the 405's
 /// hint.
-route post_with_token(std::string hint, std::function<std::string()> token, post_handler answer) {
+route post_with_token(std::string hint, const access_tokens& tokens, post_handler answer) {
     route out;
     out.hint = std::move(hint);
-    out.post = [token = std::move(token),
-                answer = std::move(answer)](const post_request& request) -> response {
-        const std::string wanted = token();
-        if (wanted.empty()) {
-            return failed(
-                403,
-                "POST is refused: http.token is not set",
-                "set http.token in the configuration and reload it with SIGHUP"
-            );
-        }
-        const auto given = bearer_token(request.authorization);
-        if (!protocol::constant_time_equal(given, wanted)) {
-            if (!given.empty()) log_warning("http: a POST with a wrong bearer token was refused");
-            response refused = failed(
-                401,
-                given.empty() ? "a bearer token is needed" : "the bearer token is wrong",
-                "send the header Authorization: Bearer TOKEN with the value of http.token"
-            );
-            refused.challenge = "Bearer realm=\"pgweir\"";
-            return refused;
-        }
-        return answer(request);
+    out.post = [tokens, answer = std::move(answer)](const request_details& request) {
+        auto refused = refused_to_change(tokens, request.authorization);
+        return refused ? std::move(*refused) : answer(request);
     };
     return out;
 }
@@ -163,7 +111,7 @@ std::optional<invalidation_request> parse_invalidate(std::string_view body) {
 }
 
 response invalidate_response(
-    const post_request& request,
+    const request_details& request,
     const std::function<invalidation(const invalidation_request&)>& invalidate
 ) {
     const auto wanted = parse_invalidate(request.body);
@@ -221,34 +169,38 @@ response reload_response(const reload_outcome& outcome) {
 }  // namespace
 
 route_table make_routes(endpoint_sources sources) {
+    const auto& tokens = sources.tokens;
+    const auto json = [&tokens](std::function<std::string()> source) {
+        return viewed(tokens, [source = std::move(source)] {
+            return json_response(200, source());
+        });
+    };
     route_table routes;
-    routes["/"] = get_only([version = sources.version] { return front_page(version); });
+    routes["/"] = front_page(tokens);
     routes["/health"] = get_only([] { return json_response(200, R"({"alive":true})"); });
     routes["/ready"] =
         get_only([ready = std::move(sources.ready)] { return ready_response(ready()); });
-    routes["/metrics"] = get_only([metrics = std::move(sources.metrics)] {
+    routes["/metrics"] = viewed(tokens, [metrics = std::move(sources.metrics)] {
         return response{200, insight::metrics_content_type, metrics()};
     });
-    routes["/stats.json"] =
-        get_only([stats = std::move(sources.stats)] { return json_response(200, stats()); });
-    routes["/cache/stats"] =
-        get_only([stats = std::move(sources.cache_stats)] { return json_response(200, stats()); });
-    routes["/slow"] =
-        get_only([slow = std::move(sources.slow)] { return json_response(200, slow()); });
-    routes["/circuit-breakers"] = get_only([breakers = std::move(sources.breakers)] {
-        return json_response(200, breakers());
-    });
+    routes["/stats.json"] = json(std::move(sources.stats));
+    routes["/cache/stats"] = json(std::move(sources.cache_stats));
+    routes["/slow"] = json(std::move(sources.slow));
+    routes["/circuit-breakers"] = json(std::move(sources.breakers));
+    routes["/advice"] = json(std::move(sources.advice));
+    routes["/events"] = json(std::move(sources.events));
+    routes["/compression/stats"] = json(std::move(sources.compression));
     routes["/invalidate"] = post_with_token(
         "POST " + std::string(invalidate_form) + " with the bearer token of http.token",
-        sources.token,
-        [invalidate = std::move(sources.invalidate)](const post_request& request) {
+        tokens,
+        [invalidate = std::move(sources.invalidate)](const request_details& request) {
             return invalidate_response(request, invalidate);
         }
     );
     routes["/reload"] = post_with_token(
         "POST with the bearer token of http.token",
-        sources.token,
-        [reload = std::move(sources.reload)](const post_request&) {
+        tokens,
+        [reload = std::move(sources.reload)](const request_details&) {
             return reload_response(reload());
         }
     );

@@ -3,6 +3,7 @@
 // be thread-safe.
 #pragma once
 
+#include "daemon/http/access.hpp"
 #include "daemon/http/readiness.hpp"
 #include "daemon/http/server.hpp"
 
@@ -46,14 +47,17 @@ struct endpoint_sources {
     std::function<std::string()> cache_stats;  ///< JSON
     std::function<std::string()> slow;         ///< JSON
     std::function<std::string()> breakers;     ///< JSON
-    std::string version;
-    std::function<std::string()> token;  ///< of POST; empty = POST is refused
+    std::function<std::string()> advice;       ///< JSON
+    std::function<std::string()> events;       ///< JSON
+    std::function<std::string()> compression;  ///< JSON
+    access_tokens tokens;
     std::function<reload_outcome()> reload;
     std::function<invalidation(const invalidation_request&)> invalidate;
 };
 
-/// /metrics /health /ready /stats.json /cache/stats /slow /circuit-breakers and the page at /, and
-/// with the bearer token POST /invalidate and POST /reload.
+/// /metrics /health /ready /stats.json /cache/stats /slow /circuit-breakers /advice /events
+/// /compression/stats and the page at /, which all but /health and /ready ask for the token to look
+/// when there is one; and with the token to change POST /invalidate and POST /reload.
 route_table make_routes(endpoint_sources sources);
 
 }  // namespace weir::daemon::http

@@ -1,6 +1,7 @@
 #include "daemon/http/server.hpp"
 
 #include "daemon/http/connection.hpp"
+#include "daemon/http/response_encoder.hpp"
 #include "daemon/insight/log.hpp"
 #include "daemon/insight/tally.hpp"
 
@@ -55,8 +56,12 @@ error_code listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, boo
 
 class server::impl final : connection_host {
 public:
-    impl(route_table routes, limits bounds)
-        : routes_(std::move(routes)), bounds_(bounds), acceptor_(context_), pause_(context_) {}
+    impl(route_table routes, limits bounds, std::shared_ptr<response_encoder> encoder)
+        : routes_(std::move(routes)),
+          bounds_(bounds),
+          encoder_(encoder ? std::move(encoder) : std::make_shared<response_encoder>()),
+          acceptor_(context_),
+          pause_(context_) {}
 
     std::optional<std::string> start(const std::string& host, std::uint16_t port) {
         const auto refuse = [&](std::string_view why) {
@@ -111,6 +116,7 @@ private:
     const route_table& routes() const override { return routes_; }
     const limits& bounds() const override { return bounds_; }
     void request_arrived() override { requests_.add(); }
+    response_encoder& encoder() override { return *encoder_; }
 
     void connection_ended(connection& ended) override {
         connections_.remove_if([&](const auto& each) { return each.get() == &ended; });
@@ -164,6 +170,7 @@ private:
 
     const route_table routes_;
     const limits bounds_;
+    const std::shared_ptr<response_encoder> encoder_;
     asio::io_context context_{1};
     tcp::acceptor acceptor_;
     asio::steady_timer pause_;
@@ -178,8 +185,8 @@ private:
     insight::shared_tally requests_;
 };
 
-server::server(route_table routes, limits bounds)
-    : impl_(std::make_unique<impl>(std::move(routes), bounds)) {}
+server::server(route_table routes, limits bounds, std::shared_ptr<response_encoder> encoder)
+    : impl_(std::make_unique<impl>(std::move(routes), bounds, std::move(encoder))) {}
 
 server::~server() {
     stop();

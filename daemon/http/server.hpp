@@ -15,28 +15,36 @@
 
 namespace weir::daemon::http {
 
+class kept_body;
+class response_encoder;
+
 struct response {
     unsigned status = 200;
     std::string content_type = "text/plain; charset=utf-8";
     std::string body;
-    std::string challenge = {};  ///< the WWW-Authenticate header of a 401, else empty
+    std::string challenge = {};                ///< the WWW-Authenticate header of a 401, else empty
+    std::string content_security_policy = {};  ///< empty: nothing may be loaded or run
+    std::shared_ptr<const kept_body> kept = {};  ///< when set, in place of `body`
 };
 
-/// What a POST brings. Views, valid during the call.
-struct post_request {
+/// What a request brings beside its path. Views, valid during the call.
+struct request_details {
     std::string_view authorization;  ///< that header, as it came
     std::string_view body;
 };
 
-/// Both run on the HTTP thread, one at a time. An exception becomes a 500 without its text.
+/// All run on the HTTP thread, one at a time. An exception becomes a 500 without its text.
 using handler = std::function<response()>;
-using post_handler = std::function<response(const post_request&)>;
+using post_handler = std::function<response(const request_details&)>;
+/// Nothing lets a request pass to the handlers.
+using guard = std::function<std::optional<response>(const request_details&)>;
 
 /// What GET and POST answer on one path. A method without a handler answers 405 with `hint`.
 struct route {
     handler get;
     post_handler post;
     std::string hint;
+    guard refusal = {};  ///< asked first when there is one
 };
 
 /// By exact path, without the query string.
@@ -63,7 +71,10 @@ struct server_counts {
 /// Thread-safe in start, stop, port and counts.
 class server {
 public:
-    explicit server(route_table routes, limits bounds = {});
+    /// `encoder`: for who wants to read its counts; on the HTTP thread, as a handler does.
+    explicit server(
+        route_table routes, limits bounds = {}, std::shared_ptr<response_encoder> encoder = {}
+    );
     /// Stops.
     ~server();
     server(const server&) = delete;

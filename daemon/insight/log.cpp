@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -23,6 +24,9 @@ using insight::append_file;
 
 // One event may quote what a peer sent; it does not get more of the log than this.
 constexpr std::size_t longest_message = 16 * 1024;
+
+// Of what is kept for a page, all together no more than half a MiB.
+constexpr std::size_t longest_recent_message = 2 * 1024;
 
 constexpr std::string_view raw_logger = "raw";
 
@@ -87,6 +91,11 @@ public:
 
     std::uint64_t lost() const { return lost_.read(); }
 
+    std::vector<log_event> recent() {
+        const std::lock_guard lock{mutex_};
+        return {recent_.rbegin(), recent_.rend()};
+    }
+
 private:
     void sink_it_(const spdlog::details::log_msg& message) override {
         const bool raw =
@@ -94,13 +103,26 @@ private:
         std::string line = raw ? std::string{message.payload.data(), message.payload.size()}
                                : event_line(message, format_);
         line += '\n';
+        if (!raw && message.level >= spdlog::level::info) remember(message);
         // There is nowhere to tell: the counter is what is left.
         if (file_.write(line)) lost_.add();
     }
     void flush_() override {}
 
+    void remember(const spdlog::details::log_msg& message) {
+        if (recent_.size() == recent_log_events_kept) recent_.pop_front();
+        recent_.push_back(
+            {message.time,
+             level_of(message.level),
+             insight::printable_text(
+                 {message.payload.data(), message.payload.size()}, longest_recent_message
+             )}
+        );
+    }
+
     append_file file_;
     std::string path_;
+    std::deque<log_event> recent_;  // oldest first; guarded by mutex_, as all here
     log_format format_ = log_format::text;
     insight::shared_tally lost_;
 };
@@ -163,6 +185,10 @@ std::optional<std::string> reopen_log() {
 
 std::uint64_t log_lines_lost() {
     return state().sink->lost();
+}
+
+std::vector<log_event> recent_log_events() {
+    return state().sink->recent();
 }
 
 void log_raw_line(std::string_view line) {

@@ -7,10 +7,13 @@
 #include <fmt/core.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::daemon {
 
@@ -40,6 +43,19 @@ struct log_options {
 
 /// Lines that could not be written (disk full, pipe closed) since start.
 std::uint64_t log_lines_lost();
+
+/// One event as it was logged.
+struct log_event {
+    std::chrono::system_clock::time_point at;
+    log_level level = log_level::info;
+    std::string message;  ///< one that is very long, without its end
+};
+
+inline constexpr std::size_t recent_log_events_kept = 200;
+
+/// The last events of level info and above that `log.level` let through, newest first. Ready lines
+/// are not among them.
+std::vector<log_event> recent_log_events();
 
 /// Writes one ready line, without its newline and without time or level: for slow-log lines that
 /// share the log. The caller answers for it holding no newline.

@@ -14,7 +14,7 @@ route_table sample_routes() {
     routes["/a"] = {[] { return response{200, "text/plain", "A"}; }, {}, "only look"};
     routes["/p"] = {
         {},
-        [](const post_request& request) {
+        [](const request_details& request) {
             return response{202, "text/plain", "P" + std::string{request.body}};
         },
         "use POST"};
@@ -48,6 +48,24 @@ TEST(Answer, WrongMethodIsHinted) {
     EXPECT_EQ(get.body.status, 405U);
     EXPECT_EQ(get.allow, "POST");
     EXPECT_EQ(answer_request(sample_routes(), method::other, "/a").body.status, 405U);
+}
+
+TEST(Answer, RefusalComesBeforeTheHandlersAndTheMethods) {
+    route_table routes;
+    routes["/a"] = {
+        [] {
+            return response{200, "text/plain", "A"};
+        },
+        {},
+        "only look",
+        [](const request_details& request) -> std::optional<response> {
+            if (request.authorization == "me") return std::nullopt;
+            return response{401, "text/plain", "who?"};
+        }};
+    EXPECT_EQ(answer_request(routes, method::get, "/a", {"me", ""}).body.body, "A");
+    EXPECT_EQ(answer_request(routes, method::get, "/a", {"you", ""}).body.body, "who?");
+    EXPECT_EQ(answer_request(routes, method::post, "/a").body.status, 401U);
+    EXPECT_EQ(answer_request(routes, method::post, "/a", {"me", ""}).body.status, 405U);
 }
 
 TEST(Answer, HandlersExceptionIsNotQuoted) {

@@ -1,6 +1,7 @@
 #include "daemon/http/endpoints.hpp"
 
 #include "daemon/http/answer.hpp"
+#include "daemon/http/kept_body.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@ namespace {
 struct endpoint_routes : testing::Test {
     readiness found;
     std::string token = "s3cret";
+    std::string view_token;
     reload_outcome reloaded;
     int reloads = 0;
     std::string invalidated;
@@ -23,8 +25,10 @@ struct endpoint_routes : testing::Test {
         [] { return std::string{"{\"c\":1}"}; },
         [] { return std::string{"{\"l\":1}"}; },
         [] { return std::string{"{\"b\":1}"}; },
-        "1.0<x>",
-        [this] { return token; },
+        [] { return std::string{"{\"a\":1}"}; },
+        [] { return std::string{"{\"e\":1}"}; },
+        [] { return std::string{"{\"z\":1}"}; },
+        {[this] { return token; }, [this] { return view_token; }},
         [this] {
             ++reloads;
             return reloaded;
@@ -43,7 +47,9 @@ struct endpoint_routes : testing::Test {
         return answer_request(routes, method::post, path, {authorization, body}).body;
     }
 
-    response get(std::string_view path) { return answer_request(routes, method::get, path).body; }
+    response get(std::string_view path, std::string_view authorization = {}) {
+        return answer_request(routes, method::get, path, {authorization, {}}).body;
+    }
 };
 
 TEST_F(endpoint_routes, AnswerTheirSources) {
@@ -54,6 +60,9 @@ TEST_F(endpoint_routes, AnswerTheirSources) {
     EXPECT_EQ(get("/slow").body, "{\"l\":1}\n");
     EXPECT_EQ(get("/slow").content_type, "application/json");
     EXPECT_EQ(get("/circuit-breakers").body, "{\"b\":1}\n");
+    EXPECT_EQ(get("/advice").body, "{\"a\":1}\n");
+    EXPECT_EQ(get("/events").body, "{\"e\":1}\n");
+    EXPECT_EQ(get("/compression/stats").body, "{\"z\":1}\n");
     EXPECT_EQ(get("/health").status, 200U);
 }
 
@@ -63,7 +72,7 @@ TEST_F(endpoint_routes, ReadyTellsWhyNot) {
     found.degraded = {"pool a/b is paused"};
     EXPECT_EQ(get("/ready").status, 200U);
     EXPECT_NE(get("/ready").body.find("[\"pool a/b is paused\"]"), std::string::npos);
-    found = {{"draining", "host \"db1\" refuses"}, {}};
+    found = {{"draining", "host \"db1\" refuses"}, {}, {}};
     EXPECT_EQ(get("/ready").status, 503U);
     EXPECT_EQ(
         get("/ready").body,
@@ -72,15 +81,68 @@ TEST_F(endpoint_routes, ReadyTellsWhyNot) {
     );
 }
 
-TEST_F(endpoint_routes, FrontPageLinksAndSaysWhatIsMissing) {
+TEST_F(endpoint_routes, FrontPageLinksToThemAll) {
     const auto page = get("/");
+    EXPECT_EQ(page.status, 200U);
     EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
-    EXPECT_NE(page.body.find("no dashboard yet"), std::string::npos);
-    EXPECT_NE(page.body.find("1.0&lt;x>"), std::string::npos);
+    ASSERT_NE(page.kept, nullptr);
     for (const auto& [path, entry] : routes) {
-        const bool is_offered = entry.get && entry.get().status != 501 && path != "/";
-        EXPECT_EQ(page.body.find("href=\"" + path + "\"") != std::string::npos, is_offered) << path;
+        const bool is_offered = entry.get && path != "/";
+        const auto link = "href=\"" + path + "\"";
+        EXPECT_EQ(page.kept->plain().find(link) != std::string::npos, is_offered) << path;
     }
+}
+
+const std::vector<std::string> paths_with_figures = {
+    "/metrics",
+    "/stats.json",
+    "/cache/stats",
+    "/slow",
+    "/circuit-breakers",
+    "/advice",
+    "/events",
+    "/compression/stats"};
+
+TEST_F(endpoint_routes, LookingNeedsTheViewTokenWhenThereIsOne) {
+    for (const auto& path : paths_with_figures)
+        EXPECT_EQ(get(path).status, 200U) << path;
+    view_token = "l00k";
+    for (const auto& path : paths_with_figures) {
+        for (const auto* authorization :
+             {"", "l00k", "Bearer", "Bearer l00", "Bearer l00ks", "Basic l00k", "Bearer l00k x"}) {
+            const auto refused = get(path, authorization);
+            EXPECT_EQ(refused.status, 401U) << path << " " << authorization;
+            EXPECT_EQ(refused.content_type, "application/json");
+            EXPECT_EQ(refused.challenge, "Bearer realm=\"pgweir\"");
+            EXPECT_NE(refused.body.find("http.view_token"), std::string::npos);
+            EXPECT_EQ(refused.body.find("l00k"), std::string::npos);
+        }
+        EXPECT_EQ(get(path, "Bearer l00k").status, 200U) << path;
+        EXPECT_EQ(get(path, "bearer s3cret").status, 200U) << path;
+    }
+    EXPECT_EQ(get("/health").status, 200U);
+    EXPECT_EQ(get("/ready").status, 200U);
+    EXPECT_EQ(post("/reload", "Bearer l00k").status, 401U);
+    EXPECT_EQ(reloads, 0);
+}
+
+TEST_F(endpoint_routes, EmptyTokensNeverMatch) {
+    view_token = "l00k";
+    token = "";
+    EXPECT_EQ(get("/slow", "Bearer ").status, 401U);
+    EXPECT_EQ(get("/slow", "").status, 401U);
+    EXPECT_EQ(post("/reload", "Bearer l00k").status, 403U);
+}
+
+TEST_F(endpoint_routes, FrontPageAsksForTheTokenByItself) {
+    const auto open = get("/");
+    view_token = "l00k";
+    const auto asking = get("/");
+    EXPECT_EQ(asking.status, 401U);
+    EXPECT_EQ(asking.challenge, "Bearer realm=\"pgweir\"");
+    EXPECT_EQ(asking.kept, open.kept);
+    EXPECT_EQ(asking.content_security_policy, open.content_security_policy);
+    EXPECT_EQ(get("/", "Bearer l00k").status, 200U);
 }
 
 TEST_F(endpoint_routes, PostNeedsTheToken) {

@@ -184,6 +184,38 @@ TEST_F(http_server, HeadHasTheLengthWithoutTheBody) {
     EXPECT_TRUE(got.ends_with("\r\n\r\n")) << got;
 }
 
+TEST_F(http_server, CompressesForThoseWhoTakeIt) {
+    start();
+    client one{port()};
+    ASSERT_TRUE(one.send("GET /big HTTP/1.1\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
+    );
+    const auto got = one.read_to_end();
+    EXPECT_NE(got.find("Content-Encoding: gzip\r\n"), std::string::npos) << got.substr(0, 500);
+    EXPECT_NE(got.find("Vary: Accept-Encoding\r\n"), std::string::npos);
+    const auto body = got.find("\r\n\r\n") + 4;
+    EXPECT_LT(got.size() - body, 100'000U);
+    const auto length = "Content-Length: " + std::to_string(got.size() - body) + "\r\n";
+    EXPECT_NE(got.find(length), std::string::npos) << got.substr(0, 500);
+    // HEAD has the very same headers.
+    client two{port()};
+    ASSERT_TRUE(two.send("HEAD /big HTTP/1.1\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
+    );
+    EXPECT_EQ(two.read_to_end(), got.substr(0, body));
+}
+
+TEST_F(http_server, ShortResponsesStayAsTheyAre) {
+    start();
+    client one{port()};
+    ASSERT_TRUE(one.send("GET /a HTTP/1.1\r\nAccept-Encoding: br, gzip\r\n\r\n"));
+    const auto got = one.read_response();
+    EXPECT_EQ(got.find("Content-Encoding"), std::string::npos) << got;
+    EXPECT_NE(got.find("Vary: Accept-Encoding\r\n"), std::string::npos);
+    EXPECT_NE(
+        got.find("Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"),
+        std::string::npos
+    );
+}
+
 TEST_F(http_server, RefusesOtherMethods) {
     start();
     for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "TRACE", "FOO"}) {

@@ -51,6 +51,35 @@ TEST_F(log_lines, JsonParsesBack) {
     EXPECT_EQ(parsed.at("message").as_string(), "database \"a\nb\xEF\xBF\xBD\"");
 }
 
+TEST_F(log_lines, LastEventsAreKept) {
+    direct(log_level::info, log_format::text);
+    log_info("first");
+    log_warning("second {}\n", 2);
+    log_debug("not even logged");
+    log_raw_line("a slow statement");
+    const auto two = recent_log_events();
+    ASSERT_GE(two.size(), 2U);
+    EXPECT_EQ(two[0].message, "second 2\n");
+    EXPECT_EQ(two[0].level, log_level::warning);
+    EXPECT_EQ(two[1].message, "first");
+    EXPECT_GE(two[0].at, two[1].at);
+    direct(log_level::debug, log_format::text);
+    log_debug("logged, and not kept");
+    EXPECT_EQ(recent_log_events()[0].message, "second 2\n");
+}
+
+TEST_F(log_lines, NoMoreEventsAreKeptThanThat) {
+    direct(log_level::info, log_format::text);
+    for (std::size_t i = 0; i < recent_log_events_kept + 5; ++i)
+        log_info("event {}", i);
+    log_info("{}", std::string(100'000, 'x'));
+    const auto kept = recent_log_events();
+    ASSERT_EQ(kept.size(), recent_log_events_kept);
+    EXPECT_LT(kept[0].message.size(), 3000U);
+    EXPECT_EQ(kept[1].message, "event 204");
+    EXPECT_EQ(kept.back().message, "event 6");
+}
+
 TEST_F(log_lines, OneEventStaysOnOneLine) {
     direct(log_level::info, log_format::text);
     log_info("user {}", "x\n2026-01-01 error forged\r\x1b[2J");
