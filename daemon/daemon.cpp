@@ -219,6 +219,14 @@ running_daemon::running_daemon(config::config_ptr configuration)
         loops.push_back(&workers_.back()->loop());
     }
     pools_->set_loops(std::move(loops));
+    advisor_ = std::make_unique<advising::advisor>(advising::advisor::sources{
+        [this] { return statistics_.report(); },
+        [this](const std::string& database, const std::string& user) -> pool::connect_target_ptr {
+            for (const auto& each : pools_->of_database(database)) {
+                if (each->user() == user) return each->target();
+            }
+            return nullptr;
+        }});
 }
 
 running_daemon::~running_daemon() = default;
@@ -236,6 +244,7 @@ int running_daemon::run() {
     raise_descriptor_limit(*config_);
     repeats_.configure(make_repeat_options(*config_));
     explainer_.configure(make_explain_options(*config_));
+    advisor_->configure(config_->advisor_interval);
     if (const auto problem = slow_.start()) log_error("{}", *problem);
     begin_succession();
     set_rules();
@@ -262,6 +271,7 @@ int running_daemon::run() {
     ::sd_notify(0, "STOPPING=1");
     close_listeners();
     if (http_) http_->stop();
+    advisor_->stop();
     cached_->stop();
     secrets_.stop();
     parsers_.stop();
@@ -480,6 +490,7 @@ void running_daemon::apply(config::config_ptr next) {
     slow_.configure(make_slow_options(*next));
     repeats_.configure(make_repeat_options(*next));
     explainer_.configure(make_explain_options(*next));
+    advisor_->configure(next->advisor_interval);
     slow_.reopen();
     cache_.set_limits(make_cache_limits(*next, workers_.size()));
     // A login that sees the old configuration still makes its pool from that; after this none does.
@@ -632,12 +643,7 @@ void running_daemon::start_http() {
     };
     sources.slow = [this] { return insight::slow_json(slow_.last(), slow_.counts()); };
     sources.breakers = [this] { return insight::breakers_json(breaker_gauges()); };
-    sources.advice = [this] {
-        insight::json_writer json;
-        json.begin_object().key("advice");
-        insight::write_advice(json, advice());
-        return json.end_object().take();
-    };
+    sources.advice = [this] { return insight::advice_json(advice()); };
     sources.events = [] { return http::events_json(recent_log_events()); };
     const auto encoder = std::make_shared<http::response_encoder>();
     sources.compression = [encoder] { return encoder->stats_json(); };

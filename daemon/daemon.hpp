@@ -6,6 +6,7 @@
 //   daemon_gauges.cpp  figures for metrics and /ready
 #pragma once
 
+#include "daemon/advising/advisor.hpp"
 #include "daemon/auth/secret_lookup.hpp"
 #include "daemon/blocked_signals.hpp"
 #include "daemon/cache_databases.hpp"
@@ -155,6 +156,7 @@ private:
     std::unique_ptr<warmer> warmer_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<worker*> worker_list_;
+    std::unique_ptr<advising::advisor> advisor_;
     std::unique_ptr<http::server> http_;
     // Destroyed before the workers: jobs that never ran hold connections of theirs.
     boost::asio::thread_pool blocking_;

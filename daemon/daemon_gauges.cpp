@@ -192,6 +192,7 @@ std::vector<insight::advice_row> running_daemon::advice() const {
     const auto append = [&all](std::vector<insight::advice_row> more) {
         std::move(more.begin(), more.end(), std::back_inserter(all));
     };
+    append(advisor_->advice());
     append(insight::caching_rows(statistics_.report()));
     append(insight::pooling_rows(console::advice_everywhere(worker_list_)));
     return all;

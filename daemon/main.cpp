@@ -1,10 +1,12 @@
 // The command line: what to run, what to print, which exit status.
 
+#include "daemon/advising/advice_files.hpp"
 #include "daemon/config/ini_import.hpp"
 #include "daemon/config/load.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/version.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -27,6 +29,10 @@ constexpr const char* usage =
     "  pgweir --import FILE.ini       print the YAML that does the same as this file of "
     "PgBouncer's,\n"
     "                                 with a comment for each line that has no equal\n"
+    "  pgweir --advice DIR --config FILE\n"
+    "                                 ask the pgweir that runs with FILE for its advice and write "
+    "the\n"
+    "                                 indexes to make and to drop as migrations, up and down\n"
     "  pgweir --version\n"
     "  pgweir --help\n"
     "\n"
@@ -44,6 +50,7 @@ constexpr const char* usage =
 struct arguments {
     std::string config;
     std::string to_import;
+    std::string advice;
     bool check = false;
 };
 
@@ -58,6 +65,23 @@ int print_import(const std::string& path) {
     if (!imported.yaml) return exit_configuration;
     std::fputs(imported.yaml->c_str(), stdout);
     return std::fflush(stdout) == 0 ? 0 : exit_unavailable;
+}
+
+int write_advice(const weir::daemon::config::config& configuration, const std::string& folder) {
+    namespace advising = weir::daemon::advising;
+    try {
+        const auto all = advising::migrations_in(advising::fetch_advice(configuration));
+        const auto done = advising::write_migrations(all, folder, std::chrono::system_clock::now());
+        for (const auto& file : done.files)
+            std::printf("%s/%s\n", folder.c_str(), file.c_str());
+        std::fprintf(
+            stderr, "%zu written, %zu were there already\n", done.files.size(), done.known
+        );
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "pgweir: %s\n", error.what());
+        return exit_unavailable;
+    }
 }
 
 int complain(const std::string& what) {
@@ -103,6 +127,12 @@ int main(int argc, char** argv) {
             given.config = word.substr(9);
         } else if (word == "--config") {
             return complain("--config needs the name of a file");
+        } else if (word == "--advice" && i + 1 < argc) {
+            given.advice = argv[++i];
+        } else if (word.starts_with("--advice=")) {
+            given.advice = word.substr(9);
+        } else if (word == "--advice") {
+            return complain("--advice needs the name of a folder");
         } else if (word == "--import" && i + 1 < argc) {
             given.to_import = argv[++i];
         } else if (word.starts_with("--import=")) {
@@ -120,6 +150,7 @@ int main(int argc, char** argv) {
     print(loaded.problems);
     if (!loaded.value) return exit_configuration;
     if (given.check) return 0;
+    if (!given.advice.empty()) return write_advice(*loaded.value, given.advice);
     forget_libpq_variables();
     try {
         weir::daemon::running_daemon daemon{loaded.value};

@@ -437,6 +437,7 @@ private:
 
     void slow_log() {
         get(out_.statement_limit, "statements.limit");
+        get(out_.advisor_interval, "advisor.interval");
         get(out_.slow_log.threshold, "slow_log.threshold");
         file_path(out_.slow_log.file, "slow_log.file");
         get(out_.slow_log.sample, "slow_log.sample");

@@ -381,6 +381,7 @@ struct config {
     std::map<std::string, user_options, std::less<>> users;
     cache_options cache;
     int statement_limit = 10'000;  // rows of SHOW QUERIES that each event loop keeps; 0 = none
+    milliseconds advisor_interval{30'000};  // 0 = never
     slow_log_options slow_log;
     log_options log;
 

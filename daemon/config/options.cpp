@@ -227,6 +227,9 @@ constexpr auto table = std::to_array<option>({
     {.path = "statements.limit", .type = integer, .default_text = "10000", .most = 1'000'000,
      .about = "statements that each event loop keeps figures of, for SHOW QUERIES; what is least in use beyond them is folded "
               "into one row; 0 = none"},
+    {.path = "advisor.interval", .type = duration, .default_text = "30s", .most = year_ms,
+     .about = "how often the statements that cost most are looked at for missing and superfluous indexes (SHOW ADVICE), on a control "
+              "connection as the pool's user; nothing is run but catalog queries and EXPLAIN; 0 = never"},
     {.path = "slow_log.threshold", .type = duration_or_off, .default_text = "500ms", .most = year_ms,
      .about = "statements that take longer are logged; 0 = every statement, -1 = off"},
     {.path = "slow_log.file", .about = "where JSON lines go; empty = with the log"},

@@ -25,6 +25,11 @@ std::string quoted(std::string_view name) {
     return out += '"';
 }
 
+std::string_view without_semicolon(std::string_view text) {
+    const auto last = text.find_last_not_of("; ");
+    return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
 double seconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double>(time).count();
 }
@@ -101,6 +106,7 @@ std::vector<advice_row> pooling_rows(const advice_book& all) {
 std::vector<advice_row> n_plus_one_rows(const std::vector<n_plus_one_pattern>& patterns) {
     std::vector<advice_row> rows;
     for (const auto& pattern : patterns) {
+        const auto parent = without_semicolon(pattern.parent);
         advice_row& row = rows.emplace_back();
         row.database = pattern.database;
         row.user = pattern.user;
@@ -109,11 +115,10 @@ std::vector<advice_row> n_plus_one_rows(const std::vector<n_plus_one_pattern>& p
         row.verdict = "slow";
         row.count = pattern.runs;
         row.query = pattern.query;
-        row.advice =
-            pattern.parent.empty()
-                ? "The same read again and again with other values, by one client."
-                : "The same read again and again with other values, behind: " + pattern.parent +
-                      " .";
+        row.advice = parent.empty()
+                         ? "The same read again and again with other values, by one client."
+                         : "The same read again and again with other values, behind: " +
+                               std::string{parent} + ".";
         row.advice +=
             " Fetch all of it at once: join it to that statement, ask for = ANY($1) with an "
             "array, or let the ORM load the relation eagerly.";
@@ -157,6 +162,13 @@ void write_advice(json_writer& json, const std::vector<advice_row>& rows) {
         json.end_object();
     }
     json.end_array();
+}
+
+std::string advice_json(const std::vector<advice_row>& rows) {
+    json_writer json;
+    json.begin_object().key("advice");
+    write_advice(json, rows);
+    return json.end_object().take();
 }
 
 }  // namespace weir::daemon::insight

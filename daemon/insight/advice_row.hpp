@@ -50,5 +50,7 @@ struct caching_limits {
 
 /// An array of objects.
 void write_advice(json_writer& json, const std::vector<advice_row>& rows);
+/// The body of /advice.
+[[nodiscard]] std::string advice_json(const std::vector<advice_row>& rows);
 
 }  // namespace weir::daemon::insight

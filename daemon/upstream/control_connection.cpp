@@ -17,6 +17,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <libpq-fe.h>
 #include <memory>
 #include <new>
@@ -266,9 +267,7 @@ std::string control_connection::explain(
 ) {
     const notices_to_log quiet(*this);
     pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(*this);
-    const auto milliseconds = std::to_string(limit.count());
-    ask_one(policy_.made(), "SET LOCAL statement_timeout = " + milliseconds);
-    ask_one(policy_.made(), "SET LOCAL lock_timeout = " + milliseconds);
+    bound_time(limit);
     for (const auto& each : settings.all()) {
         if (each.name == "application_name") continue;
         const bool is_sql = each.form == pool::value_form::sql;
@@ -282,6 +281,52 @@ std::string control_connection::explain(
     return ask_one(
         policy_.made(), "EXPLAIN (FORMAT JSON) " + question.text, question.parameter_types, values
     );
+}
+
+void control_connection::bound_time(std::chrono::milliseconds limit) {
+    const auto milliseconds = std::to_string(limit.count());
+    ask_one(policy_.made(), "SET LOCAL statement_timeout = " + milliseconds);
+    ask_one(policy_.made(), "SET LOCAL lock_timeout = " + milliseconds);
+}
+
+// A prepared statement that must not look at its values is planned for any; EXPLAIN alone could not
+// do without values before PostgreSQL 16. Each time anew: hypopg changes no plan that is there.
+std::string control_connection::generic_plan(
+    const generic_statement& statement,
+    const pretended_index& index,
+    std::chrono::milliseconds limit
+) {
+    const notices_to_log quiet(*this);
+    PGconn* const connection = policy_.made();
+    std::string values;
+    for (int i = 0; i < statement.parameters; ++i)
+        values += i == 0 ? "(NULL" : ", NULL";
+    if (!values.empty()) values += ')';
+    pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(*this);
+    bound_time(limit);
+    ask_one(connection, "SET LOCAL plan_cache_mode = force_generic_plan");
+    const bool pretends = !index.create.empty();
+    if (pretends) {
+        ask_one(
+            connection,
+            "SELECT 1 FROM " + index.hypopg_schema + ".hypopg_create_index(" + quote(index.create) +
+                ")"
+        );
+    }
+    std::string plan;
+    std::exception_ptr problem;
+    try {
+        ask_one(connection, "PREPARE pgweir_advice AS " + statement.text);
+        plan = ask_one(connection, "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE pgweir_advice" + values);
+    } catch (const pqxx::failure&) {
+        problem = std::current_exception();
+    }
+    work.abort();
+    // Both outlive a transaction.
+    if (pretends) ask_one(connection, "SELECT " + index.hypopg_schema + ".hypopg_reset()");
+    ask_one(connection, "DEALLOCATE ALL");
+    if (problem) std::rethrow_exception(problem);
+    return plan;
 }
 
 void control_connection::listen() {

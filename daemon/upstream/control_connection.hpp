@@ -33,6 +33,17 @@ struct server_facts {
     std::string name;  ///< pg_database.datname
 };
 
+/// A text with $1 to $`parameters`.
+struct generic_statement {
+    std::string text;
+    int parameters = 0;
+};
+/// An index that hypopg is to pretend; empty: none.
+struct pretended_index {
+    std::string hypopg_schema;  ///< quoted
+    std::string create;         ///< CREATE INDEX ...
+};
+
 /// libpqxx's way to put a foreign connect in: libpq's polled one, which ends when the wake-up ends.
 class interruptible_connect : public pqxx::connectionpolicy {
 public:
@@ -71,6 +82,13 @@ public:
         const pool::settings& settings,
         std::chrono::milliseconds limit
     );
+    /// EXPLAIN (FORMAT JSON, VERBOSE) of the statement for any values of its parameters. As
+    /// explain().
+    [[nodiscard]] std::string generic_plan(
+        const generic_statement& statement,
+        const pretended_index& index,
+        std::chrono::milliseconds limit
+    );
     /// From the commit of this on notifications of the channel pgweir come in.
     void listen();
     /// Takes in what the server has sent by itself, and appends what it was told of the channel
@@ -81,6 +99,8 @@ public:
     [[nodiscard]] const std::string& address() const { return address_; }
 
 private:
+    void bound_time(std::chrono::milliseconds limit);
+
     const std::string address_;
     loader_wakeup& wakeup_;
     interruptible_connect policy_;

@@ -163,15 +163,15 @@ TEST_F(statements, ThatMemoryCouldAnswerAreAdvised) {
         "SELECT count(*) FROM items a, items b, items c, items d, items e WHERE a.value >= 0";
     for (int i = 0; i < 120; ++i)
         client.must(report);
-    auto const query = figure(
-        daemon,
-        "select count(*) from items a, items b, items c, items d, items e where a.value >= $1",
-        "fingerprint"
-    );
+    constexpr char const* text =
+        "select count(*) from items a, items b, items c, items d, items e where a.value >= $1";
+    while (number(daemon, text, "server_ms") < 700)
+        client.must(report);
+    auto const query = figure(daemon, text, "fingerprint");
     auto const apply = shown_by_console(daemon, "SHOW ADVICE", "kind", "cacheable", "apply");
     EXPECT_NE(apply.find("fingerprint: [\"" + query + "\"]"), std::string::npos) << apply;
     EXPECT_NE(
-        shown_by_console(daemon, "SHOW ADVICE", "kind", "cacheable", "gain").find("of 120 calls"),
+        shown_by_console(daemon, "SHOW ADVICE", "kind", "cacheable", "gain").find("% of "),
         std::string::npos
     );
     // What it advises is a rule that does what it says.

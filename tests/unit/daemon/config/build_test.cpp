@@ -16,7 +16,8 @@ bool same(const config& one, const config& other) {
            one.io_uring == other.io_uring && one.http == other.http && one.admin == other.admin &&
            one.auth == other.auth && one.pool == other.pool && one.databases == other.databases &&
            one.users == other.users && one.cache == other.cache &&
-           one.statement_limit == other.statement_limit && one.slow_log == other.slow_log &&
+           one.statement_limit == other.statement_limit &&
+           one.advisor_interval == other.advisor_interval && one.slow_log == other.slow_log &&
            one.log == other.log;
 }
 

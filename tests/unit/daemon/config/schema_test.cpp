@@ -67,8 +67,13 @@ TEST(UnknownKey, IsHintedByItsRightPlace) {
 }
 
 TEST(UnknownKey, IsHintedByWhatIsKnown) {
-    EXPECT_EQ(hint_for_unknown(*schema().find("http"), "banana"), "; known here: listen, token, view_token");
-    EXPECT_EQ(hint_for_unknown(*schema().find("http"), ""), "; known here: listen, token, view_token");
+    EXPECT_EQ(
+        hint_for_unknown(*schema().find("http"), "banana"),
+        "; known here: listen, token, view_token"
+    );
+    EXPECT_EQ(
+        hint_for_unknown(*schema().find("http"), ""), "; known here: listen, token, view_token"
+    );
 }
 
 }  // namespace

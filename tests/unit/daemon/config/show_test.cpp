@@ -54,7 +54,8 @@ TEST(ShowConfig, NeverShowsASecret) {
     const scratch_folder folder;
     const std::string file = folder.write("secret", "hunter2\n");
     const auto rows = rows_of(
-        "http: {token: hunter2, view_token: hunter2}\nadmin: {users: [a, '${SECRET}']}\nauth: {type: trust}\n"
+        "http: {token: hunter2, view_token: hunter2}\nadmin: {users: [a, '${SECRET}']}\nauth: "
+        "{type: trust}\n"
         "databases:\n"
         "  a: {upstream: 'host=db1 user=u password=hunter2'}\n"
         "  b: {upstream: 'postgres://u:hunter2@db1/x'}\n"
