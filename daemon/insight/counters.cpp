@@ -111,9 +111,8 @@ pool_counters& worker_counters::pool(std::string_view database, std::string_view
     }
     auto& counters = pools_[known->second];
     if (!counters) {
-        counters = std::make_shared<pool_counters>(
-            known->second, known->first.first, known->first.second
-        );
+        counters =
+            std::make_shared<pool_counters>(known->second, known->first.first, known->first.second);
     }
     return *counters;
 }

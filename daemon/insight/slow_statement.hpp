@@ -53,8 +53,8 @@ struct slow_statement {
     std::string_view cache;  ///< static storage: to_string(cache_outcome)
     std::string rule;
     std::string sqlstate;
-    std::string values;  ///< a JSON array, or empty: they are not shown
-    std::string plan;    ///< a JSON object, or empty: there is none
+    std::string values;   ///< a JSON array, or empty: they are not shown
+    std::string plan;     ///< a JSON object, or empty: there is none
     std::string no_plan;  ///< why there is none, though one was asked for
 };
 
