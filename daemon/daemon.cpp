@@ -546,9 +546,9 @@ void running_daemon::sweep() {
         tell_status();
         pools_->drop_unused(*configuration(), steady_clock::now(), [this](const auto& database) {
             counters_.forget(database);
-            on_every_worker(worker_list_, [&database](worker& at) {
-                at.statements().forget(database);
-            });
+            // Not waited for: the loops may wait for the directory, whose lock is held here.
+            for (worker* one : worker_list_)
+                one->forget_statements(database);
         });
         sweep();
     });

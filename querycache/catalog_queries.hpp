@@ -72,7 +72,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
                 WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-   AND n.nspname <> 'pg_toast' AND n.nspname !~ '^pg_toast_temp_')sql";
+   AND n.nspname <> 'pg_toast' AND n.nspname::pg_catalog.text !~ '^pg_toast_temp_')sql";
 
 /// -> code_row: what, oid. $1: the code. PostgreSQL does not note what depends on its own objects,
 /// so calls of those are looked for in the expressions. A materialized view runs its query when it
@@ -346,7 +346,7 @@ SELECT a.attname
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-   AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)'
+   AND n.nspname::pg_catalog.text !~ '^pg_(toast|temp_|toast_temp_)'
  GROUP BY 1
 HAVING pg_catalog.bool_and(a.atttypid IN (1082, 1083, 1114, 1184, 1186, 1266)))sql";
 

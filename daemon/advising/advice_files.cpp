@@ -38,7 +38,8 @@ std::string text_in(const json::object& row, std::string_view key) {
 }
 
 bool is_sql(std::string_view text) {
-    return text.starts_with("CREATE INDEX ") || text.starts_with("DROP INDEX ");
+    return text.starts_with("CREATE INDEX ") || text.starts_with("CREATE UNIQUE INDEX ") ||
+           text.starts_with("DROP INDEX ");
 }
 
 // Each line of a comment begins with --, whatever the text holds.

@@ -26,6 +26,8 @@ constexpr int rounds_between_looks = 10;
 constexpr std::chrono::minutes longest_between_looks{1};
 constexpr std::size_t most_examined = 10'000;
 constexpr std::chrono::milliseconds plan_limit{2'000};
+constexpr const char* catalog_limits =
+    "SET LOCAL statement_timeout = 10000; SET LOCAL lock_timeout = 2000";
 
 using pool_target = pool::connect_target_ptr;
 
@@ -153,7 +155,7 @@ std::map<advisor::pool_name, std::vector<const insight::statement_totals*>> advi
         const auto time = row.server + row.transfer;
         const bool has_plan =
             row.kind == insight::query_kind::read || row.kind == insight::query_kind::write;
-        if (!has_plan || row.calls == 0 || time < limits_.server_time ||
+        if (!has_plan || row.is_own_world || row.calls == 0 || time < limits_.server_time ||
             time / static_cast<std::int64_t>(row.calls) < limits_.mean) {
             continue;
         }
@@ -218,6 +220,7 @@ void advisor::examine(
     database_facts facts;
     {
         pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(connection);
+        work.exec(catalog_limits);
         tables = ask_tables(work, all);
         indexes = ask_indexes(work);
         facts = ask_database(work);
@@ -232,10 +235,30 @@ void advisor::examine(
     }
     std::erase_if(known.by_statement, [&](const auto& each) {
         return std::any_of(indexes.begin(), indexes.end(), [&](const auto& index) {
-            return index.name == name_of(each.second.proposal) && index.is_valid;
+            const auto& wanted = each.second.proposal;
+            return index.schema == wanted.schema && index.table == wanted.table &&
+                   index.name == name_of(wanted) && index.is_valid;
         });
     });
     known.superfluous = superfluous_rows({}, indexes, facts.counted_since);
+}
+
+// Nothing: PostgreSQL makes no such index, a type may have no order; or not in time.
+std::optional<plan_uses> advisor::try_index(
+    control_connection& connection,
+    const generic_statement& statement,
+    const index_proposal& proposal,
+    std::string_view hypopg
+) {
+    try {
+        return read_plan(connection.generic_plan(
+            statement, {std::string{hypopg}, create_sql(proposal, false)}, plan_limit
+        ));
+    } catch (const pqxx::failure& refused) {
+        if (!connection.is_open()) throw;
+        log_debug("advisor: {} was not tried: {}", name_of(proposal), refused.what());
+        return std::nullopt;
+    }
 }
 
 // The cheapest that PostgreSQL would take; without hypopg the most promising, if it is selective.
@@ -261,11 +284,7 @@ std::optional<advisor::finding> advisor::judge(
     }
     const int parameters = parameters_of(statement.query).value_or(0);
     for (const auto& proposal : proposals) {
-        const auto tried = read_plan(connection.generic_plan(
-            {statement.query, parameters},
-            {std::string{hypopg}, create_sql(proposal, false)},
-            plan_limit
-        ));
+        const auto tried = try_index(connection, {statement.query, parameters}, proposal, hypopg);
         if (!tried || tried->cost > plan.cost * limits_.largest_cost) continue;
         // A few per cent are not worth another column.
         if (best.cost_after > 0 && tried->cost > best.cost_after * 0.95) continue;

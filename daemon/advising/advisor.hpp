@@ -27,7 +27,8 @@
 
 namespace weir::daemon {
 class control_connection;
-}
+struct generic_statement;
+}  // namespace weir::daemon
 
 namespace weir::daemon::advising {
 
@@ -98,6 +99,12 @@ private:
         control_connection& connection,
         knowledge& known,
         const std::vector<const insight::statement_totals*>& statements
+    );
+    static std::optional<plan_uses> try_index(
+        control_connection& connection,
+        const generic_statement& statement,
+        const index_proposal& proposal,
+        std::string_view hypopg
     );
     std::optional<finding> judge(
         control_connection& connection,

@@ -139,6 +139,10 @@ bool is_same_kind(const index_facts& a, const index_facts& b) {
 bool makes_superfluous(const index_facts& longer, const index_facts& index) {
     if (&longer == &index || !longer.is_valid || !is_same_kind(longer, index)) return false;
     if (index.is_constraint || (index.is_unique && !longer.is_unique)) return false;
+    // Further columns, another meaning of NULL, storage of its own: it does something more.
+    for (const auto* const more : {" INCLUDE (", " NULLS NOT DISTINCT", " WITH ("}) {
+        if (index.definition.find(more) != std::string::npos) return false;
+    }
     if (index.columns == longer.columns && index.column_kinds == longer.column_kinds) {
         // Of two equal ones the one stays that does more, else the one whose name comes first.
         if (longer.is_constraint != index.is_constraint) return longer.is_constraint;
@@ -256,18 +260,28 @@ std::vector<insight::advice_row> superfluous_rows(
     const std::string& counted_since
 ) {
     std::vector<insight::advice_row> rows;
+    // Those that stand in for a dropped one: not both of two may go.
+    std::vector<const index_facts*> stand_ins;
     for (const auto& index : indexes) {
         const auto longer = std::find_if(indexes.begin(), indexes.end(), [&](const auto& other) {
             return makes_superfluous(other, index);
         });
         if (longer != indexes.end()) {
+            stand_ins.push_back(&*longer);
             auto& row =
                 rows.emplace_back(drop_row(database, index, "duplicate_index", "duplicate"));
             row.advice = "Whatever it is read for, " + quote_name(longer->schema) + "." +
                          quote_name(longer->name) + " does as well: " + longer->definition;
-            continue;
         }
-        const bool is_needed = index.is_constraint || index.is_unique || index.scans > 0;
+    }
+    for (const auto& index : indexes) {
+        const bool is_told = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+            return row.apply == drop_sql(index.schema, index.name);
+        });
+        const bool stands_in =
+            std::find(stand_ins.begin(), stand_ins.end(), &index) != stand_ins.end();
+        const bool is_needed =
+            index.is_constraint || index.is_unique || index.scans > 0 || stands_in || is_told;
         if (is_needed || index.bytes < smallest_unused) continue;
         auto& row = rows.emplace_back(drop_row(database, index, "unused_index", "unused"));
         row.advice = "No scan of it was counted on this server since " +

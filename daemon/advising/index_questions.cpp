@@ -20,7 +20,8 @@ SELECT n.nspname, c.relname, c.reltuples, a.attname, s.n_distinct, s.null_frac
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_stats s
     ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
- WHERE c.relkind IN ('r', 'm') AND (n.nspname, c.relname) IN (%s)
+ WHERE c.relkind IN ('r', 'm') AND NOT c.relispartition
+   AND n.nspname <> 'information_schema' AND n.nspname::pg_catalog.text !~ '^pg_' AND (n.nspname, c.relname) IN (%s)
  ORDER BY 1, 2, a.attnum)sql";
 
 // Without those of partitions, which go with their parent's.
@@ -43,7 +44,7 @@ SELECT n.nspname, t.relname, c.relname, m.amname, i.indisunique,
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
   JOIN pg_catalog.pg_am m ON m.oid = c.relam
   LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = c.oid
- WHERE t.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ WHERE t.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname::pg_catalog.text !~ '^pg_'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid)
  ORDER BY 1, 2, 3
  LIMIT 5000)sql";

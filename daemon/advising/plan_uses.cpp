@@ -99,8 +99,11 @@ private:
             ++at;
         }
         while (tokens_.kind(at) == token_kind::cast) {
-            // text, character varying, timestamp with time zone
+            // A column of varchar is compared as text, and an index on it serves; other casts make
+            // another value of it.
             ++at;
+            const auto type = tokens_.word(at);
+            if (type != "text" && type != "character" && type != "bpchar") return std::nullopt;
             while (at < s.end && !tokens_.word(at).empty() && tokens_.word(at) != "is")
                 ++at;
             if (tokens_.is(at, "(")) at = behind_bracket(at, s.end);
@@ -147,7 +150,10 @@ private:
         }
     }
     void compare(const column_name& name, std::string_view operation, span value) {
-        if (value.begin >= value.end) return;
+        if (value.begin >= value.end || tokens_.word(value.begin) == "all") return;
+        for (std::size_t at = value.begin; at < value.end; ++at) {
+            if (tokens_.word(at) == "collate") return;
+        }
         if (operation == "=") {
             const auto other = column_at(value);
             if (other && other->second == value.end && other->first.alias != name.alias) {
@@ -210,8 +216,11 @@ private:
             );
         }
         for (const auto key : condition_keys) {
-            for (auto& test : read_condition(text_in(node, key)))
-                tests_.push_back(std::move(test));
+            // NULL above a join may come from the join.
+            const bool is_of_table = !text_in(node, "Relation Name").empty();
+            for (auto& test : read_condition(text_in(node, key))) {
+                if (is_of_table || test.kind != test_kind::null) tests_.push_back(std::move(test));
+            }
         }
         if (type == "Sort" || type == "Incremental Sort") take_sort(node);
         const auto* const inner = node.if_contains("Plans");

@@ -26,7 +26,11 @@ bool n_plus_one_book::note(const n_plus_one_run& run) {
     if (is_new) {
         if (patterns_.size() >= max_patterns) {
             ++dropped_;
-            return false;
+            patterns_.erase(std::min_element(
+                patterns_.begin(),
+                patterns_.end(),
+                [](const auto& a, const auto& b) { return a.second.last_seen < b.second.last_seen; }
+            ));
         }
         found = patterns_.try_emplace(std::move(wanted)).first;
         std::tie(

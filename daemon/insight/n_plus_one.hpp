@@ -46,7 +46,7 @@ struct n_plus_one_pattern {
 
 class n_plus_one_book {
 public:
-    /// Patterns beyond these are counted and not kept.
+    /// Beyond these the one that was seen longest ago goes, and is counted.
     static constexpr std::size_t max_patterns = 1000;
     static constexpr std::size_t longest_query = 1024;
 

@@ -25,7 +25,9 @@ struct query_event {
     query_kind kind = query_kind::unknown;
     cache_outcome cache = cache_outcome::none;
     bool is_call = true;  ///< it was run, or was to be; else a statement was only prepared
-    bool failed = false;  ///< an error ended it
+    /// Run as another role, or where names mean other tables, than the pool's user would.
+    bool is_own_world = false;
+    bool failed = false;                 ///< an error ended it
     std::uint64_t fingerprint = 0;       ///< 0: its text was not looked at
     std::chrono::nanoseconds total{0};   ///< first byte from the client to last byte to it
     std::chrono::nanoseconds wait{0};    ///< of that, in the pool's queue

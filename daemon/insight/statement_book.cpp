@@ -43,6 +43,7 @@ statement_totals& statement_totals::operator+=(const statement_totals& other) {
     repeated += other.repeated;
     if (other.reason) reason = other.reason;
     seen_values |= other.seen_values;
+    is_own_world = is_own_world || other.is_own_world;
     latency += other.latency;
     return *this;
 }
@@ -68,6 +69,7 @@ void statement_row::add(const query_event& event) {
     add_time(transfer_, event.transfer);
     add_time(occupied_, event.server);
     latency_.observe(event.total);
+    if (event.is_own_world) is_own_world_.store(true, std::memory_order_relaxed);
     if (event.call.parameters != 0) {
         const auto bit = std::uint64_t{1} << (event.call.parameters >> 58U);
         const auto seen = seen_values_.load(std::memory_order_relaxed);
@@ -126,6 +128,7 @@ statement_totals statement_row::read() const {
         t.reason = static_cast<querycache::bypass_reason>(code - 1);
     }
     t.latency = latency_.read();
+    t.is_own_world = is_own_world_.load(std::memory_order_relaxed);
     t.seen_values = seen_values_.load(std::memory_order_relaxed);
     return t;
 }
@@ -155,6 +158,7 @@ void statement_row::clear() {
     }
     latency_.clear();
     seen_values_.store(0, std::memory_order_relaxed);
+    is_own_world_.store(false, std::memory_order_relaxed);
     query_ = std::string{};  // not clear(), which keeps the memory
 }
 

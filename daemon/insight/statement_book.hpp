@@ -52,6 +52,7 @@ struct statement_totals {
     std::uint64_t repeated = 0;                       ///< calls in them
     std::optional<querycache::bypass_reason> reason;  ///< the last one
     latency_totals latency;
+    bool is_own_world = false;      ///< some call was: see query_event
     std::uint64_t seen_values = 0;  ///< a bit for each 64th of all hashes of values
 
     /// About how many different sets of values it was called with; infinite: too many to tell.
@@ -112,6 +113,7 @@ private:
     tally bypasses_;
     tally n_plus_one_;
     tally repeated_;
+    std::atomic<bool> is_own_world_{false};
     std::atomic<std::uint64_t> seen_values_{0};
     latency_sketch latency_;
 };

@@ -123,6 +123,10 @@ void worker::set_config(config::config_ptr configuration) {
     });
 }
 
+void worker::forget_statements(const std::string& database) {
+    loop_.post([this, database] { statements().forget(database); });
+}
+
 void worker::adopt_config() {
     statements().set_limit(static_cast<std::size_t>(configuration_->statement_limit));
     observer_.watch_repeats(make_repeat_options(*configuration_));

@@ -51,6 +51,8 @@ public:
     unsigned index() const { return loop_.index(); }
     void adopt(accepted_socket accepted);
     void set_config(config::config_ptr configuration);
+    /// The figures of the statements of a database that is gone.
+    void forget_statements(const std::string& database);
     /// New clients are served once up to the last call, and refused from then on.
     void drain(drain_call call);
     /// Runs `work` on the worker with the session of that id, if it still lives.

@@ -4,12 +4,28 @@
 #include <utility>
 
 namespace weir::daemon {
+namespace {
+
+// Of a text that the lexer could not read to its end, what stands behind the first literal may be
+// one as well.
+std::string_view readable_part(const querycache::sql::statement& statement, bool is_unreadable) {
+    if (is_unreadable) return "(text under other rules of strings)";
+    const std::string_view text = statement.normalised;
+    const bool is_broken =
+        (statement.reasons & querycache::sql::reason_bit(querycache::sql::text_reason::parse_error)
+        ) != 0 &&
+        text.find('?') != std::string_view::npos;
+    return is_broken ? text.substr(0, text.find('$')) : text;
+}
+
+}  // namespace
 
 void query_account::open(time_point now) {
     if (is_open_) return;
     is_open_ = true;
     started_ = now;
-    if (ended_at_ != time_point{}) {
+    was_held_ = ended_at_ != time_point{};
+    if (was_held_) {
         idle_ += now - ended_at_;
         ended_at_ = {};
     }
@@ -40,7 +56,8 @@ insight::query_event query_account::event(time_point now) const {
     made.rows = rows_;
     made.bytes = reply_bytes_;
     made.reason = group_.reason;
-    if (!group_.statement) return made;
+    made.is_own_world = group_.is_own_world;
+    if (!group_.statement || group_.is_unreadable) return made;
     made.kind = group_.statement->kind;
     made.fingerprint = group_.statement->fingerprint;
     if (group_.parameters == 0 || made.kind != insight::query_kind::read) return made;
@@ -50,6 +67,7 @@ insight::query_event query_account::event(time_point now) const {
         const auto& tags = *group_.tags;
         const auto& id = tags.request_id.empty() ? tags.trace_id : tags.request_id;
         made.call.owner = std::hash<std::string>{}(id);
+        made.call.previous = 0;  // of the client, maybe for another request
         made.is_of_request = true;
     }
     return made;
@@ -89,8 +107,8 @@ insight::slow_query_texts query_account::texts(slow_strings& own) {
     texts.rule = group_.rule;
     texts.sqlstate = sqlstate_;
     if (group_.statement) {
-        texts.query = group_.statement->normalised;
-        texts.fingerprint = group_.statement->fingerprint;
+        texts.query = readable_part(*group_.statement, group_.is_unreadable);
+        texts.fingerprint = group_.is_unreadable ? 0 : group_.statement->fingerprint;
     }
     if (group_.sent) {
         texts.text = group_.sent->text;

@@ -74,8 +74,13 @@ public:
     void note_reason(std::optional<querycache::bypass_reason> reason) { asked().reason = reason; }
     /// A hash of what distinguishes it from other calls of its statement; for reads.
     void note_parameters(std::uint64_t hash) { asked().parameters = hash; }
-    /// It is sent to be run, not only to be prepared.
-    void note_run() { asked().has_run = true; }
+    /// It is sent to be run, not only to be prepared; `is_own_world` as in query_event.
+    void note_run(bool is_own_world = false) {
+        asked().has_run = true;
+        asked().is_own_world = is_own_world;
+    }
+    /// The server reads its text in another way than our lexer: what that says is not for a log.
+    void note_unreadable() { asked().is_unreadable = true; }
     /// What is sent for the statement of these facts.
     void keep_text(
         const text_facts& facts,
@@ -147,9 +152,9 @@ public:
     void server_left(
         insight::observer& observer, const insight::pool_counters& counters, time_point now
     ) {
-        if (ended_at_ == time_point{}) return;
-        idle_ += now - ended_at_;
+        if (ended_at_ != time_point{}) idle_ += now - ended_at_;
         ended_at_ = {};
+        was_held_ = false;
         tell_of_idleness(observer, counters);
     }
     /// Memory has answered it: as a transaction of its own, or inside of one. A slow one may be
@@ -182,6 +187,7 @@ public:
         } else {
             drop_inside();
         }
+        if (was_held_) ended_at_ = now;  // the server goes on to be idle
         rows_ = reply_bytes_ = 0;
     }
 
@@ -209,6 +215,8 @@ private:
         insight::cache_outcome cache = insight::cache_outcome::none;
         bool is_complete = false;  // its end was sent: what comes next is another one
         bool has_run = false;
+        bool is_own_world = false;
+        bool is_unreadable = false;
         std::optional<querycache::bypass_reason> reason;
         std::uint64_t parameters = 0;
         std::unique_ptr<sent_text> sent;  // null: nobody wants it
@@ -261,7 +269,7 @@ private:
         group_.statement.reset();
         group_.tags.reset();
         group_.cache = insight::cache_outcome::none;
-        group_.has_run = false;
+        group_.has_run = group_.is_own_world = group_.is_unreadable = false;
         group_.reason.reset();
         group_.parameters = 0;
         group_.sent.reset();
@@ -280,6 +288,7 @@ private:
     const std::uint64_t session_id_;
     bool is_open_ = false;
     bool in_transaction_ = false;
+    bool was_held_ = false;  // a server stood idle when the group began
     time_point transaction_started_{};
     time_point started_{};
     time_point sent_{};      // first byte to the server

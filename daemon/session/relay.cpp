@@ -200,7 +200,10 @@ query_account::standing relay::standing() const {
 query_account::asker relay::asker() const {
     query_account::asker who{session_->endpoint_text(), application()};
     if (home().observer().explains()) {
-        who.origin = std::make_shared<pool_origin>(pool_->target(), effects_.settings().current());
+        const auto& settings = effects_.settings();
+        who.origin = std::make_shared<pool_origin>(
+            pool_->target(), settings.current(), !settings.has_staged() && !leaves_traces()
+        );
     }
     return who;
 }

@@ -263,6 +263,7 @@ private:
     );
     void count_unwatched(const text_facts& facts);
     std::optional<querycache::bypass_reason> reason_without_cache(const text_facts& facts) const;
+    bool is_in_own_world() const;
     void note_parameters(const querycache::request& request, const text_facts& facts);
     void begin_known(
         const querycache::request& request,

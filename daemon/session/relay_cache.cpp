@@ -380,6 +380,16 @@ std::optional<bypass_reason> relay::reason_without_cache(const text_facts& facts
     return querycache::from_text(static_cast<sql::text_reason>(std::countr_zero(reasons)));
 }
 
+// What a plan as the pool's user would not be a plan of.
+bool relay::is_in_own_world() const {
+    const auto& settings = effects_.settings();
+    if (settings.has_staged() || leaves_traces()) return true;
+    const auto& current = settings.current();
+    if (current.signature() == 0) return false;
+    return current.find("role") != nullptr || current.find("session_authorization") != nullptr ||
+           current.find("search_path") != nullptr || current.find("row_security") != nullptr;
+}
+
 // What makes this call another one than the last of its statement.
 void relay::note_parameters(const querycache::request& request, const text_facts& facts) {
     if (!facts.statement || facts.statement->kind != insight::query_kind::read) return;
@@ -395,7 +405,7 @@ void relay::begin_cached(
     std::optional<bypass_reason> refused
 ) {
     const auto& session = server_->session();
-    account_.note_run();
+    account_.note_run(is_in_own_world());
     note_parameters(request, facts);
     if (home().observer().keeps_texts()) {
         account_.keep_text(facts, request.text, request.parameter_types, request.bind_tail);
@@ -405,6 +415,7 @@ void relay::begin_cached(
     if (is_query ? !is_read_alike(request.text) : session.read_otherwise) {
         if (cache_) effects_.leave_unknown();
         texts_.doubt();
+        account_.note_unreadable();
         return begin_known(request, {}, refused);
     }
     texts_.on_sent(facts, session.ran_unknown_code);

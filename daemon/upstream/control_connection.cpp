@@ -50,6 +50,12 @@ SELECT pg_catalog.set_config(name, CASE name WHEN 'statement_timeout' THEN '6000
   FROM pg_catalog.pg_settings
  WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout'))sql";
 
+// Where the application's user finds names, others may have put operators that fit better than
+// PostgreSQL's own.
+constexpr const char* own_names_only =
+    "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)";
+constexpr const char* names_of_user = "SET LOCAL search_path TO DEFAULT";
+
 constexpr const char* recovery_and_start = R"sql(
 SELECT pg_catalog.pg_is_in_recovery(),
        (EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8,
@@ -217,6 +223,7 @@ control_connection::control_connection(
     try {
         pqxx::nontransaction work(*this);
         work.exec(session_settings);
+        work.exec(own_names_only);
     } catch (...) {
         wakeup_.watch(-1);
         close();
@@ -267,13 +274,14 @@ std::string control_connection::explain(
 ) {
     const notices_to_log quiet(*this);
     pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(*this);
-    bound_time(limit);
+    ask_one(policy_.made(), names_of_user);
     for (const auto& each : settings.all()) {
         if (each.name == "application_name") continue;
         const bool is_sql = each.form == pool::value_form::sql;
         const auto value = is_sql ? each.value : quote(each.value);
         ask_one(policy_.made(), "SET LOCAL " + quote_name(each.name) + " TO " + value);
     }
+    bound_time(limit);  // behind the client's own limits
     protocol::bind_values values;
     if (!question.bind_tail.empty() && protocol::decode_bind_values(question.bind_tail, values)) {
         throw pqxx::failure("its parameters could not be read");
@@ -304,6 +312,7 @@ std::string control_connection::generic_plan(
     if (!values.empty()) values += ')';
     pqxx::transaction<pqxx::read_committed, pqxx::read_only> work(*this);
     bound_time(limit);
+    ask_one(connection, names_of_user);
     ask_one(connection, "SET LOCAL plan_cache_mode = force_generic_plan");
     const bool pretends = !index.create.empty();
     if (pretends) {

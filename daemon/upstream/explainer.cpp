@@ -102,6 +102,12 @@ void explainer::explain(job& one) {
         shows_values = options_.shows_values;
     }
     const auto& origin = static_cast<const pool_origin&>(*one.question.origin);
+    if (!origin.is_whole()) {
+        // Under other rights, or of another table, the plan would be another one.
+        one.statement.no_plan = "its session or transaction had set more than is known afterwards";
+        failed_.add();
+        return;
+    }
     try {
         auto& connection = connection_to(origin.target());
         const auto plan = connection.explain(one.question, origin.settings(), time_limit);

@@ -170,7 +170,8 @@ TEST_F(advisor, HasHypopgTryTheIndex) {
 TEST_F(advisor, NamesWhatIsSuperfluous) {
     shared_postgres().execute(
         "CREATE INDEX short_one ON big_orders (customer); "
-        "CREATE INDEX long_one ON big_orders (customer, id)",
+        "CREATE INDEX long_one ON big_orders (customer, id); "
+        "CREATE INDEX unread_one ON big_orders (id DESC, customer)",
         "shop"
     );
     daemon_process const daemon(configured());
@@ -187,7 +188,7 @@ TEST_F(advisor, NamesWhatIsSuperfluous) {
     );
     EXPECT_EQ(
         advised(daemon, "unused_index", "apply"),
-        "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"long_one\""
+        "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"unread_one\""
     );
 }
 

@@ -239,6 +239,22 @@ TEST(SuperfluousRows, LeaveWhatDiffersOrIsNeeded) {
     EXPECT_EQ(dropped(superfluous_rows("", {unique, two}, "")), "");
 }
 
+TEST(SuperfluousRows, DoNotDropBothOfTwo) {
+    const auto rows = superfluous_rows("", {index("one", {"a"}), index("two", {"a", "b"})}, "");
+    EXPECT_EQ(dropped(rows), "duplicate_index:\"one\" ");
+}
+
+TEST(SuperfluousRows, LeaveWhatDoesMore) {
+    for (const auto* const more :
+         {" INCLUDE (b)", " NULLS NOT DISTINCT", " WITH (fillfactor='70')"}) {
+        auto one = index("one", {"a"});
+        auto two = index("two", {"a", "b"});
+        one.scans = two.scans = 5;
+        one.definition += more;
+        EXPECT_EQ(dropped(superfluous_rows("", {one, two}, "")), "") << more;
+    }
+}
+
 TEST(SuperfluousRows, NameWhatIsNeverRead) {
     auto one = index("one", {"a"});
     const auto rows = superfluous_rows("", {one}, "2026-01-01 00:00");

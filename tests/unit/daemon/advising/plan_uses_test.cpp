@@ -69,6 +69,9 @@ TEST(ReadCondition, LeavesOutWhatAnIndexOfColumnsDoesNotServe) {
           "(o.a IS TRUE)",
           "((SubPlan 1) = $1)",
           "(o.row).x = $1",
+          "((o.at)::date = $1)",
+          "(o.name = ($1 COLLATE \"C\"))",
+          "(o.id = ALL ($1))",
           "(o.a = 'open end)",
           "(o.a =",
           "((((",
@@ -137,6 +140,15 @@ TEST(ReadPlan, CountsTheTargetOfAWriteOnce) {
     ASSERT_TRUE(plan);
     ASSERT_EQ(plan->tables.size(), 1U);
     EXPECT_EQ(plan->tables[0].tests.size(), 1U);
+}
+
+TEST(ReadPlan, TakesNullAboveAJoinForNothing) {
+    const auto plan = read_plan(
+        R"x([{"Plan": {"Node Type": "Hash Join", "Filter": "(o.a IS NULL)", "Plans": [)x" +
+        scan("orders", "o", "(o.b IS NULL)") + "]}}]"
+    );
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->tables.at(0).tests, (tests{{"o", "b", null}}));
 }
 
 TEST(ReadPlan, IsNothingForOtherTexts) {

@@ -45,8 +45,11 @@ TEST(NPlusOneBook, IsBounded) {
     n_plus_one_book book;
     for (std::uint64_t i = 0; i < n_plus_one_book::max_patterns; ++i)
         EXPECT_TRUE(book.note(run("shop", i)));
-    EXPECT_FALSE(book.note(run("shop", 1'000'000)));
+    auto later = run("shop", 1'000'000);
+    later.at += std::chrono::hours{1};
+    EXPECT_TRUE(book.note(later));
     EXPECT_EQ(book.patterns().size(), n_plus_one_book::max_patterns);
+    EXPECT_EQ(book.patterns().front().fingerprint, 1'000'000U);
     EXPECT_EQ(book.dropped(), 1U);
 }
 

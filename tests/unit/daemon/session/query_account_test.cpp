@@ -391,6 +391,28 @@ TEST_F(statement_figures, BlameAClientThatLeavesItsTransactionOpen) {
     EXPECT_EQ(row("SELECT a").occupied, 5001ms) << "it held no server any more";
 }
 
+TEST_F(statement_figures, HideATextThatTheServerReadsOtherwise) {
+    account_.open(now_);
+    account_.note_run();
+    account_.note_unreadable();
+    account_.note_statement(facts("SELECT $1, secret"));
+    finish();
+    EXPECT_EQ(told().at(0).query.find("secret"), std::string::npos);
+    for (const auto& one : rows())
+        EXPECT_EQ(one.query.find("secret"), std::string::npos);
+}
+
+TEST_F(statement_figures, BlameIdlenessBehindAHitOnTheStatementBefore) {
+    run("SELECT a", 1ms, false);
+    account_.open(now_);
+    account_.finish_hit(observer_, pool_, now_, {1, 1, 9, 0, 0ns}, false, [this] {
+        account_.note_statement(facts("SELECT b"));
+        return who();
+    });
+    account_.server_left(observer_, pool_, now_ + 10s);
+    EXPECT_EQ(row("SELECT a").occupied, 10001ms);
+}
+
 TEST_F(statement_figures, CountWhatMemoryAnswers) {
     account_.open(now_);
     now_ += 10us;
