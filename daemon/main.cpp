@@ -51,6 +51,7 @@ struct arguments {
     std::string config;
     std::string to_import;
     std::string advice;
+    bool wants_advice = false;
     bool check = false;
 };
 
@@ -129,8 +130,10 @@ int main(int argc, char** argv) {
             return complain("--config needs the name of a file");
         } else if (word == "--advice" && i + 1 < argc) {
             given.advice = argv[++i];
+            given.wants_advice = true;
         } else if (word.starts_with("--advice=")) {
             given.advice = word.substr(9);
+            given.wants_advice = true;
         } else if (word == "--advice") {
             return complain("--advice needs the name of a folder");
         } else if (word == "--import" && i + 1 < argc) {
@@ -143,6 +146,10 @@ int main(int argc, char** argv) {
             return complain("unknown argument: " + std::string{word});
         }
     }
+    if (given.wants_advice && given.advice.empty())
+        return complain("--advice needs the name of a folder");
+    if (given.wants_advice && given.check)
+        return complain("--check and --advice exclude each other");
     if (!given.to_import.empty()) return print_import(given.to_import);
     if (given.config.empty()) return complain("--config FILE is missing");
 
@@ -150,7 +157,7 @@ int main(int argc, char** argv) {
     print(loaded.problems);
     if (!loaded.value) return exit_configuration;
     if (given.check) return 0;
-    if (!given.advice.empty()) return write_advice(*loaded.value, given.advice);
+    if (given.wants_advice) return write_advice(*loaded.value, given.advice);
     forget_libpq_variables();
     try {
         weir::daemon::running_daemon daemon{loaded.value};

@@ -37,6 +37,16 @@ std::string text_in(const json::object& row, std::string_view key) {
     return {found->get_string().data(), found->get_string().size()};
 }
 
+// The stream's deadline holds for asynchronous operations alone.
+template<class Start>
+void wait_for(boost::asio::io_context& context, Start start) {
+    boost::system::error_code error;
+    start([&error](boost::system::error_code code, auto&&...) { error = code; });
+    context.restart();
+    context.run();
+    if (error) throw boost::system::system_error(error);
+}
+
 bool is_sql(std::string_view text) {
     return text.starts_with("CREATE INDEX ") || text.starts_with("CREATE UNIQUE INDEX ") ||
            text.starts_with("DROP INDEX ");
@@ -91,9 +101,12 @@ void create(const fs::path& path, const std::string& text) {
     if (done != static_cast<ssize_t>(text.size())) fail(code);
 }
 
+std::string about(const migration& one, std::string_view direction) {
+    return comment(fmt::format("{} ({}), database {}", one.kind, direction, one.database));
+}
+
 std::string header(const migration& one, std::string_view direction) {
-    return comment(fmt::format("{} ({}), database {}", one.kind, direction, one.database)) +
-           comment(one.why) + comment("expected: " + one.gain) +
+    return about(one, direction) + comment(one.why) + comment("expected: " + one.gain) +
            comment(
                "run it alone, not in a transaction; if CREATE INDEX CONCURRENTLY fails it leaves "
                "an\ninvalid index behind, which the .down.sql drops"
@@ -118,18 +131,22 @@ std::string fetch_advice(const config::config& configuration) {
     boost::asio::ip::tcp::resolver resolver{context};
     beast::http::response_parser<beast::http::string_body> parser;
     parser.body_limit(largest_body);
-    boost::system::error_code error;
     try {
         stream.expires_after(patience);
-        stream.connect(resolver.resolve(host, std::to_string(http.port)));
+        const auto addresses = resolver.resolve(host, std::to_string(http.port));
+        wait_for(context, [&](auto done) { stream.async_connect(addresses, std::move(done)); });
         beast::http::request<beast::http::empty_body> request{
             beast::http::verb::get, "/advice", 11};
         request.set(beast::http::field::host, where);
         const auto& token = http.view_token.empty() ? http.token : http.view_token;
         if (!token.empty()) request.set(beast::http::field::authorization, "Bearer " + token);
-        beast::http::write(stream, request);
+        wait_for(context, [&](auto done) {
+            beast::http::async_write(stream, request, std::move(done));
+        });
         beast::flat_buffer buffer;
-        beast::http::read(stream, buffer, parser);
+        wait_for(context, [&](auto done) {
+            beast::http::async_read(stream, buffer, parser, std::move(done));
+        });
     } catch (const boost::system::system_error& problem) {
         throw std::runtime_error(fmt::format(
             "cannot ask the pgweir at http://{}/advice: {}; it has to run with this configuration",
@@ -180,14 +197,21 @@ written write_migrations(
     if (error) {
         throw std::runtime_error("cannot make the folder " + folder + ": " + error.message());
     }
-    std::string before;
+    std::vector<std::string> before;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-        if (entry.path().native().ends_with(".up.sql")) before += contents(entry.path());
+        const bool is_up = entry.path().native().ends_with(".up.sql");
+        std::error_code ignored;
+        if (is_up && entry.is_regular_file(ignored)) before.push_back(contents(entry.path()));
     }
     if (error) throw std::runtime_error("cannot read " + folder + ": " + error.message());
     written done;
     for (const auto& one : all) {
-        if (before.find(one.apply + ";") != std::string::npos) {
+        // Databases may have tables, and so advice, of the same names.
+        const bool is_known = std::any_of(before.begin(), before.end(), [&](const auto& file) {
+            return file.find(about(one, "up")) != std::string::npos &&
+                   file.find(one.apply + ";") != std::string::npos;
+        });
+        if (is_known) {
             ++done.known;
             continue;
         }
@@ -199,8 +223,9 @@ written write_migrations(
             short_name(one.apply)
         );
         const auto path = fs::path{folder} / name;
-        create(path.native() + ".up.sql", header(one, "up") + one.apply + ";\n");
+        // The way back first: an .up.sql is what counts as written.
         create(path.native() + ".down.sql", header(one, "down") + one.undo + ";\n");
+        create(path.native() + ".up.sql", header(one, "up") + one.apply + ";\n");
         done.files.push_back(name + ".up.sql");
     }
     return done;

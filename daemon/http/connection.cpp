@@ -77,6 +77,9 @@ public:
     }
 
     [[nodiscard]] state current() const override { return state_; }
+    [[nodiscard]] std::chrono::steady_clock::time_point writing_since() const override {
+        return writing_since_;
+    }
 
 private:
     using request_parser = beast::http::request_parser<beast::http::string_body>;
@@ -123,6 +126,7 @@ private:
 
     void write(answer given, bool last, bool head_only, std::string_view accept_encoding = {}) {
         state_ = state::writing;
+        writing_since_ = std::chrono::steady_clock::now();
         last_ = last;
         // For HEAD, too: its headers, the length among them, are those of GET.
         const auto encoding = host_.encoder().apply(given.body, accept_encoding);
@@ -197,6 +201,7 @@ private:
     std::optional<http_response> response_;
     std::optional<beast::http::response_serializer<beast::http::string_body>> serializer_;
     state state_ = state::reading;
+    std::chrono::steady_clock::time_point writing_since_{};
     bool last_ = false;
     bool http_11_ = true;
     std::size_t drained_ = 0;

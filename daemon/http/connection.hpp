@@ -7,6 +7,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -42,6 +43,8 @@ public:
     /// Ends it as soon as possible; connection_ended() follows. May be called in any state.
     virtual void close() = 0;
     [[nodiscard]] virtual state current() const = 0;
+    /// When it began to write; of one that does.
+    [[nodiscard]] virtual std::chrono::steady_clock::time_point writing_since() const = 0;
 };
 
 /// `host` must outlive the connection.

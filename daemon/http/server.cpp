@@ -27,6 +27,9 @@ using tcp = asio::ip::tcp;
 // How long accepting rests when the process has no descriptor left; the pool needs them more.
 constexpr auto accept_pause = std::chrono::milliseconds{200};
 
+// Who takes longer to read a response may lose its place to somebody else.
+constexpr auto slow_reader = std::chrono::seconds{1};
+
 std::optional<asio::ip::address> parse_host(std::string host) {
     if (host == "localhost") host = "127.0.0.1";
     if (host == "*") return asio::ip::address{asio::ip::address_v6::any()};
@@ -155,17 +158,24 @@ private:
     }
 
     // When all places are taken, the connection that has been there longest without a response
-    // under way goes: idle ones and those that never send must not lock a scraper out.
+    // under way goes: idle ones and those that never send must not lock a scraper out. Else the one
+    // that lets us write longest, if that is longer than anybody needs.
     bool make_room() {
         if (connections_.size() < bounds_.connections) return true;
+        std::shared_ptr<connection> victim;
         for (const auto& each : connections_) {
-            if (each->current() == connection::state::writing) continue;
-            const auto victim = each;
-            victim->close();
-            evicted_.add();
-            return true;
+            if (each->current() != connection::state::writing) {
+                victim = each;
+                break;
+            }
+            if (!victim || each->writing_since() < victim->writing_since()) victim = each;
         }
-        return false;
+        const bool is_slow =
+            std::chrono::steady_clock::now() - victim->writing_since() > slow_reader;
+        if (victim->current() == connection::state::writing && !is_slow) return false;
+        victim->close();
+        evicted_.add();
+        return true;
     }
 
     const route_table routes_;

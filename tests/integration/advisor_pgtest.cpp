@@ -246,5 +246,15 @@ TEST(AdviceFiles, TellWhereTheDaemonIsMissing) {
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "m"));
 }
 
+TEST(AdviceFiles, AreAskedForByName) {
+    for (std::vector<std::string> const& words :
+         {std::vector<std::string>{"--advice", ""}, {"--advice="}, {"--advice"}}) {
+        std::vector<std::string> command{daemon_binary(), "--config", "/dev/null"};
+        command.insert(command.end(), words.begin(), words.end());
+        auto const done = run_to_end({.command = command});
+        EXPECT_EQ(done.status, 64) << done.output;
+    }
+}
+
 }  // namespace
 }  // namespace weir::test

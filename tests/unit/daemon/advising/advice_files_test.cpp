@@ -79,6 +79,21 @@ TEST(WriteMigrations, AddOnlyWhatIsNew) {
     EXPECT_EQ(files_in(folder / ".").size(), 4U);
 }
 
+TEST(WriteMigrations, KnowOfEachDatabaseForItself) {
+    const test::scratch_folder folder;
+    (void)write_migrations({index("a")}, folder / ".", noon);
+    auto other = index("a");
+    other.database = "shop2";
+    EXPECT_EQ(write_migrations({other}, folder / ".", noon + 1h).files.size(), 1U);
+}
+
+TEST(WriteMigrations, MakeGoodWhatWasHalfWritten) {
+    const test::scratch_folder folder;
+    const auto first = write_migrations({index("a")}, folder / ".", noon);
+    fs::remove(fs::path{folder / "."} / first.files.at(0));
+    EXPECT_EQ(write_migrations({index("a")}, folder / ".", noon + 1h).files.size(), 1U);
+}
+
 TEST(WriteMigrations, OverwriteNothing) {
     const test::scratch_folder folder;
     (void)write_migrations({index("a")}, folder / ".", noon);
